@@ -1,0 +1,1 @@
+"""Where images come from: diffusers pipelines, the typeset reference, folders of images."""

@@ -1,0 +1,67 @@
+"""The protocol of everything that draws: diffusion pipelines, the typeset reference, folders, servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+
+from evalsuite.records import Finding, Memory, ModelSpec, Prompt, Timing
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One drawn image, or the error that took its place, with what it cost.
+
+    `image` is an RGB Pillow image. Exactly one of `image` and `error` is set.
+    """
+
+    prompt: Prompt
+    seed: int
+    image: Image | None = None
+    timing: Timing | None = None
+    memory: Memory | None = None
+    revised_prompt: str | None = None
+    findings: tuple[Finding, ...] = field(default=())
+    error: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.image is None) == (self.error is None):
+            raise ValueError("a Drawing holds either an image or an error")
+
+
+@runtime_checkable
+class ImageModel(Protocol):
+    """What draws. Opening resolves and hashes the weights; entering the context loads them; leaving frees them.
+
+    `spec` is available before the weights are loaded, so that a run is planned without a GPU.
+    """
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What this model is, down to the digest of its weights."""
+        ...
+
+    @property
+    def uses_cpu(self) -> bool:
+        """True where drawing competes with OCR for the CPU; then the run reads only after drawing."""
+        ...
+
+    def draw(self, requests: Sequence[tuple[Prompt, int]]) -> Iterator[Drawing]:
+        """Draw each (prompt, seed) and yield exactly one `Drawing` for it, in the order given.
+
+        A failure of one image is yielded as a `Drawing` with `error`; an `EvalsuiteError` is raised only
+        for what makes all further drawing pointless.
+        """
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

@@ -1,0 +1,1 @@
+"""What an image says: the OCR engines."""

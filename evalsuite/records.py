@@ -1,0 +1,355 @@
+"""The nouns that every room of the suite speaks, and how they are written down.
+
+Each record is an immutable, keyword-only `msgspec.Struct` that refuses unknown fields, so that a row
+written by another version is an error with a name and not a silent loss. Rows are JSON, one object a line.
+
+Units: seconds for time, bytes for memory, pixels for geometry (x to the right, y downwards).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+import msgspec
+
+Json = Any
+"""A value that JSON can hold: None, bool, int, float, str, or lists and dicts of these."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all records: frozen, keyword-only, unknown fields are errors."""
+
+
+def encode(record: Json | msgspec.Struct) -> bytes:
+    """JSON of a record on one line, keys in the order of the fields, no trailing newline."""
+    return msgspec.json.encode(record)
+
+
+def digest(value: Json | msgspec.Struct) -> str:
+    """SHA-256 (64 hex digits) of the canonical JSON of `value`: sorted keys, no white space, UTF-8."""
+    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()
+
+
+# --- What is asked for -------------------------------------------------------------------------------
+
+
+class Prompt(Record, frozen=True, kw_only=True):
+    """One text prompt and the strings that its image must show.
+
+    Every target stands verbatim in `text`; `suites.validate` enforces it. `length` is the length class of
+    LongText-Bench (`short` or `long`).
+    """
+
+    id: str
+    suite: str
+    language: str
+    category: str
+    length: Literal["short", "long"]
+    text: str
+    targets: tuple[str, ...]
+
+
+class SuiteRef(Record, frozen=True, kw_only=True):
+    """What a run remembers of a suite that it took prompts from: its name, its digest and its full size."""
+
+    name: str
+    digest: str
+    prompts: int
+    source: str
+
+
+class Adapter(Record, frozen=True, kw_only=True):
+    """A LoRA or similar adapter laid over a model's weights."""
+
+    path: str
+    scale: float = 1.0
+    digest: str
+
+
+ModelRole = Literal["model", "stand-in", "reference"]
+"""What a model may be called: a real model, a stand-in checkpoint, or the typeset reference (no model)."""
+
+
+class ModelSpec(Record, frozen=True, kw_only=True):
+    """Everything that determines a model's images and its speed, and what to call it.
+
+    `settings` holds what decides the image (steps, guidance, size, precision, …); `runtime` holds what
+    changes only speed and memory (offload, compile, batch). `weights_digest` covers every weight file, or
+    the font files of the typeset reference, or the image files of a folder.
+    """
+
+    name: str
+    kind: Literal["diffusion", "typeset", "folder", "server", "comfyui"]
+    role: ModelRole
+    source: str
+    revision: str | None = None
+    pipeline: str | None = None
+    weights_digest: str
+    licence: str | None = None
+    settings: dict[str, Json] = {}
+    runtime: dict[str, Json] = {}
+    adapters: tuple[Adapter, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Digest of what determines an image; the name, role and runtime are left out on purpose."""
+        return digest([self.kind, self.pipeline, self.weights_digest, self.settings, self.adapters])
+
+
+class Request(Record, frozen=True, kw_only=True):
+    """One prompt × one seed for one model. Its key names the image file and all rows about it."""
+
+    model: str
+    prompt: str
+    seed: int
+    key: str
+
+    @staticmethod
+    def of(model: ModelSpec, prompt: Prompt, seed: int) -> Request:
+        """The request whose key is the first 24 hex digits of a digest of all that determines the image.
+
+        The prompt's id and suite are part of the key, so that two prompts with equal text stay two rows.
+        """
+        key = digest([model.name, model.digest, prompt.id, prompt.text, prompt.targets, seed])[:24]
+        return Request(model=model.name, prompt=prompt.id, seed=seed, key=key)
+
+
+# --- What was drawn ----------------------------------------------------------------------------------
+
+
+class Phase(Record, frozen=True, kw_only=True):
+    """One named part of drawing an image and the seconds that it took.
+
+    Names: `prompt_enhancement`, `text_encoding`, `denoising`, `decoding`, `other`, and for models without
+    such parts `drawing`. The phases of an image sum to its total.
+    """
+
+    name: str
+    seconds: float
+
+
+class Timing(Record, frozen=True, kw_only=True):
+    """Seconds for one image. In a batch, every image carries its share (batch time / batch size).
+
+    `steps` are the denoising steps in order. A `warmup` image (first after load, resume or a change of
+    shape) is kept but left out of timing statistics.
+    """
+
+    total: float
+    phases: tuple[Phase, ...] = ()
+    steps: tuple[float, ...] = ()
+    batch: int = 1
+    warmup: bool = False
+
+
+class Memory(Record, frozen=True, kw_only=True):
+    """Peak bytes while an image was drawn: by the allocator, by the driver (NVML), and of the process."""
+
+    allocated: int | None = None
+    reserved: int | None = None
+    driver: int | None = None
+    process: int | None = None
+
+
+class Finding(Record, frozen=True, kw_only=True):
+    """Something noticed that may spoil the evaluation, e.g. a prompt cut at the encoder's limit.
+
+    `code` is stable and machine-readable (`prompt-truncated`, `target-lost-in-enhancement`, `blank-image`,
+    `guidance-ignored`, `size-rounded`, …); `message` is for people; `targets` are the target strings hit.
+    """
+
+    code: str
+    message: str
+    targets: tuple[str, ...] = ()
+
+
+class Generation(Record, frozen=True, kw_only=True):
+    """The image of one request: where it lies, its hash, and what drawing it cost.
+
+    `error` is set, and the image fields are None, when drawing failed; such a row keeps the failure on
+    record and is drawn again on resume.
+    """
+
+    key: str
+    model: str
+    prompt: str
+    seed: int
+    image: str | None = None
+    sha256: str | None = None
+    width: int | None = None
+    height: int | None = None
+    timing: Timing | None = None
+    memory: Memory | None = None
+    revised_prompt: str | None = None
+    findings: tuple[Finding, ...] = ()
+    error: str | None = None
+    drawn_at: str
+
+
+# --- What was read -----------------------------------------------------------------------------------
+
+
+class TextLine(Record, frozen=True, kw_only=True):
+    """One line of text that an OCR engine found.
+
+    `polygon` holds the corners in pixels, clockwise from the top left of the text, or is None for readers
+    that give no place; `confidence` is in [0, 1], or None likewise.
+    """
+
+    text: str
+    polygon: tuple[tuple[float, float], ...] | None = None
+    confidence: float | None = None
+
+
+class OcrSpec(Record, frozen=True, kw_only=True):
+    """An OCR engine with all that decides its readings: name, weights digest, versions and settings."""
+
+    name: str
+    weights_digest: str
+    settings: dict[str, Json] = {}
+    versions: dict[str, str] = {}
+
+    @property
+    def digest(self) -> str:
+        """Digest of weights and settings: readings with equal digests are comparable."""
+        return digest([self.name, self.weights_digest, self.settings])
+
+
+class Reading(Record, frozen=True, kw_only=True):
+    """What one OCR engine read in one image. `error` is set when it failed: that is not an empty text.
+
+    `image_sha256` ties the reading to the bytes that were read.
+    """
+
+    key: str
+    image_sha256: str
+    engine: str
+    engine_digest: str
+    lines: tuple[TextLine, ...] = ()
+    seconds: float | None = None
+    findings: tuple[Finding, ...] = ()
+    error: str | None = None
+    read_at: str
+
+
+# --- What it is worth --------------------------------------------------------------------------------
+
+
+class ScorerSpec(Record, frozen=True, kw_only=True):
+    """Which scorer and which normaliser measured, with their versions."""
+
+    name: str
+    version: str
+    profile: str
+    normalizer: str
+
+
+EditKind = Literal["equal", "case", "substitute", "delete", "insert"]
+"""`delete`: in the target, not drawn. `insert`: drawn, not in the target. `case`: equal but for upper and lower."""
+
+
+class Edit(Record, frozen=True, kw_only=True):
+    """A run of one kind of edit between a target and what was read: the pieces as they were written."""
+
+    kind: EditKind
+    target: str = ""
+    read: str = ""
+
+
+class Span(Record, frozen=True, kw_only=True):
+    """A piece of a reading: line index and grapheme offsets [start, end) into that line's text."""
+
+    line: int
+    start: int
+    end: int
+
+
+class TargetScore(Record, frozen=True, kw_only=True):
+    """One target against what was matched to it. Lengths and counts are in graphemes after normalisation.
+
+    An unmatched target has no spans, `deletions == length`, and one `delete` edit.
+    Invariant: `substitutions + deletions <= length`.
+    """
+
+    target: str
+    length: int
+    matched: bool
+    substitutions: int
+    insertions: int
+    deletions: int
+    case_errors: int
+    exact: bool
+    spans: tuple[Span, ...] = ()
+    edits: tuple[Edit, ...] = ()
+
+
+class Extra(Record, frozen=True, kw_only=True):
+    """Text that was read but belongs to no target: a duplicate of one, or other text."""
+
+    kind: Literal["duplicate", "other"]
+    text: str
+    length: int
+    span: Span
+
+
+class GlyphError(Record, frozen=True, kw_only=True):
+    """One classified error: what kind, which glyph was wanted, which was read, in which target.
+
+    Kinds: `substitution`, `doubled`, `dropped`, `inserted`, `missing-word`, `missing-target`, `case`,
+    `punctuation`, `traditional-for-simplified`. `malformed_suspected` marks low OCR confidence there.
+    """
+
+    kind: str
+    target_index: int
+    wanted: str = ""
+    read: str = ""
+    malformed_suspected: bool = False
+
+
+class Score(Record, frozen=True, kw_only=True):
+    """One image against its prompt's targets: counts, and the alignment that they come from.
+
+    `status` says whether there was anything to score: `scored`; `missing` (no image); `unreadable` (the
+    image or its OCR failed). Images that are not `scored` count with all their targets unmatched and make
+    the run incomplete. `exact_search` is False where the alignment fell back from the exact method.
+    """
+
+    key: str
+    model: str
+    prompt: str
+    seed: int
+    engine: str
+    engine_digest: str
+    scorer: ScorerSpec
+    status: Literal["scored", "missing", "unreadable"]
+    targets: tuple[TargetScore, ...]
+    extras: tuple[Extra, ...] = ()
+    errors: tuple[GlyphError, ...] = ()
+    exact_search: bool = True
+    detail: str | None = None
+
+
+# --- The plan ----------------------------------------------------------------------------------------
+
+
+class Manifest(Record, frozen=True, kw_only=True):
+    """The plan of a run, written first and never changed. It fixes the denominator: prompts × seeds × models."""
+
+    format: int
+    name: str
+    created_at: str
+    suites: tuple[SuiteRef, ...]
+    prompts: tuple[Prompt, ...]
+    models: tuple[ModelSpec, ...]
+    seeds: tuple[int, ...]
+    ocr: OcrSpec
+    scorer: ScorerSpec
+    environment: dict[str, Json]
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """All requests, model by model (weights are loaded once), prompt by prompt, seed by seed."""
+        return tuple(
+            Request.of(model, prompt, seed) for model in self.models for prompt in self.prompts for seed in self.seeds
+        )
