@@ -1,0 +1,232 @@
+"""Where the PP-OCR models come from: the rapidocr wheel's ONNX files, or folders of the user's.
+
+PaddleOCR wants a folder a model, holding `inference.onnx` and an `inference.yml` that says how to prepare
+images and decode answers. The wheel carries bare ONNX files, so the folders are made once in a cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import platformdirs
+import yaml
+
+from evalsuite.errors import EvalsuiteError
+from evalsuite.records import Json, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+INSTALL_HINT = "pip install --no-deps 'rapidocr>=3.10,<4'"
+CACHE_VERSION = "1"
+
+
+class OcrUnavailableError(EvalsuiteError):
+    """The OCR engine or its weights are not installed; the message says how to get them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedModel:
+    """An ONNX file of the rapidocr wheel, by the name that PaddleOCR knows it by, and its SHA-256."""
+
+    name: str
+    task: Literal["det", "rec"]
+    file: str
+    sha256: str
+
+
+PP_OCRV6_SMALL = (
+    PinnedModel(
+        "PP-OCRv6_small_det",
+        "det",
+        "PP-OCRv6_det_small.onnx",
+        "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
+    ),
+    PinnedModel(
+        "PP-OCRv6_small_rec",
+        "rec",
+        "PP-OCRv6_rec_small.onnx",
+        "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A folder that PaddleOCR can load, the official name of the model in it, and the digest of its files."""
+
+    name: str
+    path: Path
+    digest: str
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cache_root() -> Path:
+    """The folder for what is made once and kept: `$EVALSUITE_CACHE`, or the platform's user cache."""
+    named = os.environ.get("EVALSUITE_CACHE")
+    return Path(named).expanduser() if named else platformdirs.user_cache_path("evalsuite")
+
+
+def rapidocr_models() -> Path:
+    """The folder of ONNX files inside the installed rapidocr wheel, found without importing it.
+
+    Raises:
+        OcrUnavailableError: when the wheel is not installed.
+    """
+    spec = importlib.util.find_spec("rapidocr")
+    if spec is None or spec.origin is None:
+        raise OcrUnavailableError(
+            f"the PP-OCRv6 weights are not installed: they come with the rapidocr wheel; run: {INSTALL_HINT}"
+        )
+    return Path(spec.origin).parent / "models"
+
+
+def bundled_folders() -> tuple[ModelFolder, ModelFolder]:
+    """The detection and recognition folders of PP-OCRv6 small, verified and made in the cache if need be.
+
+    Safe to call from several processes at once: each makes its own temporary folder, and the first rename
+    wins.
+
+    Raises:
+        OcrUnavailableError: when the wheel is missing or a file in it is not the one that we measured with.
+    """
+    source = rapidocr_models()
+    detection, recognition = (_bundled_folder(source, model) for model in PP_OCRV6_SMALL)
+    return detection, recognition
+
+
+def _bundled_folder(source: Path, model: PinnedModel) -> ModelFolder:
+    weights = source / model.file
+    if not weights.is_file():
+        found = importlib.metadata.version("rapidocr")
+        raise OcrUnavailableError(f"rapidocr {found} carries no {model.file}; run: {INSTALL_HINT}")
+    folder = cache_root() / "ocr" / f"{model.name}-{model.sha256[:12]}-v{CACHE_VERSION}"
+    if not folder.is_dir():
+        _make_folder(folder, weights, model)
+    # The cached copy is what is loaded, so the cached copy is what is verified: 30 MB take 20 ms.
+    cached = folder / "inference.onnx"
+    actual = file_sha256(cached)
+    if actual != model.sha256:
+        raise OcrUnavailableError(
+            f"{cached} is damaged: its SHA-256 is {actual[:12]}…, expected {model.sha256[:12]}…; "
+            f"delete the folder {folder} and run again"
+        )
+    return ModelFolder(model.name, folder, digest([model.sha256, file_sha256(folder / "inference.yml")]))
+
+
+def _make_folder(folder: Path, weights: Path, model: PinnedModel) -> None:
+    actual = file_sha256(weights)
+    if actual != model.sha256:
+        raise OcrUnavailableError(
+            f"{weights.name} of the installed rapidocr is not the pinned model (SHA-256 {actual[:12]}…, expected "
+            f"{model.sha256[:12]}…), so scores would not be comparable; run: pip install --force-reinstall --no-deps "
+            "rapidocr==3.10.0"
+        )
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+            made = Path(scratch) / "model"
+            made.mkdir()
+            shutil.copyfile(weights, made / "inference.onnx")
+            config = _detection_config() if model.task == "det" else _recognition_config(weights)
+            config = {"Global": {"model_name": model.name}, **config}
+            (made / "inference.yml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
+            try:
+                made.rename(folder)
+            except OSError:
+                # Another process was first; its folder is as good as ours. Anything else is a real failure.
+                if not folder.is_dir():
+                    raise
+    except OSError as error:
+        raise OcrUnavailableError(
+            f"cannot make the OCR model folder {folder}: {error.strerror or error}; free some space there, or name "
+            "another cache folder in EVALSUITE_CACHE"
+        ) from error
+
+
+def _detection_config() -> dict[str, Json]:
+    """PP-OCRv6's published detection settings; `unclip_ratio` is overridden by the reader."""
+    return {
+        "PreProcess": {
+            "transform_ops": [
+                {"DecodeImage": {"channel_first": False, "img_mode": "BGR"}},
+                {"DetLabelEncode": None},
+                {"DetResizeForTest": {"resize_long": 736}},
+                {
+                    "NormalizeImage": {
+                        "mean": [0.485, 0.456, 0.406],
+                        "order": "hwc",
+                        "scale": "1./255.",
+                        "std": [0.229, 0.224, 0.225],
+                    }
+                },
+                {"ToCHWImage": None},
+                {"KeepKeys": {"keep_keys": ["image", "shape", "polys", "ignore_tags"]}},
+            ]
+        },
+        "PostProcess": {
+            "name": "DBPostProcess",
+            "thresh": 0.3,
+            "box_thresh": 0.6,
+            "max_candidates": 1000,
+            "unclip_ratio": 1.5,
+        },
+    }
+
+
+def _recognition_config(weights: Path) -> dict[str, Json]:
+    """3×48×320 input and CTC decoding over the characters that the ONNX file carries in its metadata."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
+    characters = session.get_modelmeta().custom_metadata_map.get("character", "").split("\n")
+    if len(characters) < 2:
+        raise OcrUnavailableError(f"{weights.name} carries no character list in its metadata; {INSTALL_HINT}")
+    return {
+        "PreProcess": {
+            "transform_ops": [
+                {"DecodeImage": {"channel_first": False, "img_mode": "BGR"}},
+                {"MultiLabelEncode": {"gtc_encode": "NRTRLabelEncode"}},
+                {"RecResizeImg": {"image_shape": [3, 48, 320]}},
+                {"KeepKeys": {"keep_keys": ["image", "label_ctc", "label_gtc", "length", "valid_ratio"]}},
+            ]
+        },
+        "PostProcess": {"name": "CTCLabelDecode", "character_dict": characters},
+    }
+
+
+def user_folder(path: Path) -> ModelFolder:
+    """A PP-OCR inference folder of the user's: `inference.onnx` and `inference.yml` with the model's name.
+
+    Raises:
+        OcrUnavailableError: when a file is missing or the YAML does not name the model.
+    """
+    config, weights = path / "inference.yml", path / "inference.onnx"
+    for needed in (config, weights):
+        if not needed.is_file():
+            raise OcrUnavailableError(
+                f"{path} is no PP-OCR model folder: {needed.name} is missing; it needs inference.onnx and "
+                "inference.yml as PaddleOCR exports them for ONNX Runtime"
+            )
+    try:
+        name = yaml.safe_load(config.read_text(encoding="utf-8"))["Global"]["model_name"]
+    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise OcrUnavailableError(f"{config} does not name its model under Global.model_name") from error
+    return ModelFolder(str(name), path, _folder_digest([config, weights]))
+
+
+def _folder_digest(files: Iterable[Path]) -> str:
+    return digest([[file.name, file_sha256(file)] for file in files])
