@@ -1,0 +1,135 @@
+"""The faces that the typeset reference draws with: OFL families from font packages, unmodified.
+
+A text is only drawn in a face that has a glyph for each of its characters; an empty box would otherwise be
+scored as the OCR's mistake.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalsuite.errors import EvalsuiteError
+from evalsuite.records import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL.ImageFont import FreeTypeFont
+
+
+class FontsMissingError(EvalsuiteError):
+    """The font packages are not installed, or no face has the characters of a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A font file at one point of its variation axes: the weight, and the file's defaults for the others."""
+
+    package: str
+    file: str
+    weight: int
+
+    @property
+    def path(self) -> Path:
+        """Where the font file lies in the installed package."""
+        return _package_folder(self.package) / "fonts" / "ofl" / self.file
+
+
+_WESTERN, _CJK = "justmytype_western_core", "justmytype_intl_cjk"
+
+LATIN_FACES = (
+    Face(_WESTERN, "inter/Inter[opsz,wght].ttf", 500),
+    Face(_WESTERN, "inter/Inter[opsz,wght].ttf", 700),
+    Face(_WESTERN, "notosans/NotoSans[wdth,wght].ttf", 500),
+    Face(_WESTERN, "notosans/NotoSans-Italic[wdth,wght].ttf", 500),
+    Face(_WESTERN, "notoserif/NotoSerif[wdth,wght].ttf", 500),
+    Face(_WESTERN, "notoserif/NotoSerif[wdth,wght].ttf", 700),
+    Face(_WESTERN, "sourceserif4/SourceSerif4[opsz,wght].ttf", 600),
+    Face(_WESTERN, "jetbrainsmono/JetBrainsMono[wght].ttf", 600),
+)
+CJK_FACES = (
+    Face(_CJK, "notosanssc/NotoSansSC[wght].ttf", 400),
+    Face(_CJK, "notosanssc/NotoSansSC[wght].ttf", 500),
+    Face(_CJK, "notosanssc/NotoSansSC[wght].ttf", 700),
+    Face(_CJK, "notosanssc/NotoSansSC[wght].ttf", 900),
+)
+FALLBACK_FACES = (
+    Face(_WESTERN, "notosans/NotoSans[wdth,wght].ttf", 500),
+    Face(_CJK, "notosanssc/NotoSansSC[wght].ttf", 500),
+    Face(_CJK, "notosanstc/NotoSansTC[wght].ttf", 500),
+    Face(_CJK, "notosanskr/NotoSansKR[wght].ttf", 500),
+    Face(_WESTERN, "notosanssymbols2/NotoSansSymbols2-Regular.ttf", 400),
+)
+
+
+@cache
+def _package_folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise FontsMissingError(
+            f"the fonts of the typeset reference are not installed ({package}); run: pip install 'evalsuite[fonts]'"
+        )
+    return Path(spec.origin).parent
+
+
+@cache
+def fonts_digest() -> str:
+    """SHA-256 over the bytes of all font files in use."""
+    from hashlib import sha256
+
+    files = sorted({face.path for face in (*LATIN_FACES, *CJK_FACES, *FALLBACK_FACES)})
+    for path in files:
+        if not path.is_file():
+            raise FontsMissingError(f"{path.name} is missing in {path.parent}; run: pip install 'evalsuite[fonts]'")
+    return digest([[path.name, sha256(path.read_bytes()).hexdigest()] for path in files])
+
+
+@cache
+def _characters(path: Path) -> frozenset[int]:
+    from fontTools.ttLib import TTFont
+
+    with TTFont(path, lazy=True) as font:
+        return frozenset(font.getBestCmap())
+
+
+def faces_for(text: str) -> Sequence[Face]:
+    """The faces that can draw `text` whole, the natural ones first.
+
+    Raises:
+        FontsMissingError: naming the characters, where no face has them all.
+    """
+    needed = {ord(character) for character in text if not character.isspace()}
+    cjk = any(0x2E80 <= code <= 0x9FFF or 0xF900 <= code <= 0xFFEF for code in needed)
+    natural = [face for face in (CJK_FACES if cjk else LATIN_FACES) if needed <= _characters(face.path)]
+    if natural:
+        return natural
+    fallback = [face for face in FALLBACK_FACES if needed <= _characters(face.path)]
+    if fallback:
+        return fallback
+    covered = frozenset().union(*(_characters(face.path) for face in FALLBACK_FACES))
+    lacking = sorted(chr(code) for code in needed - covered) or sorted(map(chr, needed))
+    raise FontsMissingError(f"no face has the characters {' '.join(lacking[:12])} of {text[:40]!r}")
+
+
+@cache
+def font(face: Face, size: int) -> FreeTypeFont:
+    """The face at `size` pixels an em, laid out glyph by glyph (without a shaper that differs by machine)."""
+    from PIL import ImageFont
+
+    loaded = ImageFont.truetype(str(face.path), size, layout_engine=ImageFont.Layout.BASIC)
+    try:
+        axes = loaded.get_variation_axes()
+    except OSError:
+        return loaded  # a static font
+    weight_axis = [axis["name"] in (b"Weight", "Weight") for axis in axes]
+    loaded.set_variation_by_axes(
+        [
+            float(face.weight) if is_weight else float(axis["default"] or 0)
+            for axis, is_weight in zip(axes, weight_axis, strict=True)
+        ]
+    )
+    return loaded
