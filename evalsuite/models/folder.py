@@ -1,0 +1,235 @@
+"""Images that exist already: a folder of files named by prompt id and sample, or a table that maps them.
+
+File names follow LongText-Bench: `{id}_{n}.png|jpg|webp`, or `{id}.png` for a single sample; `n` counts from
+0, or from 1 where no file has a 0. An id may be given without its suite's name and leading zeros
+(`7_0.png` for `signage-en-007`). All files are decoded once before anything is scored.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from evalsuite.errors import EvalsuiteError
+from evalsuite.models.base import Drawing
+from evalsuite.records import ModelSpec, Prompt, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+    from PIL.Image import Image
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+MAX_FILE_BYTES = 200 * 2**20
+MAX_SIDE = 8192
+_NAME = re.compile(r"(?P<id>.+?)(?:_(?P<sample>\d{1,4}))?")
+
+
+class FolderError(EvalsuiteError):
+    """A folder of images, or its table, that cannot be scored as it is; the message names the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How files and requests meet: files that no prompt wants, and requests without a file."""
+
+    surplus: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+class FolderModel:
+    """Answers each (prompt, seed) with the file of that prompt's sample number `seed`.
+
+    The weights digest covers the bytes of all image files, so that a changed image is another model.
+    """
+
+    uses_cpu = True
+
+    def __init__(self, source: Path, files: dict[tuple[str, int], Path], *, by_id: bool) -> None:
+        self._files = files
+        self._by_id = by_id
+        contents = []
+        for (ident, sample), path in sorted(files.items()):
+            load_image(path)
+            contents.append([ident, sample, _sha256(path)])
+        self._spec = ModelSpec(
+            name=f"folder:{source.name}",
+            kind="folder",
+            role="model",
+            source=str(source),
+            weights_digest=digest(contents),
+            settings={"files": len(files)},
+        )
+
+    @classmethod
+    def parse(cls, arguments: str) -> Self:
+        """The model for `folder:DIR`, or for `folder:TABLE` with a JSONL or CSV of image, prompt and seed.
+
+        Raises:
+            FolderError: when there is nothing to read, or a file is no image that can be decoded.
+        """
+        source = Path(arguments).expanduser()
+        if not arguments or not source.exists():
+            raise FolderError(f"folder:{arguments}: no such folder or table")
+        if source.is_file():
+            return cls(source, read_table(source), by_id=True)
+        return cls(source.resolve(), _scan(source), by_id=False)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The folder and the digest of all its images."""
+        return self._spec
+
+    def match(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Match:
+        """Which files no prompt wants, and which requests have no file; both by name."""
+        wanted = {(prompt.id, seed): self._find(prompt, seed) for prompt in prompts for seed in seeds}
+        used = {path for path in wanted.values() if path is not None}
+        surplus = tuple(sorted(path.name for path in set(self._files.values()) - used))
+        missing = tuple(f"{ident}_{seed}" for (ident, seed), path in wanted.items() if path is None)
+        return Match(surplus, missing)
+
+    def _find(self, prompt: Prompt, seed: int) -> Path | None:
+        if self._by_id:
+            return self._files.get((prompt.id, seed))
+        short = prompt.id.removeprefix(f"{prompt.suite}-")
+        names = dict.fromkeys((prompt.id, short, short.lstrip("0") or short))
+        found = [self._files[name, seed] for name in names if (name, seed) in self._files]
+        if len(found) > 1:
+            raise FolderError(
+                f"{found[0].parent}: {' and '.join(path.name for path in found)} are both sample {seed} of "
+                f"{prompt.id}; keep one"
+            )
+        return found[0] if found else None
+
+    def draw(self, requests: Sequence[tuple[Prompt, int]]) -> Iterator[Drawing]:
+        """The image of each request; a missing file is yielded as an error that names it."""
+        for prompt, seed in requests:
+            path = self._find(prompt, seed)
+            if path is None:
+                yield Drawing(prompt, seed, error=f"no file for sample {seed} of prompt {prompt.id}")
+            else:
+                yield Drawing(prompt, seed, image=load_image(path))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+def load_image(path: Path) -> Image:
+    """Decode an image file whole, checking its size before its pixels.
+
+    Raises:
+        FolderError: when it is no image, is damaged, or is too large.
+    """
+    import PIL.Image
+
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise FolderError(f"{path}: {size:,} bytes; {MAX_FILE_BYTES:,} at most")
+        with PIL.Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
+            if max(image.size) > MAX_SIDE:
+                raise FolderError(f"{path}: {image.width}×{image.height} pixels; {MAX_SIDE} a side at most")
+            image.load()
+            return image.copy()
+    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
+        raise FolderError(
+            f"{path}: not a readable image ({error}); replace it, or remove it to have it counted as missing"
+        ) from error
+
+
+def _sha256(path: Path) -> str:
+    import hashlib
+
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _scan(folder: Path) -> dict[tuple[str, int], Path]:
+    found: dict[tuple[str, int], Path] = {}
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    except OSError as error:
+        raise FolderError(f"{folder}: cannot be read: {error.strerror}") from error
+    if not paths:
+        raise FolderError(f"{folder}: holds no images ({', '.join(SUFFIXES)})")
+    for path in paths:
+        parts = _NAME.fullmatch(path.stem)
+        if parts is None:
+            raise FolderError(f"{path}: name images by prompt id and sample, such as signage-en-001_0.png")
+        slot = parts["id"], int(parts["sample"] or 0)
+        if slot in found:
+            raise FolderError(f"{path}: {found[slot].name} is sample {slot[1]} of {slot[0]} already; keep one")
+        found[slot] = path
+    numbered = [path.stem for path in paths if re.search(r"_\d{1,4}$", path.stem)]
+    if numbered and not any(re.search(r"_0{1,4}$", stem) for stem in numbered):
+        found = {(ident, max(sample - 1, 0)): path for (ident, sample), path in found.items()}
+    return found
+
+
+def read_table(table: Path) -> dict[tuple[str, int], Path]:
+    """A JSONL or CSV table of `image` (path beside the table), `prompt` (id) and `seed` (0 if left out).
+
+    Raises:
+        FolderError: with the line of the first row that is wrong. Paths that leave the table's folder are.
+    """
+    base = table.parent.resolve()
+    found: dict[tuple[str, int], Path] = {}
+    for line, row in table_rows(table):
+        unknown = set(row) - {"image", "prompt", "seed"}
+        if unknown or "image" not in row or "prompt" not in row:
+            raise FolderError(
+                f"{table}:{line}: expected the fields image, prompt and perhaps seed; found {sorted(row)}"
+            )
+        try:
+            slot = str(row["prompt"]), int(str(row.get("seed") or 0))
+        except ValueError:
+            raise FolderError(f"{table}:{line}: field 'seed': {row['seed']!r} is no number") from None
+        if slot in found:
+            raise FolderError(f"{table}:{line}: sample {slot[1]} of {slot[0]} is given twice")
+        found[slot] = inside(base, str(row["image"]), f"{table}:{line}")
+    if not found:
+        raise FolderError(f"{table}: the table is empty")
+    return found
+
+
+def table_rows(table: Path) -> Iterator[tuple[int, dict[str, object]]]:
+    """The rows of a JSONL or CSV file with their line numbers."""
+    try:
+        content = table.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FolderError(f"{table}: cannot be read as UTF-8 text: {error}") from error
+    if table.suffix.lower() == ".csv":
+        reader = csv.DictReader(content.splitlines())
+        for row in reader:
+            if None in row or None in row.values():
+                raise FolderError(f"{table}:{reader.line_num}: the row does not have the header's number of columns")
+            yield reader.line_num, dict(row)
+        return
+    for number, line in enumerate(content.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise FolderError(f"{table}:{number}: not JSON: {error}") from error
+        if not isinstance(value, dict):
+            raise FolderError(f"{table}:{number}: expected an object")
+        yield number, value
+
+
+def inside(base: Path, name: str, where: str) -> Path:
+    """The file `name` below `base`; names that lead elsewhere, or to no file, are refused."""
+    path = (base / name).resolve()
+    if not path.is_relative_to(base) or not path.is_file():
+        raise FolderError(f"{where}: {name!r} is no file in {base}")
+    return path
