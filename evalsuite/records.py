@@ -280,6 +280,8 @@ class TargetScore(Record, frozen=True, kw_only=True):
     deletions: int
     case_errors: int
     exact: bool
+    words: int = 0
+    word_errors: int = 0
     spans: tuple[Span, ...] = ()
     edits: tuple[Edit, ...] = ()
 
@@ -290,6 +292,7 @@ class Extra(Record, frozen=True, kw_only=True):
     kind: Literal["duplicate", "other"]
     text: str
     length: int
+    words: int = 0
     span: Span
 
 

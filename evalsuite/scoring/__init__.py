@@ -1,0 +1,28 @@
+"""From a reading to a score: order-free character accuracy. Pure functions; neither torch nor Pillow.
+
+>>> from evalsuite.records import TextLine
+>>> lines = [TextLine(text="Open Daily"), TextLine(text="GRAND OPENING")]
+>>> rates(score_image(["GRAND OPENING", "Open Daily"], lines)).character_accuracy
+1.0
+"""
+
+from __future__ import annotations
+
+from evalsuite.scoring.metrics import RATES, Counts, Rates, count, rates
+from evalsuite.scoring.normalize import NORMALIZER, PROFILES
+from evalsuite.scoring.score import ImageScore, check_targets, score_image, scorer_spec, unread_targets
+
+__all__ = [
+    "NORMALIZER",
+    "PROFILES",
+    "RATES",
+    "Counts",
+    "ImageScore",
+    "Rates",
+    "check_targets",
+    "count",
+    "rates",
+    "score_image",
+    "scorer_spec",
+    "unread_targets",
+]

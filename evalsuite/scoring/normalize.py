@@ -1,0 +1,243 @@
+"""Text as it is compared: extended grapheme clusters, folded by a named and versioned profile.
+
+What every profile folds, because no reader of an image can tell the difference: canonical equivalents
+(NFC), full-width and half-width forms (their one-step compatibility mapping; other compatibility
+characters such as `①` stay what they are), curly and straight quotes, dashes (a run is one dash),
+ellipses (`…`, `……` and three or more dots are one), runs of white space, and invisible characters
+(controls, zero-width and direction marks, variation selectors).
+
+Units of comparison are the extended grapheme clusters of UAX #29, so that a letter with its combining
+marks, or an emoji sequence with its joiners, is one unit.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+from typing import Any
+
+import regex  # type: ignore[import-untyped]
+
+NORMALIZER = "evalsuite-normalize-1"
+"""Name and version of the folding below. Any change that can change a count must change it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What counts as a difference."""
+
+    name: str
+    charge_case: bool
+    charge_space: bool
+    charge_punctuation: bool
+    fold_traditional: bool
+
+
+_PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile("strict", charge_case=True, charge_space=True, charge_punctuation=True, fold_traditional=False),
+        Profile("standard", charge_case=False, charge_space=False, charge_punctuation=True, fold_traditional=False),
+        Profile("lenient", charge_case=False, charge_space=False, charge_punctuation=False, fold_traditional=True),
+    )
+}
+PROFILES: tuple[str, ...] = tuple(_PROFILES)
+"""Names of the profiles, from the one that forgives least to the one that forgives most."""
+
+
+def profile_named(name: str) -> Profile:
+    """The profile called `name`; raises `ValueError` that lists the names where there is none."""
+    try:
+        return _PROFILES[name]
+    except KeyError:
+        raise ValueError(f"no scoring profile {name!r}: choose one of {', '.join(PROFILES)}") from None
+
+
+class Kind(IntEnum):
+    """What a grapheme is to the tokeniser."""
+
+    IGNORED = 0
+    SPACE = 1
+    WORD = 2
+    PUNCTUATION = 3
+    SINGLE = 4
+    """A token of its own: scripts written without spaces (Chinese, Japanese, Thai, …) and emoji."""
+
+
+_QUOTES_DASHES = str.maketrans(
+    {
+        **dict.fromkeys("‘’‚‛′‵ʼʹ`´", "'"),
+        **dict.fromkeys("“”„‟″‶〝〞", '"'),
+        **dict.fromkeys("‐‑‒–—―−⸺⸻﹘﹣", "-"),
+        **dict.fromkeys("⋯︙", "…"),
+    }
+)
+_CLUSTER = regex.compile(r"\X")
+# Text in which every character is surely a cluster of its own; the common case, four times faster than \X.
+_PLAIN = regex.compile(r"[ -~¡-¬®-ʯ‐-‧‰-⁞、-〩一-鿿！-ﾝ]*+")
+_SINGLE = regex.compile(
+    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Extended_Pictographic}ー]"
+)
+_EMOJI = regex.compile(r"\p{Extended_Pictographic}")
+_HAN = regex.compile(r"\p{Han}")
+_INVISIBLE = regex.compile(r"[\p{Cc}\p{Default_Ignorable_Code_Point}--\p{Zs}]", flags=regex.V1)
+_EMOJI_SELECTORS = regex.compile(r"[︎️]")
+
+
+def graphemes(text: str) -> list[str]:
+    """The extended grapheme clusters of `text`; joined they are `text` again."""
+    if _PLAIN.fullmatch(text):
+        return list(text)
+    return _CLUSTER.findall(text)  # type: ignore[no-any-return]
+
+
+def _fold_width(character: str) -> str:
+    kind, _, rest = unicodedata.decomposition(character).partition(" ")
+    return chr(int(rest, 16)) if kind in {"<wide>", "<narrow>"} else character
+
+
+@lru_cache(maxsize=1 << 16)
+def simplified(character: str) -> str:
+    """The Simplified form of one Chinese character, by OpenCC's character table; others unchanged.
+
+    Character by character on purpose: both sides of a comparison are folded alike, so a phrase table
+    could only make equal characters differ.
+    """
+    return str(_opencc().convert(character)) if _HAN.match(character) else character
+
+
+@lru_cache(maxsize=1)
+def _opencc() -> Any:
+    import opencc
+
+    return opencc.OpenCC("t2s")
+
+
+@lru_cache(maxsize=1 << 16)
+def _fold(cluster: str) -> tuple[str, Kind]:
+    """One cluster as every profile sees it (case, punctuation and script untouched), and its kind."""
+    text = cluster if cluster.isascii() else unicodedata.normalize("NFC", "".join(map(_fold_width, cluster)))
+    if text.isspace():
+        return " ", Kind.SPACE
+    if _EMOJI.search(text):
+        # Joiners and tags make the emoji what it is; selectors only choose its style.
+        text = _EMOJI_SELECTORS.sub("", text)
+    elif not text.isascii() or not text.isprintable():
+        text = _INVISIBLE.sub("", text).translate(_QUOTES_DASHES)
+    else:
+        text = text.translate(_QUOTES_DASHES)
+    if not text:
+        return "", Kind.IGNORED
+    if _SINGLE.match(text):
+        return text, Kind.SINGLE
+    if unicodedata.category(text[0])[0] == "P":
+        return text, Kind.PUNCTUATION
+    return text, Kind.WORD
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string as it is compared.
+
+    `graphemes` are the clusters of the string as written. Unit i of the comparison has the normalised
+    form `units[i]` (case kept), the form that is compared `keys[i]`, the kind `kinds[i]`, and comes from
+    the graphemes `origins[i][0]` to `origins[i][1]` (half open). `starts` and `ends` are the unit offsets
+    at which a token may start or end.
+    """
+
+    graphemes: tuple[str, ...]
+    units: tuple[str, ...]
+    keys: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    origins: tuple[tuple[int, int], ...]
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+
+_RUNS = {"-", "…"}
+
+
+@lru_cache(maxsize=1 << 12)
+def normalize(text: str, profile: Profile) -> Text:
+    """`text` as `profile` compares it. White space at either end never counts.
+
+    Takes any string; the result may be empty.
+    """
+    clusters = graphemes(text)
+    units: list[str] = []
+    kinds: list[Kind] = []
+    origins: list[tuple[int, int]] = []
+    breaks: list[bool] = []  # Is there white space before unit i?
+    spaced = False
+    for index, cluster in enumerate(clusters):
+        unit, kind = _fold(cluster)
+        if kind is Kind.IGNORED or (kind is Kind.PUNCTUATION and not profile.charge_punctuation):
+            continue
+        if kind is Kind.SPACE:
+            spaced = True
+            continue
+        if unit in _RUNS and units and not spaced and units[-1] == unit:
+            origins[-1] = (origins[-1][0], index + 1)
+            continue
+        if unit == "." and not spaced and _continues_ellipsis(units, breaks):
+            _merge_ellipsis(units, kinds, origins, breaks, index)
+            continue
+        if spaced and units and profile.charge_space:
+            units.append(" ")
+            kinds.append(Kind.SPACE)
+            origins.append((origins[-1][1], index))
+            breaks.append(False)
+        units.append(unit)
+        kinds.append(kind)
+        origins.append((index, index + 1))
+        breaks.append(spaced)
+        spaced = False
+    keys = tuple(_key(unit, profile) for unit in units)
+    starts, ends = _token_edges(kinds, breaks)
+    return Text(tuple(clusters), tuple(units), keys, tuple(kinds), tuple(origins), starts, ends)
+
+
+def _continues_ellipsis(units: list[str], breaks: list[bool]) -> bool:
+    if units and units[-1] == "…":
+        return True
+    return units[-2:] == [".", "."] and not breaks[-1]
+
+
+def _merge_ellipsis(
+    units: list[str], kinds: list[Kind], origins: list[tuple[int, int]], breaks: list[bool], index: int
+) -> None:
+    if units[-1] != "…":
+        for row in (units, kinds, origins, breaks):
+            row.pop()
+    units[-1] = "…"
+    origins[-1] = (origins[-1][0], index + 1)
+
+
+def _key(unit: str, profile: Profile) -> str:
+    if profile.fold_traditional:
+        unit = simplified(unit)
+    return unit if profile.charge_case else unit.casefold()
+
+
+def _token_edges(kinds: list[Kind], breaks: list[bool]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Offsets where tokens start, and where they end: words at white space, singles everywhere."""
+    starts: list[int] = []
+    ends: list[int] = []
+    for index, kind in enumerate(kinds):
+        if kind is Kind.SPACE:
+            continue
+        before = kinds[index - 1] if index else Kind.SPACE
+        if before is Kind.SPACE or breaks[index] or Kind.SINGLE in {kind, before}:
+            starts.append(index)
+            if before is not Kind.SPACE:
+                ends.append(index)
+            elif index:
+                ends.append(index - 1)
+    if kinds:
+        ends.append(len(kinds))
+    return tuple(starts), tuple(ends)
