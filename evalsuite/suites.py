@@ -213,9 +213,8 @@ def _build(path: Path, header: _Entry, entries: list[_Entry]) -> Suite:
     first_line: dict[str, int] = {}
     warnings: list[str] = []
     for entry in entries:
-        if language is not None:
-            entry.setdefault("language", language)
-        prompt = _prompt(path, name, entry)
+        first = min((field.line for field in entry.values()), default=1)
+        prompt = _prompt(path, name, entry if language is None else {"language": language, **entry}, first)
         line = entry["id"].line
         if prompt.id in first_line:
             raise SuiteError(
@@ -231,8 +230,7 @@ def _build(path: Path, header: _Entry, entries: list[_Entry]) -> Suite:
     return Suite(name, _text(path, header, "description", default=""), str(path), tuple(prompts), tuple(warnings))
 
 
-def _prompt(path: Path, suite: str, entry: _Entry) -> Prompt:
-    line = min((field.line for field in entry.values()), default=1)
+def _prompt(path: Path, suite: str, entry: _Entry, line: int) -> Prompt:
     for key, field in entry.items():
         if key not in _PROMPT_FIELDS:
             raise SuiteError(f"{path}:{field.line}: unknown field {key!r}; known: {', '.join(_PROMPT_FIELDS)}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from evalsuite import hardware, ocr, scoring, suites
+from evalsuite import hardware, ocr, scoring
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.folder import FolderModel
 from evalsuite.records import Manifest
@@ -30,36 +30,6 @@ class Plan:
     notices: tuple[str, ...] = ()
 
 
-def make_plan(
-    *,
-    suite_names: Sequence[str],
-    models: Sequence[ImageModel],
-    ocr_name: str = "paddle",
-    profile: str = "standard",
-    samples: int = 1,
-    seed: int = 0,
-    limit: int | None = None,
-    name: str = "run",
-) -> Plan:
-    """Plan a run over suites by name: `samples` images a prompt with the seeds `seed`, `seed` + 1, ….
-
-    Raises:
-        EvalsuiteError: for anything that would make the run fail or mean nothing.
-    """
-    loaded = suites.load_all(suite_names)
-    prompts = suites.sample([prompt for suite in loaded for prompt in suite.prompts], limit, seed)
-    return plan_prompts(
-        refs=[suite.ref for suite in loaded],
-        prompts=prompts,
-        models=models,
-        ocr_name=ocr_name,
-        profile=profile,
-        samples=samples,
-        seed=seed,
-        name=name,
-    )
-
-
 def plan_prompts(
     *,
     refs: Sequence[SuiteRef],
@@ -71,7 +41,11 @@ def plan_prompts(
     seed: int,
     name: str,
 ) -> Plan:
-    """Plan a run over given prompts; see `make_plan`."""
+    """Plan a run over given prompts: `samples` images of each, with the seeds `seed`, `seed` + 1, ….
+
+    Raises:
+        EvalsuiteError: for anything that would make the run fail or mean nothing.
+    """
     if not 1 <= samples <= MAX_SAMPLES:
         raise EvalsuiteError(f"--samples {samples}: 1 to {MAX_SAMPLES} images a prompt can be drawn")
     if not 0 <= seed < 2**32:

@@ -1,0 +1,90 @@
+"""What the command line prints: progress bars, tables, notices and errors."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from evalsuite.runs.runner import Progress as Step
+    from evalsuite.runs.runner import Watcher
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+_STAGES = {"draw": "Drawing", "read": "Reading", "score": "Scoring"}
+
+
+@contextmanager
+def progress(*, quiet: bool = False) -> Iterator[Watcher]:
+    """A watcher for `runs.session` that shows one bar a stage on the error stream.
+
+    Where that is no terminal, a line is printed for each tenth of a stage instead.
+    """
+    if quiet:
+        yield lambda _: None
+        return
+    if not err.is_terminal:
+        yield _Lines()
+        return
+    with Progress(
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[item]}"),
+        console=err,
+    ) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def watch(step: Step) -> None:
+            if step.stage not in tasks:
+                tasks[step.stage] = bars.add_task(_STAGES[step.stage], total=step.total, item="")
+            bars.update(tasks[step.stage], completed=step.done, total=step.total, item=escape(step.item))
+
+        yield watch
+
+
+class _Lines:
+    """Progress for logs: a line at the start of a stage, at each tenth, and at its end."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, int] = {}
+
+    def __call__(self, step: Step) -> None:
+        tenth = 10 if step.total == 0 else 10 * step.done // step.total
+        if step.total and self._shown.get(step.stage) != tenth:
+            self._shown[step.stage] = tenth
+            err.print(f"{_STAGES[step.stage]:<8} {step.done}/{step.total}", markup=False)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
+    """Print a table; the columns named in `right` are aligned to the right. Cells are text, never markup."""
+    grid = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        grid.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(escape(cell) for cell in row))
+    out.print(grid)
+
+
+def say(text: str) -> None:
+    """Print a line of plain text."""
+    out.print(text, markup=False, soft_wrap=True)
+
+
+def notice(text: str) -> None:
+    """Print a line that the user should not miss, on the error stream."""
+    err.print(f"[yellow]note:[/] {escape(text)}", soft_wrap=True)
+
+
+def error(text: str) -> None:
+    """Print an error on one line, on the error stream."""
+    err.print(f"[bold red]error:[/] {escape(' '.join(text.split()))}", soft_wrap=True)

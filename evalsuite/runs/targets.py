@@ -1,0 +1,101 @@
+"""Scoring images without a suite: a folder of images and a plain list of what they must show."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from evalsuite.errors import EvalsuiteError
+from evalsuite.models.folder import SUFFIXES, FolderError, FolderModel, inside, table_rows
+from evalsuite.records import Prompt, SuiteRef, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+
+
+class TargetsError(EvalsuiteError):
+    """A targets file that cannot be used; the message names file, line and field."""
+
+
+def read_targets(folder: Path, file: Path) -> tuple[SuiteRef, tuple[Prompt, ...], FolderModel, tuple[str, ...]]:
+    """The suite, prompts and folder model for images in `folder` and the targets in `file`.
+
+    `file` is a `.txt` (one target a line, wanted in every image of the folder), a `.jsonl` of objects with
+    `image`, `targets` and perhaps `language`, or a `.csv` with the columns `image` and `target`, one row a
+    target. The last value names images of the folder that the file does not mention.
+
+    Raises:
+        TargetsError, FolderError: with the line of the first thing that is wrong.
+    """
+    if not folder.is_dir():
+        raise TargetsError(f"{folder}: no such folder of images")
+    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not images:
+        raise TargetsError(f"{folder}: holds no images ({', '.join(SUFFIXES)})")
+    wanted, languages = _wanted(folder, file, [path.name for path in images])
+    prompts, files = [], {}
+    for number, (name, targets) in enumerate(wanted.items(), start=1):
+        ident = f"{number:04d}-{re.sub(r'[^A-Za-z0-9._-]', '-', name)[:80]}"
+        prompts.append(
+            Prompt(
+                id=ident,
+                suite=folder.name,
+                language=languages.get(name) or _language(targets),
+                category="images",
+                length="short",
+                text=" ".join(f'"{target}"' for target in targets),
+                targets=tuple(targets),
+            )
+        )
+        files[ident, 0] = inside(folder.resolve(), name, str(file))
+    ref = SuiteRef(name=folder.name, digest=digest(prompts), prompts=len(prompts), source=str(file))
+    surplus = tuple(path.name for path in images if path.name not in wanted)
+    return ref, tuple(prompts), FolderModel(folder.resolve(), files, by_id=True), surplus
+
+
+def _wanted(folder: Path, file: Path, images: list[str]) -> tuple[dict[str, list[str]], dict[str, str]]:
+    suffix = file.suffix.lower()
+    if suffix == ".txt":
+        try:
+            lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise TargetsError(f"{file}: cannot be read as UTF-8 text: {error}") from error
+        targets = [line for line in lines if line]
+        if not targets:
+            raise TargetsError(f"{file}: holds no target; write one a line")
+        return dict.fromkeys(images, targets), {}
+    if suffix not in {".jsonl", ".csv"}:
+        raise TargetsError(f"{file}: targets come as .txt, .jsonl or .csv")
+    wanted: dict[str, list[str]] = {}
+    languages: dict[str, str] = {}
+    for line, row in table_rows(file):
+        image = row.get("image")
+        if not isinstance(image, str) or not image:
+            raise TargetsError(f"{file}:{line}: field 'image' is missing")
+        if suffix == ".jsonl":
+            if image in wanted:
+                raise TargetsError(f"{file}:{line}: image {image!r} is given twice")
+            wanted[image] = _strings(file, line, "targets", row.get("targets"))
+            if "language" in row:
+                languages[image] = str(row["language"])
+        else:
+            wanted.setdefault(image, []).extend(_strings(file, line, "target", [row.get("target")]))
+        if not (folder / image).is_file():
+            raise FolderError(f"{file}:{line}: image {image!r} is not in {folder}")
+    if not wanted:
+        raise TargetsError(f"{file}: names no image")
+    return wanted, languages
+
+
+def _strings(file: Path, line: int, field: str, value: object) -> list[str]:
+    if not isinstance(value, list) or not value or not all(isinstance(part, str) and part.strip() for part in value):
+        raise TargetsError(f"{file}:{line}: field {field!r}: expected text, got {value!r}")
+    return [str(part) for part in value]
+
+
+def _language(targets: Iterable[str]) -> str:
+    """A guess for the report's slices only: Chinese where any target has an ideograph."""
+    return "zh" if any(_CJK.search(target) for target in targets) else "en"

@@ -1,0 +1,68 @@
+"""The project's commands: `nox -s eval`, `nox -s tests`, `nox -s lint`, `nox -s bench`.
+
+Each session makes its own environment with the versions pinned in constraints.txt and installs all it needs.
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.sessions = ["lint", "tests"]
+nox.options.reuse_venv = "yes"
+nox.options.error_on_external_run = True
+
+# The wheel that carries the PP-OCRv6 models. Its dependencies are left out: they would lay
+# opencv-python-headless over the opencv-contrib-python that PaddleX pins (both own the folder cv2).
+RAPIDOCR = "rapidocr==3.10.0"
+
+# A sample of the six own suites, balanced over their categories: under three minutes on two cores.
+EVAL_DEFAULT = ["--suite", "all", "--limit", "36"]
+
+
+def install(session: nox.Session, *extras: str, groups: tuple[str, ...] = ()) -> None:
+    """Install evalsuite with extras and dependency groups at the pinned versions."""
+    pinned = ["--constraint", "constraints.txt"]
+    wanted = f".[{','.join(extras)}]" if extras else "."
+    session.log(
+        "installing evalsuite with %s; the first time this takes a few minutes", ", ".join(extras) or "no extras"
+    )
+    requirements = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), *groups) if groups else ()
+    session.install("--quiet", *pinned, "--editable", wanted, *requirements)
+    if "ocr" in extras:
+        session.install("--quiet", "--no-deps", RAPIDOCR)
+
+
+@nox.session
+def eval(session: nox.Session) -> None:  # noqa: A001 - `nox -s eval` is the command's name
+    """Draw, read, score and report. Arguments after -- go to `evalsuite run`."""
+    install(session, "ocr", "fonts", "models")
+    session.run("evalsuite", "run", *(session.posargs or EVAL_DEFAULT), success_codes=[0])
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests. Arguments after -- go to pytest, e.g. `-m 'not slow'`."""
+    install(session, "ocr", "fonts", "models", "datasets", groups=("test",))
+    session.run("pytest", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and types."""
+    install(session, groups=("lint",))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run one benchmark by name, e.g. `nox -s bench -- scoring`; without a name, list them."""
+    from pathlib import Path
+
+    names = sorted(path.stem for path in Path("benchmarks").glob("*.py") if not path.stem.startswith("_"))
+    if not session.posargs or session.posargs[0] not in names:
+        session.error(f"name a benchmark: {', '.join(names)}")
+    install(session, "ocr", "fonts", "models", "datasets", groups=("test",))
+    session.run("python", f"benchmarks/{session.posargs[0]}.py", *session.posargs[1:])
