@@ -1,1 +1,8 @@
-"""Run folders to HTML."""
+"""Run folders to HTML: what a person sees."""
+
+from __future__ import annotations
+
+from evalsuite.report.summary import ModelSummary, Slice, Summary, summarise
+from evalsuite.report.timing import PhaseSummary, Spread, TimingSummary
+
+__all__ = ["ModelSummary", "PhaseSummary", "Slice", "Spread", "Summary", "TimingSummary", "summarise"]
