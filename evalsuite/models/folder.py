@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.images import SUFFIXES, file_sha256, load_image
 from evalsuite.models.base import Drawing
 from evalsuite.records import ModelSpec, Prompt, digest
 
@@ -22,11 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
 
-    from PIL.Image import Image
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-MAX_FILE_BYTES = 200 * 2**20
-MAX_SIDE = 8192
 _NAME = re.compile(r"(?P<id>.+?)(?:_(?P<sample>\d{1,4}))?")
 
 
@@ -56,7 +53,7 @@ class FolderModel:
         contents = []
         for (ident, sample), path in sorted(files.items()):
             load_image(path)
-            contents.append([ident, sample, _sha256(path)])
+            contents.append([ident, sample, file_sha256(path)])
         self._spec = ModelSpec(
             name=f"folder:{source.name}",
             kind="folder",
@@ -71,7 +68,8 @@ class FolderModel:
         """The model for `folder:DIR`, or for `folder:TABLE` with a JSONL or CSV of image, prompt and seed.
 
         Raises:
-            FolderError: when there is nothing to read, or a file is no image that can be decoded.
+            FolderError: when there is nothing to read.
+            ImageError: when a file is no image that can be decoded.
         """
         source = Path(arguments).expanduser()
         if not arguments or not source.exists():
@@ -122,36 +120,6 @@ class FolderModel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         return None
-
-
-def load_image(path: Path) -> Image:
-    """Decode an image file whole, checking its size before its pixels.
-
-    Raises:
-        FolderError: when it is no image, is damaged, or is too large.
-    """
-    import PIL.Image
-
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise FolderError(f"{path}: {size:,} bytes; {MAX_FILE_BYTES:,} at most")
-        with PIL.Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
-            if max(image.size) > MAX_SIDE:
-                raise FolderError(f"{path}: {image.width}×{image.height} pixels; {MAX_SIDE} a side at most")
-            image.load()
-            return image.copy()
-    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
-        raise FolderError(
-            f"{path}: not a readable image ({error}); replace it, or remove it to have it counted as missing"
-        ) from error
-
-
-def _sha256(path: Path) -> str:
-    import hashlib
-
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _scan(folder: Path) -> dict[tuple[str, int], Path]:

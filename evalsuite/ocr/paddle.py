@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.images import MAX_SIDE, ImageError, to_rgb
 from evalsuite.ocr.base import OcrError
 from evalsuite.ocr.weights import ModelFolder, OcrUnavailableError, bundled_folders, user_folder
 from evalsuite.records import Json, OcrSpec, TextLine, digest
@@ -36,8 +37,8 @@ SETTINGS: dict[str, Json] = {
     "text_recognition_batch_size": 1,
 }
 
-MAX_SIDE = 8192
-"""Images with a longer side are refused: detection would shrink them to 4,000 pixels and lose small text."""
+MIN_SIDE = 8
+"""Smaller images hold no legible character, and detection fails on some of them."""
 
 
 class PaddleReader:
@@ -130,15 +131,14 @@ class PaddleReader:
 
 def _as_bgr(image: Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """uint8, height × width × 3, blue first, contiguous: the one layout that PaddleOCR reads correctly."""
-    import PIL.Image
-
-    if min(image.size) < 8 or max(image.size) > MAX_SIDE:
-        raise OcrError(f"the image is {image.width}×{image.height}; sides of 8 to {MAX_SIDE} pixels can be read")
-    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
-        page = PIL.Image.new("RGBA", image.size, "white")
-        page.alpha_composite(image.convert("RGBA"))
-        image = page
-    rgb = np.asarray(image.convert("RGB"), dtype=np.uint8)
+    if min(image.size) < MIN_SIDE or max(image.size) > MAX_SIDE:
+        raise OcrError(
+            f"the image is {image.width}×{image.height}; sides of {MIN_SIDE} to {MAX_SIDE} pixels can be read"
+        )
+    try:
+        rgb = np.asarray(to_rgb(image), dtype=np.uint8)
+    except ImageError as error:
+        raise OcrError(str(error)) from error
     return np.ascontiguousarray(rgb[:, :, ::-1])
 
 

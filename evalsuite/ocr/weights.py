@@ -6,7 +6,6 @@ images and decode answers. The wheel carries bare ONNX files, so the folders are
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -20,6 +19,7 @@ import platformdirs
 import yaml
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.images import file_sha256
 from evalsuite.records import Json, digest
 
 if TYPE_CHECKING:
@@ -66,12 +66,6 @@ class ModelFolder:
     name: str
     path: Path
     digest: str
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, as 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def cache_root() -> Path:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from evalsuite import ocr
 from evalsuite.errors import EvalsuiteError
-from evalsuite.models.folder import FolderError, load_image
+from evalsuite.images import ImageError, load_image
 from evalsuite.ocr.base import OcrEngine, OcrError
 from evalsuite.records import Reading, TextLine
 
@@ -38,7 +38,7 @@ def read_image(engine: OcrEngine, key: str, path: Path, sha256: str) -> Reading:
     error = None
     try:
         lines = engine.read(load_image(path))
-    except (OcrError, FolderError) as failure:
+    except (OcrError, ImageError) as failure:
         error = str(failure)
     return Reading(
         key=key,

@@ -187,7 +187,7 @@ def _keep(request: Request, drawing: Drawing, store: RunStore) -> Generation:
 
 
 def _is_blank(image: Image) -> bool:
-    colours = image.convert("RGB").getcolors(maxcolors=1)
+    colours = image.getcolors(maxcolors=1)
     return colours is not None and len(colours) == 1
 
 

@@ -13,6 +13,7 @@ import filelock
 import msgspec
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.images import to_rgb
 from evalsuite.records import Generation, Manifest, OcrSpec, Reading, Score, ScorerSpec
 from evalsuite.runs.rows import DamagedRunError, RowFile, sync_folder, write_atomically
 
@@ -117,10 +118,10 @@ class RunStore:
         return RowFile(self.folder / f"scores.{scorer.name}-{scorer.profile}.{ocr.name}-{ocr.digest[:8]}.jsonl", Score)
 
     def save_image(self, key: str, image: Image) -> tuple[str, str]:
-        """Write an image as PNG, durably; its path in the folder and the SHA-256 of its bytes."""
+        """Write an image as 8-bit RGB PNG, durably; its path in the folder and the SHA-256 of its bytes."""
         buffer = io.BytesIO()
         # Level 1: three times as fast to write as the default, a tenth larger.
-        image.save(buffer, format="PNG", compress_level=1)
+        to_rgb(image).save(buffer, format="PNG", compress_level=1)
         content = buffer.getvalue()
         name = f"images/{key}.png"
         write_atomically(self.folder / name, content)

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.models.folder import SUFFIXES, FolderError, FolderModel, inside, table_rows
+from evalsuite.images import SUFFIXES
+from evalsuite.models.folder import FolderError, FolderModel, inside, table_rows
 from evalsuite.records import Prompt, SuiteRef, digest
 
 if TYPE_CHECKING:

@@ -1,0 +1,71 @@
+"""Image files and pixels from outside: checked for size before decoding, and brought to 8-bit RGB."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from evalsuite.errors import EvalsuiteError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL.Image import Image
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+MAX_FILE_BYTES = 200 * 2**20
+MAX_SIDE = 8192
+
+
+class ImageError(EvalsuiteError):
+    """A file or an image that cannot be used as a picture; the message says which and why."""
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_image(path: Path) -> Image:
+    """Decode a PNG, JPEG or WebP file whole and bring it to 8-bit RGB.
+
+    Raises:
+        ImageError: when it is no image, is damaged, or is too large.
+    """
+    import PIL.Image
+
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise ImageError(f"{path}: {size:,} bytes; {MAX_FILE_BYTES:,} at most")
+        with PIL.Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
+            if max(image.size) > MAX_SIDE:
+                raise ImageError(f"{path}: {image.width}×{image.height} pixels; {MAX_SIDE} a side at most")
+            image.load()
+            return to_rgb(image)
+    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
+        raise ImageError(
+            f"{path}: not a readable image ({error}); replace it, or remove it to have it counted as missing"
+        ) from error
+
+
+def to_rgb(image: Image) -> Image:
+    """An 8-bit RGB copy. 16-bit grey is scaled (Pillow alone would clip it); transparency is laid on white.
+
+    Raises:
+        ImageError: for 32-bit integer and floating-point modes, whose range nobody states.
+    """
+    import PIL.Image
+
+    if image.mode.startswith("I;16"):
+        import numpy as np
+
+        return PIL.Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in {"I", "F"}:
+        raise ImageError(f"an image of Pillow mode {image.mode!r} has no stated range; save it with 8 bits a channel")
+    if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
+        page = PIL.Image.new("RGBA", image.size, "white")
+        page.alpha_composite(image.convert("RGBA"))
+        image = page
+    return image.convert("RGB")

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from evalsuite.errors import EvalsuiteError
+from evalsuite.runs.targets import read_targets
+
+
+@pytest.fixture
+def images(tmp_path):
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (16, 16)).save(tmp_path / name)
+    return tmp_path
+
+
+def write(folder, name, content):
+    path = folder / name
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def test_a_text_file_is_wanted_in_every_image(images):
+    ref, prompts, _, surplus = read_targets(images, write(images, "t.txt", "OPEN\n\n 每日新鲜 \n"))
+    assert [prompt.targets for prompt in prompts] == [("OPEN", "每日新鲜")] * 2
+    assert [prompt.id for prompt in prompts] == ["0001-a.png", "0002-b.png"]
+    assert (ref.prompts, surplus) == (2, ())
+    assert prompts[0].language == "zh"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.jsonl", '{"image": "b.png", "targets": ["OPEN", "$9.99"]}'),
+        ("t.csv", "image,target\nb.png,OPEN\nb.png,$9.99\n"),
+    ],
+)
+def test_a_table_gives_each_image_its_targets_and_names_the_others(images, name, content):
+    _, prompts, model, surplus = read_targets(images, write(images, name, content))
+    assert [(prompt.targets, prompt.language) for prompt in prompts] == [(("OPEN", "$9.99"), "en")]
+    assert surplus == ("a.png",)
+    assert model.match(prompts, [0]).missing == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.txt", "\n", "holds no target"),
+        ("t.doc", "x", "come as"),
+        ("t.jsonl", '{"image": "c.png", "targets": ["x"]}', r"t\.jsonl:1: image 'c\.png' is not in"),
+        ("t.jsonl", '{"image": "a.png", "targets": "x"}', r"t\.jsonl:1: field 'targets': expected text"),
+        ("t.jsonl", '{"targets": ["x"]}', r"t\.jsonl:1: field 'image' is missing"),
+        ("t.csv", "image,target\na.png\n", "header's number of columns"),
+        ("t.csv", "image,target\na.png, \n", r"t\.csv:2: field 'target': expected text"),
+    ],
+)
+def test_a_bad_targets_file_names_its_line(images, name, content, message):
+    with pytest.raises(EvalsuiteError, match=message):
+        read_targets(images, write(images, name, content))
