@@ -1,0 +1,166 @@
+"""From prompts to embeddings: the prompt enhancer under its own seed, and prompts that are encoded once."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from evalsuite.errors import EvalsuiteError
+from evalsuite.models.phases import ENHANCER_METHODS, wrapped
+
+_KEPT_PROMPTS = 16
+"""Prompts whose embeddings or rewritten texts are kept. A run asks for a prompt's seeds one after another."""
+
+
+class SeededEnhancer:
+    """Runs a pipeline's prompt enhancer under a seed for each request.
+
+    Enhancers sample from torch's global generator, so what they write would depend on everything drawn
+    before. Here each call is seeded, and the generator's state is put back afterwards. With `mode="image"`
+    every image has its own rewritten prompt, by the image's seed; with `mode="prompt"` all seeds of a prompt
+    share one, by a seed made from the prompt's text.
+
+    Raises:
+        EvalsuiteError: The pipeline has an enhancer that this version of diffusers runs in an unknown way.
+    """
+
+    def __init__(self, pipeline: Any, mode: str, device: str) -> None:
+        names = [name for name in ENHANCER_METHODS if hasattr(pipeline, name)]
+        if not names:
+            import diffusers
+
+            raise EvalsuiteError(
+                f"enhance={mode}: {type(pipeline).__name__} of diffusers {diffusers.__version__} has none of "
+                f"{', '.join(ENHANCER_METHODS)}. Set enhance=off, or install a diffusers release that has."
+            )
+        self._pipeline, self._name, self._mode, self._device = pipeline, names[0], mode, device
+        self._seeds: list[int] = []
+        self._known: OrderedDict[str, str] = OrderedDict()
+        self.revised: list[str] = []
+
+    @contextmanager
+    def attach(self) -> Iterator[None]:
+        """Put this in the place of the pipeline's enhancer until the block ends."""
+        with wrapped(self._pipeline, self._name, self._wrap):
+            yield
+
+    def expect(self, seeds: Sequence[int]) -> None:
+        """Say which seeds the next call of the pipeline draws, in the order of its prompts."""
+        self._seeds = list(seeds)
+        self.revised = []
+
+    def _wrap(self, method: Callable[..., str]) -> Callable[..., str]:
+        @functools.wraps(method)
+        def enhance(prompt: str, *args: Any, **kwargs: Any) -> str:
+            seed = self._seeds[len(self.revised)]
+            if self._mode == "prompt":
+                seed = int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:4], "big")
+                if prompt not in self._known:
+                    _remember(self._known, prompt, self._seeded(seed, method, prompt, *args, **kwargs))
+                text = self._known[prompt]
+            else:
+                text = self._seeded(seed, method, prompt, *args, **kwargs)
+            self.revised.append(text)
+            return text
+
+        return enhance
+
+    def _seeded(self, seed: int, method: Callable[..., str], *args: Any, **kwargs: Any) -> str:
+        import torch
+
+        devices = [torch.device(self._device)] if self._device.startswith("cuda") else []
+        metal = torch.mps.get_rng_state() if self._device == "mps" else None
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(seed)
+            try:
+                return method(*args, **kwargs)
+            finally:
+                if metal is not None:
+                    torch.mps.set_rng_state(metal)
+
+
+class PromptCache:
+    """Encodes each prompt once and reuses it for its other seeds (`encode_once`).
+
+    Prompts of a batch are encoded one by one where their encodings can be put together again: lists, and
+    tensors that have a row a prompt. Elsewhere a batch is reused as a whole.
+    """
+
+    def __init__(self, pipeline: Any) -> None:
+        if not hasattr(pipeline, "encode_prompt"):
+            raise EvalsuiteError(f"encode_once=true: {type(pipeline).__name__} has no encode_prompt")
+        self._pipeline = pipeline
+        self._known: OrderedDict[Any, Any] = OrderedDict()
+
+    @contextmanager
+    def attach(self) -> Iterator[None]:
+        """Put this in the place of the pipeline's `encode_prompt` until the block ends."""
+        with wrapped(self._pipeline, "encode_prompt", self._wrap):
+            yield
+        self._known.clear()
+
+    def _wrap(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def encode(*args: Any, **kwargs: Any) -> Any:
+            if "prompt" in kwargs:
+                prompts, rest = kwargs["prompt"], {key: value for key, value in kwargs.items() if key != "prompt"}
+            elif args:
+                prompts, args, rest = args[0], args[1:], kwargs
+            else:
+                return method(**kwargs)
+            if any(key.endswith("prompt_embeds") and value is not None for key, value in rest.items()):
+                return method(prompts, *args, **rest)
+            several = [prompts] if isinstance(prompts, str) else list(prompts or [])
+            if not several:
+                return method(prompts, *args, **rest)
+            if any(isinstance(value, list) for value in rest.values()):  # goes with the prompts of this batch
+                return self._once(several, method, args, rest)
+            parts = [self._once([prompt], method, args, rest) for prompt in several]
+            joined = _join(parts)
+            return joined if joined is not None else self._once(several, method, args, rest)
+
+        return encode
+
+    def _once(self, prompts: list[str], method: Callable[..., Any], args: Any, rest: Any) -> Any:
+        key = (tuple(prompts), repr(args), repr(sorted(rest.items(), key=lambda item: item[0])))
+        if key in self._known:
+            self._known.move_to_end(key)
+        else:
+            _remember(self._known, key, method(prompts, *args, **rest))
+        return self._known[key]
+
+
+def _remember(known: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+    known[key] = value
+    if len(known) > _KEPT_PROMPTS:
+        known.popitem(last=False)
+
+
+def _join(parts: list[Any]) -> Any:
+    """Encodings of single prompts as one of the batch; None where they cannot be put together."""
+    import torch
+
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+    if first is None:
+        return None if any(part is not None for part in parts) else _Nothing
+    if isinstance(first, tuple):
+        columns = [_join(list(column)) for column in zip(*parts, strict=True)]
+        if any(column is None for column in columns):
+            return None
+        return tuple(None if column is _Nothing else column for column in columns)
+    if isinstance(first, list):
+        return [item for part in parts for item in part]
+    if isinstance(first, torch.Tensor):
+        same = all(part.shape == first.shape for part in parts)
+        return torch.cat(parts) if same and first.ndim > 1 and first.shape[0] == 1 else None
+    return None
+
+
+class _Nothing:
+    """Stands for an encoding that is None for every prompt."""

@@ -1,0 +1,122 @@
+"""Any diffusers text-to-image pipeline as an `ImageModel`: seeded, batched, timed and checked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self
+
+from evalsuite.errors import EvalsuiteError
+from evalsuite.models.base import Drawing
+from evalsuite.models.loading import GivenPipeline, PipelineSource
+from evalsuite.models.options import free_memory
+from evalsuite.models.session import Batch, DrawingSession
+from evalsuite.records import ModelSpec, Prompt
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class DiffusionModel:
+    """Draws with a diffusers pipeline as `spec` says. Weights are in memory only inside its context.
+
+    An image depends on its prompt and seed alone: its noise comes from its own CPU generator. Drawn in a batch
+    it equals the same image drawn alone to rounding, since kernels for other shapes add in another order.
+    """
+
+    def __init__(self, spec: ModelSpec, source: PipelineSource) -> None:
+        self._spec = spec
+        self._source = source
+        self._stack: ExitStack | None = None
+        self._session: DrawingSession | None = None
+        self._load_seconds: float | None = None
+
+    @classmethod
+    def from_pipeline(cls, pipeline: Any, spec: ModelSpec) -> Self:
+        """A model around a pipeline that is built already and stays the caller's.
+
+        The pipeline is drawn with as it is: on its device, in its precision, compiled or not. Apply the options
+        of `spec` to it first with `options.prepare_pipeline` where they are wanted. Of the spec count the
+        settings of the call (size, steps, guidance, enhance, …), `batch`, `encode_once`, and `compile`, which
+        marks images that waited for compilation as warm-up.
+
+        Args:
+            pipeline: A diffusers text-to-image pipeline.
+            spec: What it is called and how it draws; its settings must have `size`.
+        """
+        return cls(spec, GivenPipeline(pipeline))
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What this model is, down to the digest of its weights."""
+        return self._spec
+
+    @property
+    def uses_cpu(self) -> bool:
+        """True where the pipeline runs on the CPU."""
+        return self._source.device(self._spec).startswith("cpu")
+
+    @property
+    def load_seconds(self) -> float | None:
+        """Seconds that the last loading took, from the files to a pipeline on its device; None before it."""
+        return self._load_seconds
+
+    def __enter__(self) -> Self:
+        if self._stack is not None:
+            raise RuntimeError(f"{self._spec.name}: is loaded already")
+        started = time.perf_counter()
+        with ExitStack() as stack:
+            pipeline = self._source.open(self._spec)
+            stack.callback(self._source.close, pipeline)
+            device = self._source.device(self._spec)
+            self._session = stack.enter_context(DrawingSession.open(pipeline, self._spec, device))
+            self._stack = stack.pop_all()
+        self._load_seconds = time.perf_counter() - started
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session = None
+        stack, self._stack = self._stack, None
+        if stack is not None:
+            stack.close()
+        free_memory()
+
+    def draw(self, requests: Sequence[tuple[Prompt, int]]) -> Iterator[Drawing]:
+        """Draw each (prompt, seed), `batch` at a time, in the order given.
+
+        A batch that fails is drawn again one by one, so that the error stays with the image it belongs to.
+
+        Raises:
+            EvalsuiteError: The GPU has failed, so that nothing can be drawn any more.
+            RuntimeError: The model is not loaded.
+        """
+        if self._session is None:
+            raise RuntimeError(f"{self._spec.name}: draw inside its context, `with model:`")
+        size = int(self._spec.runtime.get("batch", 1))
+        for start in range(0, len(requests), size):
+            batch = requests[start : start + size]
+            drawings = self._attempt(self._session, batch)
+            if len(batch) > 1 and drawings[0].error is not None:
+                drawings = [self._attempt(self._session, [request])[0] for request in batch]
+            yield from drawings
+
+    def _attempt(self, session: DrawingSession, batch: Batch) -> list[Drawing]:
+        import torch
+
+        try:
+            return session.draw(batch)
+        except torch.OutOfMemoryError as error:
+            text = (
+                f"out of GPU memory with a batch of {len(batch)}: {error} Try a smaller batch, precision=fp8, "
+                "offload=model or vae_tiling=true."
+            )
+        except torch.AcceleratorError as error:
+            raise EvalsuiteError(f"{self._spec.name}: the GPU failed, start again: {error}") from error
+        except Exception as error:  # noqa: BLE001 - one image's failure is put on record and must not end the run
+            text = f"{type(error).__name__}: {error}"
+        session.forget_shape()
+        free_memory()
+        return [Drawing(prompt=prompt, seed=seed, error=text) for prompt, seed in batch]

@@ -1,0 +1,220 @@
+"""How a loaded pipeline is run: device, precision, quantisation, back-ends, offload, compilation."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from evalsuite.errors import EvalsuiteError
+from evalsuite.records import Json
+
+FP8_KEEPS = (
+    r"norm",
+    r"embed",
+    r"modulation",
+    r"lm_head",
+    r"text_proj",
+    r"final_linear",
+    r"proj_out",
+    r"vision_tower",
+    r"multi_modal_projector",
+)
+"""Layers that stay in full precision under FP8: small, sensitive, or tied to an embedding table.
+
+Embedding tables are no linear layers and are never cast; casting `lm_head` where it is tied to one would
+cast the table with it. The vision tower of a text encoder does no work here.
+"""
+
+_FP8_PARTS = {
+    "fp8": ("transformer", "unet", "text_encoder", "text_encoder_2", "text_encoder_3", "pe"),
+    "fp8-transformer": ("transformer", "unet"),
+}
+_GROUP_BLOCKS = 1
+"""Blocks on the device at a time under group offload."""
+
+
+def resolve_device(name: str) -> str:
+    """The torch device of the setting `device`: `auto` is CUDA where there is one, else MPS, else the CPU.
+
+    Raises:
+        EvalsuiteError: The device named is not there.
+    """
+    import torch
+
+    if name == "auto":
+        if torch.cuda.is_available():
+            return "cuda:0"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    there = {
+        "cpu": True,
+        "mps": torch.backends.mps.is_available(),
+        "cuda": torch.cuda.is_available() and int(index or 0) < torch.cuda.device_count(),
+    }
+    if not there[kind]:
+        raise EvalsuiteError(
+            f"device={name}: there is no such device here (PyTorch {torch.__version__} sees "
+            f"{torch.cuda.device_count()} CUDA devices). Set device=auto, or install a PyTorch build for your GPU."
+        )
+    return "cuda:0" if name == "cuda" else name
+
+
+def compute_dtype(precision: str) -> Any:
+    """The torch dtype that a `precision` computes in."""
+    import torch
+
+    return {"fp16": torch.float16, "fp32": torch.float32}.get(precision, torch.bfloat16)
+
+
+def prepare_pipeline(pipeline: Any, settings: Mapping[str, Json], runtime: Mapping[str, Json]) -> str:
+    """Apply precision, quantisation, back-ends, offload and compilation to a loaded pipeline, and place it.
+
+    The pipeline has none of these yet: fresh from `loading.load_pipeline`, or built by hand.
+
+    Args:
+        pipeline: A diffusers pipeline in its computing precision.
+        settings: `ModelSpec.settings`.
+        runtime: `ModelSpec.runtime`.
+
+    Returns:
+        The device that it draws on.
+
+    Raises:
+        EvalsuiteError: An option is not to be had with this pipeline or on this machine.
+    """
+    device = resolve_device(str(runtime.get("device", "auto")))
+    offload = str(runtime.get("offload", "none"))
+    pipeline.set_progress_bar_config(disable=True)
+    for part in _FP8_PARTS.get(str(settings.get("precision", "bf16")), ()):
+        if getattr(pipeline, part, None) is not None:
+            store_in_fp8(getattr(pipeline, part))
+    _autoencoder_options(pipeline, settings, runtime)
+    if offload == "none":
+        pipeline.to(device)
+    if settings.get("quantize", "none") != "none":
+        quantize(pipeline, str(settings["quantize"]))
+    attention = settings.get("attention") or runtime.get("attention")
+    if attention:
+        set_attention(pipeline, str(attention))
+    if offload != "none":
+        _offload(pipeline, offload, device)
+    if runtime.get("compile"):
+        compile_blocks(pipeline)
+    return device
+
+
+def _autoencoder_options(pipeline: Any, settings: Mapping[str, Json], runtime: Mapping[str, Json]) -> None:
+    for wanted, method in (
+        (settings.get("vae_tiling"), "enable_tiling"),
+        (runtime.get("vae_slicing"), "enable_slicing"),
+    ):
+        if wanted:
+            if not hasattr(getattr(pipeline, "vae", None), method):
+                raise EvalsuiteError(f"{type(pipeline).__name__}: its autoencoder has no {method}")
+            getattr(pipeline.vae, method)()
+
+
+def fp8_layers(module: Any) -> Iterator[tuple[str, Any]]:
+    """The linear and convolution layers of a module that FP8 storage covers, with their names."""
+    from torch import nn
+
+    keeps = (*FP8_KEEPS, *(getattr(module, "_skip_layerwise_casting_patterns", None) or ()))
+    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    for name, layer in module.named_modules():
+        if isinstance(layer, kinds) and not any(re.search(keep, name) for keep in keeps):
+            yield name, layer
+
+
+def store_in_fp8(module: Any) -> None:
+    """Store the weights of a module's layers in float8 (E4M3) and compute in bfloat16, layer by layer."""
+    import torch
+    from diffusers.hooks.layerwise_casting import apply_layerwise_casting_hook
+
+    for _, layer in fp8_layers(module):
+        apply_layerwise_casting_hook(layer, torch.float8_e4m3fn, torch.bfloat16, non_blocking=False)
+
+
+def quantize(pipeline: Any, kind: str) -> None:
+    """Quantise the linear layers of the transformer's blocks with torchao.
+
+    Raises:
+        EvalsuiteError: torchao is not installed, or the device cannot do it.
+    """
+    try:
+        ao = importlib.import_module("torchao.quantization")
+    except ImportError as error:
+        raise EvalsuiteError(f"quantize={kind} needs torchao: pip install torchao") from error
+    makers = {
+        "int8": ao.Int8WeightOnlyConfig,
+        "int4": ao.Int4WeightOnlyConfig,
+        "fp8": ao.Float8WeightOnlyConfig,
+        "int8-dynamic": ao.Int8DynamicActivationInt8WeightConfig,
+        "fp8-dynamic": ao.Float8DynamicActivationFloat8WeightConfig,
+    }
+    transformer = pipeline.transformer
+    layers = {name for name, _ in fp8_layers(transformer)}
+    try:
+        ao.quantize_(transformer, makers[kind](), filter_fn=lambda _, name: name in layers)
+    except (RuntimeError, ImportError, AssertionError, NotImplementedError) as error:
+        raise EvalsuiteError(f"quantize={kind}: torchao cannot do it on this device: {error}") from error
+
+
+def set_attention(pipeline: Any, name: str) -> None:
+    """Choose the attention back-end of the transformer.
+
+    Raises:
+        EvalsuiteError: It is unknown, not installed, or would be downloaded.
+    """
+    if name.endswith("_hub"):
+        raise EvalsuiteError(f"attention={name}: would download and run code; install the kernel and use another name")
+    try:
+        pipeline.transformer.set_attention_backend(name)
+    except (ValueError, RuntimeError, ImportError, AttributeError) as error:
+        raise EvalsuiteError(f"attention={name}: {error}") from error
+
+
+def compile_blocks(pipeline: Any) -> None:
+    """Compile the transformer's repeated blocks, which compiles in seconds what the whole takes minutes for.
+
+    Raises:
+        EvalsuiteError: The transformer does not name its repeated blocks.
+    """
+    try:
+        pipeline.transformer.compile_repeated_blocks()
+    except (ValueError, AttributeError) as error:
+        raise EvalsuiteError(
+            f"compile=true: {type(pipeline).__name__} cannot be compiled by blocks: {error}"
+        ) from error
+
+
+def _offload(pipeline: Any, kind: str, device: str) -> None:
+    import torch
+
+    try:
+        if kind == "model":
+            pipeline.enable_model_cpu_offload(device=device)
+        elif kind == "sequential":
+            pipeline.enable_sequential_cpu_offload(device=device)
+        else:
+            pipeline.enable_group_offload(
+                onload_device=torch.device(device),
+                offload_type="block_level",
+                num_blocks_per_group=_GROUP_BLOCKS,
+                use_stream=device.startswith("cuda"),
+            )
+    except (ValueError, RuntimeError, ImportError) as error:
+        raise EvalsuiteError(f"offload={kind}: {error}") from error
+
+
+def free_memory() -> None:
+    """Give back what no live object holds any more: Python's cycles, the allocator's cache, compiled code."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()

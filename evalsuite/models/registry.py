@@ -1,0 +1,236 @@
+"""From what the user calls a model to a model that is planned, hashed and ready to load."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalsuite.errors import EvalsuiteError
+from evalsuite.models.checkpoints import Checkpoint, find_snapshot, open_checkpoint
+from evalsuite.models.memory import estimate, gigabytes
+from evalsuite.models.presets import PipelineFacts, Preset, load_presets
+from evalsuite.models.settings import (
+    RUNTIME_DEFAULTS,
+    ModelOptions,
+    SettingError,
+    check_settings,
+    decides_image,
+    size_of,
+)
+from evalsuite.models.sources import ModelSource, find_source, open_source, preset_parts
+from evalsuite.models.weights import file_sha256, files_digest
+from evalsuite.records import Adapter, Json, ModelSpec
+
+if TYPE_CHECKING:
+    from evalsuite.models.base import ImageModel
+    from evalsuite.models.diffusion import DiffusionModel
+
+_MIN_SIDE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A row of `evalsuite models list`."""
+
+    name: str
+    what: str
+    repository: str
+    licence: str
+    settings: Mapping[str, Json]
+    needs: str
+    available: bool
+
+
+def resolve(name: str, *, options: ModelOptions | None = None) -> ImageModel:
+    """The model of that name, planned: its weights are hashed (or their hash found cached), not loaded.
+
+    Args:
+        name: `typeset` or `folder` with their arguments after a colon, a preset, a folder with
+            `model_index.json`, a hub id with or without `@revision`, or a TOML file.
+        options: What overrides the model's own settings, for diffusion models only.
+
+    Raises:
+        WeightsMissingError: The weights are not on this machine; the message says how to get them.
+        EvalsuiteError: The name is unknown, or an option does not fit the model.
+    """
+    options = options or ModelOptions()
+    kind, _, argument = name.partition(":")
+    if kind in ("typeset", "folder"):
+        if options:
+            raise EvalsuiteError(
+                f"{name}: --set, --lora and --transformer are for diffusion models; give {kind} its settings "
+                f"after a colon"
+            )
+        if kind == "typeset":
+            from evalsuite.models.typeset import TypesetModel
+
+            return TypesetModel.parse(argument)
+        from evalsuite.models.folder import FolderModel
+
+        return FolderModel.parse(argument)
+    return resolve_diffusion(name, options)
+
+
+def resolve_diffusion(name: str, options: ModelOptions) -> DiffusionModel:
+    """A diffusion model by preset, folder, hub id or TOML file. See `resolve`."""
+    from evalsuite.models.diffusion import DiffusionModel
+    from evalsuite.models.loading import CheckpointSource
+
+    source = find_source(name)
+    checkpoint = open_source(source)
+    settings, runtime = _settings(source, checkpoint, check_settings(options.settings, where=name))
+    transformer = Path(options.transformer) if options.transformer else source.transformer
+    loras = [_parse_lora(item, source.lora_base) for item in source.lora]
+    loras += [_parse_lora(item, Path()) for item in options.lora]
+    unused = ("pe", "pe_tokenizer") if settings.get("enhance", "off") == "off" else ()
+    files = checkpoint.files(replaced="transformer" if transformer else None, unused=unused)
+    if transformer is not None:
+        files["transformer/(replaced).safetensors"] = _safetensors(transformer, "--transformer")
+    label = "".join([f"+{transformer.stem}" if transformer else "", *(f"+{path.stem}" for path, _ in loras)])
+    spec = ModelSpec(
+        name=source.name + label,
+        kind="diffusion",
+        role="stand-in" if checkpoint.stand_in else source.role,
+        source=source.place,
+        revision=checkpoint.revision,
+        pipeline=checkpoint.pipeline,
+        weights_digest=files_digest(files),
+        licence=source.licence,
+        settings=settings,
+        runtime=runtime,
+        adapters=tuple(Adapter(path=str(path), scale=scale, digest=file_sha256(path)) for path, scale in loras),
+    )
+    return DiffusionModel(spec, CheckpointSource(checkpoint, transformer, tuple(loras)))
+
+
+def known_models() -> tuple[KnownModel, ...]:
+    """The models that have a name: the references, and the presets with what they need and whether they are here."""
+    rows = [
+        KnownModel(
+            "typeset",
+            "reference: the targets in real fonts, the ceiling of the OCR",
+            "-",
+            "OFL-1.1 fonts",
+            {},
+            "-",
+            available=True,
+        ),
+        KnownModel("folder:DIR", "images that already exist", "-", "-", {}, "-", available=True),
+    ]
+    for name, preset in load_presets().presets.items():
+        parts = preset_parts(preset, preset.settings)
+        published = f"published: {preset.published_memory}; " if preset.published_memory else ""
+        needs = f"{published}estimated: {gigabytes(estimate(parts).gpu)} GPU, {gigabytes(estimate(parts).disk)} disk"
+        rows.append(
+            KnownModel(
+                name,
+                preset.title,
+                preset.repository,
+                preset.licence,
+                {**preset.settings, **_COMMON},
+                needs,
+                available=_is_here(preset),
+            )
+        )
+    return tuple(rows)
+
+
+_COMMON: dict[str, Json] = {"size": "1024x1024", "precision": "bf16"}
+
+
+def _is_here(preset: Preset) -> bool:
+    try:
+        folder = find_snapshot(preset.repository, preset.revision)
+        if folder is not None:
+            open_checkpoint(folder)
+    except EvalsuiteError:
+        return False
+    return folder is not None
+
+
+def _settings(
+    source: ModelSource, checkpoint: Checkpoint, overrides: Mapping[str, Json]
+) -> tuple[dict[str, Json], dict[str, Json]]:
+    facts = load_presets().pipelines.get(checkpoint.pipeline)
+    merged = {**_COMMON, **_defaults(checkpoint, facts), **(source.settings or {}), **overrides}
+    merged = check_settings(merged, where=source.name)
+    has_enhancer = "pe" in checkpoint.components
+    if not has_enhancer:
+        if merged.get("enhance", "off") != "off":
+            raise SettingError(
+                f"{source.name}: enhance={merged['enhance']}, but {checkpoint.folder} has no enhancer (pe)"
+            )
+        merged.pop("enhance", None)
+    _check_size(source.name, merged, facts)
+    if merged["precision"] != "bf16" and merged.get("quantize", "none") != "none":
+        raise SettingError(
+            f"{source.name}: quantize={merged['quantize']} needs precision=bf16, not {merged['precision']}"
+        )
+    settings = {key: value for key, value in sorted(merged.items()) if decides_image(key, value)}
+    runtime = {key: value for key, value in sorted(merged.items()) if not decides_image(key, value)}
+    return settings, {**RUNTIME_DEFAULTS, **runtime}
+
+
+def _defaults(checkpoint: Checkpoint, facts: PipelineFacts | None) -> Mapping[str, Json]:
+    """Steps, guidance and enhancement of a checkpoint that no preset names."""
+    if facts is not None:
+        own = facts.distilled_settings if checkpoint.index.get("is_distilled") else facts.settings
+        return {**own, "enhance": "image"} if "pe" in checkpoint.components else own
+    # A pipeline that the suite does not know: what its own call would take.
+    import diffusers
+
+    kind = getattr(diffusers, checkpoint.pipeline, None)
+    if kind is None:
+        raise EvalsuiteError(
+            f"{checkpoint.folder}: diffusers {diffusers.__version__} has no {checkpoint.pipeline}; install a newer one"
+        )
+    parameters = inspect.signature(kind.__call__).parameters
+    names = {"steps": "num_inference_steps", "guidance": "guidance_scale", "true_cfg": "true_cfg_scale"}
+    found = {key: parameters[name].default for key, name in names.items() if name in parameters}
+    return {key: value for key, value in found.items() if isinstance(value, int | float)}
+
+
+def _check_size(name: str, settings: Mapping[str, Json], facts: PipelineFacts | None) -> None:
+    width, height = size_of(settings)
+    multiple = facts.multiple if facts else 8
+    if width % multiple or height % multiple:
+        near = "x".join(str(max(multiple, round(side / multiple) * multiple)) for side in (width, height))
+        raise SettingError(f"{name}: size={width}x{height}: sides must be multiples of {multiple}, e.g. {near}")
+    if min(width, height) < _MIN_SIDE or (facts and width * height > facts.max_pixels):
+        most = f" and at most {facts.max_pixels / 2**20:g} megapixels (2^20)" if facts else ""
+        recommended = f" Recommended: {', '.join(facts.sizes)}." if facts and facts.sizes else ""
+        raise SettingError(
+            f"{name}: size={width}x{height}: sides of at least {_MIN_SIDE} pixels{most} are drawn.{recommended}"
+        )
+
+
+def _parse_lora(item: str, base: Path) -> tuple[Path, float]:
+    """Path and scale of `PATH[:scale]`; a folder stands for the one safetensors file in it."""
+    text, colon, tail = item.rpartition(":")
+    scale = 1.0
+    if colon:
+        try:
+            scale = float(tail)
+        except ValueError:
+            text = item  # the colon belongs to the path
+    path = base / Path(text if colon else item).expanduser()
+    if not -100 <= scale <= 100:
+        raise EvalsuiteError(f"--lora {item}: a scale from -100 to 100 is needed, e.g. {path}:0.8")
+    if path.is_dir():
+        inside = sorted(path.glob("*.safetensors"))
+        if len(inside) != 1:
+            raise EvalsuiteError(f"--lora {item}: the folder holds {len(inside)} safetensors files; name one")
+        path = inside[0]
+    return _safetensors(path, "--lora"), scale
+
+
+def _safetensors(path: Path, option: str) -> Path:
+    path = path.expanduser()
+    if path.suffix != ".safetensors":
+        raise EvalsuiteError(f"{option} {path}: only safetensors files are read")
+    if not path.is_file():
+        raise EvalsuiteError(f"{option} {path}: there is no such file")
+    return path

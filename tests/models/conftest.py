@@ -1,0 +1,51 @@
+"""Stand-in checkpoints of the real architectures, built once a session, and requests to draw with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evalsuite.models import ModelOptions, parse_settings, resolve
+from evalsuite.models.stand_in import build_stand_in
+from evalsuite.records import Prompt
+
+
+@pytest.fixture(autouse=True)
+def _own_digest_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("EVALSUITE_CACHE", str(tmp_path_factory.getbasetemp() / "evalsuite-cache"))
+
+
+@pytest.fixture(scope="session", autouse=False)
+def checkpoints(tmp_path_factory) -> Path:
+    import torch
+
+    torch.set_num_threads(1)
+    root = tmp_path_factory.mktemp("checkpoints")
+    build_stand_in(root / "klein", "flux2-klein")
+    build_stand_in(root / "klein-base", "flux2-klein-base", seed=1)
+    build_stand_in(root / "ernie", "ernie-image")
+    build_stand_in(root / "ernie-no-pe", "ernie-image", enhancer=False)
+    return root
+
+
+@pytest.fixture
+def open_model(checkpoints):
+    """A stand-in by name, 64x64 pixels in float32 and 2 steps unless told otherwise."""
+
+    def make(name: str, *settings: str, lora: tuple[str, ...] = (), transformer: str | None = None):
+        base = {"size": "64x64", "precision": "fp32", "steps": 2}
+        options = ModelOptions({**base, **parse_settings(settings)}, lora, transformer)
+        return resolve(str(checkpoints / name), options=options)
+
+    return make
+
+
+@pytest.fixture
+def prompt():
+    """A prompt with a text and targets of one's own."""
+
+    def make(text: str = "A neon sign that reads 'OPEN'", targets: tuple[str, ...] = ("OPEN",), name: str = "p1"):
+        return Prompt(id=name, suite="t", language="en", category="signage", length="short", text=text, targets=targets)
+
+    return make
