@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from evalsuite.runs.session import RunResult
 
 __version__ = "0.1.0"
-__all__ = ["EvalsuiteError", "ExitCode", "IncompleteError", "NotComparableError", "report", "rescore", "run", "score"]
+__all__ = [
+    "EvalsuiteError",
+    "ExitCode",
+    "IncompleteError",
+    "NotComparableError",
+    "build_report",
+    "rescore",
+    "run",
+    "score",
+]
 
 
 def run(
@@ -87,7 +96,7 @@ def rescore(
     return session.rescore(folder, ocr=ocr, profile=profile, workers=workers, watch=watch)
 
 
-def report(folder: Path) -> Path:
+def build_report(folder: Path) -> Path:
     """Build the HTML report of a run folder and return the path of its page."""
     from evalsuite.report import build
 

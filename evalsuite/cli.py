@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
-import click
 import typer
 
 from evalsuite import __version__, console
@@ -89,7 +88,8 @@ def run(
 ) -> None:
     """Draw, read and score prompts, and write the report. The same command resumes a run that was stopped."""
     import evalsuite
-    from evalsuite.models import DEFAULT_MODELS, ModelOptions, parse_settings
+    from evalsuite.models import ModelOptions, parse_settings
+    from evalsuite.runs.session import DEFAULT_MODELS
 
     options = ModelOptions(settings=parse_settings(settings or []), lora=tuple(lora or ()), transformer=transformer)
     with console.progress(quiet=quiet) as watch:
@@ -153,7 +153,7 @@ def report(folder: Annotated[Path, typer.Argument(help="A run folder.")]) -> Non
     """Write the HTML report of a run again."""
     import evalsuite
 
-    console.say(f"Report: {evalsuite.report(folder)}")
+    console.say(f"Report: {evalsuite.build_report(folder)}")
 
 
 @app.command()
@@ -228,7 +228,7 @@ def _conclude(result: RunResult) -> NoReturn:
     import evalsuite
     from evalsuite.report import terminal
 
-    page = evalsuite.report(result.store.folder)
+    page = evalsuite.build_report(result.store.folder)
     terminal.show(result)
     for text in result.notices:
         console.notice(text)
@@ -246,18 +246,9 @@ def _conclude(result: RunResult) -> NoReturn:
 
 
 def main() -> None:
-    """Entry point: runs a command and turns its end into one of the documented exit codes."""
+    """Entry point: runs a command; what the user can mend is one line and a documented exit code."""
     try:
-        code = app(standalone_mode=False)
+        app()
     except EvalsuiteError as error:
         console.error(str(error))
-        code = error.exit_code
-    except click.exceptions.Abort:
-        code = ExitCode.INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        code = ExitCode.USAGE
-    except KeyboardInterrupt:
-        console.error("interrupted; what was finished is kept: run the same command again to go on")
-        code = ExitCode.INTERRUPTED
-    sys.exit(int(code or 0))
+        sys.exit(int(error.exit_code))

@@ -10,6 +10,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from evalsuite.errors import InterruptedRunError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -27,7 +29,21 @@ def progress(*, quiet: bool = False) -> Iterator[Watcher]:
     """A watcher for `runs.session` that shows one bar a stage on the error stream.
 
     Where that is no terminal, a line is printed for each tenth of a stage instead.
+
+    Raises:
+        InterruptedRunError: when the user stops what runs under it.
     """
+    try:
+        with _watcher(quiet=quiet) as watch:
+            yield watch
+    except KeyboardInterrupt:
+        raise InterruptedRunError(
+            "interrupted; what was finished is kept: run the same command again to go on"
+        ) from None
+
+
+@contextmanager
+def _watcher(*, quiet: bool) -> Iterator[Watcher]:
     if quiet:
         yield lambda _: None
         return

@@ -36,3 +36,9 @@ class IncompleteError(EvalsuiteError):
     """Something that the manifest promises is missing, so nothing may be concluded."""
 
     exit_code = ExitCode.INCOMPLETE
+
+
+class InterruptedRunError(EvalsuiteError):
+    """The user stopped a run; what was finished is kept."""
+
+    exit_code = ExitCode.INTERRUPTED

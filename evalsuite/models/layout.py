@@ -30,6 +30,8 @@ MIN_CONTRAST = 7.0
 _MAX_SIZE, _MIN_SIZE = 96, 22
 _LEADING = 1.32
 _MAX_ROTATION = 2.0
+_GUTTER = 2.5
+"""Ems between two columns: a reader must see two columns, not one line."""
 
 
 class PageFullError(EvalsuiteError):
@@ -74,10 +76,10 @@ def render(texts: Sequence[str], *, width: int, height: int, key: Json) -> Image
     top = margin + gap
     for row in rows:
         row_height = max(block.height for block in row)
+        cell = _column_width(width - 2 * margin, len(row), size)
         for index, block in enumerate(row):
-            cell = (width - 2 * margin) / len(row)
-            slack = cell - block.width
-            left = margin + index * cell + slack * rng.choice([0.0, 0.0, 0.5] if columns == 2 else [0.1, 0.5, 0.9])
+            step = cell + _GUTTER * size
+            left = margin + index * step + (cell - block.width) * rng.choice([0.0, 0.0, 0.5, 1.0])
             # A turned line must stay within its gap: tan(angle) of half its width.
             limit = min(_MAX_ROTATION, 57.3 * gap / max(block.width, 1))
             angle = rng.uniform(-limit, limit) if rng.random() < 0.4 else 0.0
@@ -86,14 +88,17 @@ def render(texts: Sequence[str], *, width: int, height: int, key: Json) -> Image
     return page
 
 
+def _column_width(width: int, columns: int, size: int) -> int:
+    return int((width - (columns - 1) * _GUTTER * size) / columns)
+
+
 def _rows(
     texts: Sequence[str], faces: Sequence[Face], scales: Sequence[float], size: int, columns: int, width: int
 ) -> list[list[_Block]]:
     """The blocks in rows of `columns`; empty when some word is wider than its column."""
-    column_width = width if columns == 1 else width // 2 - size
     blocks = []
     for text, face, scale in zip(texts, faces, scales, strict=True):
-        block = _wrap(text, face, max(_MIN_SIZE, round(size * scale)), column_width)
+        block = _wrap(text, face, max(_MIN_SIZE, round(size * scale)), _column_width(width, columns, size))
         if block is None:
             return []
         blocks.append(block)

@@ -19,11 +19,17 @@ from evalsuite.runs.targets import read_targets
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evalsuite.models import ModelOptions
+    from evalsuite.models import ImageModel, ModelOptions
     from evalsuite.records import Manifest, OcrSpec, Prompt, Score, ScorerSpec
 
 CEILING = "typeset"
 """The reference whose score is the OCR ceiling; it joins every run unless it is left out by name."""
+
+DEFAULT_MODELS = (CEILING,)
+"""What is drawn where no model is named: only what needs no download."""
+
+NO_SAMPLER = ("typeset", "folder:")
+"""Models without sampler settings, by how their names begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ def run(
     names = list(dict.fromkeys(models))
     if ceiling and CEILING not in names:
         names.append(CEILING)
-    opened = [registry.resolve(name, options=options or registry.ModelOptions()) for name in names]
+    opened = _open(names, models, options)
     plan = plan_prompts(
         refs=[suite.ref for suite in loaded],
         prompts=suites.sample(chosen, limit, seed),
@@ -84,6 +90,12 @@ def run(
         name=_slug([*(model.spec.name for model in opened), *suite_names]),
     )
     return _carry_out(plan, out, ocr, workers, watch, ())
+
+
+def _open(names: Sequence[str], asked: Sequence[str], options: ModelOptions | None) -> list[ImageModel]:
+    """Resolve the models. Sampler options go to the diffusion models; where there is none, they are an error."""
+    takes_options = [name for name in asked if not name.startswith(NO_SAMPLER)] or list(asked)
+    return [registry.resolve(name, options=options if name in takes_options else None) for name in names]
 
 
 def _choose(prompts: Sequence[Prompt], ids: Sequence[str]) -> list[Prompt]:

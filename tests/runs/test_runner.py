@@ -1,0 +1,208 @@
+"""Runs that are really drawn by the typeset reference and really read by PaddleOCR."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+import evalsuite
+from evalsuite import scoring
+from evalsuite.errors import EvalsuiteError
+from evalsuite.models.fonts import LATIN_FACES, font
+from evalsuite.runs.rows import DamagedRunError
+from evalsuite.runs.store import OtherPlanError, RunStore
+
+pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
+
+SUITE = """\
+suite: small
+language: en
+prompts:
+  - {id: one, category: neon, length: short, text: 'A neon sign "NIGHT NOODLES".', targets: [NIGHT NOODLES]}
+  - {id: two, category: neon, length: short, text: '"OPEN 24/7", "Free Wi-Fi"', targets: [OPEN 24/7, Free Wi-Fi]}
+  - {id: three, language: zh, category: menu, length: short, text: '一块“今日特价”的牌子', targets: [今日特价]}
+"""
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("suite") / "small.yaml"
+    path.write_text(SUITE, encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, suite) -> Path:
+    """A finished run of three prompts; tests that change it take a copy."""
+    folder = tmp_path_factory.mktemp("run") / "finished"
+    evalsuite.run(["typeset"], [suite], out=folder, workers=1)
+    return folder
+
+
+@pytest.fixture
+def run_copy(finished, tmp_path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def draws(folder: Path) -> list[str]:
+    return [json.loads(line)["key"] for line in (folder / "generations.jsonl").read_text().splitlines()]
+
+
+def accuracy(result) -> float | None:
+    return scoring.rates(result.scores).character_accuracy
+
+
+def test_a_run_draws_reads_and_scores_every_prompt(finished, suite):
+    again = evalsuite.run(["typeset"], [suite], out=finished, workers=1)
+    assert again.resumed
+    assert [score.status for score in again.scores] == ["scored"] * 3
+    assert accuracy(again) == 1.0
+    assert len(draws(finished)) == 3
+    names = {path.name.split(".")[0] for path in finished.iterdir()}
+    assert {"manifest", "generations", "readings", "scores", "images"} <= names
+
+
+def test_a_finished_run_is_left_as_it_is(run_copy, suite):
+    before = {path: path.read_bytes() for path in run_copy.rglob("*.jsonl")}
+    evalsuite.run(["typeset"], [suite], out=run_copy, workers=1)
+    assert {path: path.read_bytes() for path in run_copy.rglob("*.jsonl")} == before
+
+
+def test_another_plan_in_the_same_folder_is_refused_and_nothing_is_lost(run_copy, suite):
+    before = sorted(path.name for path in run_copy.rglob("*"))
+    with pytest.raises(OtherPlanError, match=r"its seeds are \[0\], not \[0, 1\].*--out"):
+        evalsuite.run(["typeset"], [suite], out=run_copy, samples=2)
+    with pytest.raises(OtherPlanError, match="its models are typeset"):
+        evalsuite.run(["typeset:errors=0.5"], [suite], out=run_copy, ceiling=False)
+    assert sorted(path.name for path in run_copy.rglob("*")) == before
+
+
+def test_a_changed_or_lost_image_is_drawn_and_read_again_and_only_that(run_copy, suite):
+    first, second, third = draws(run_copy)
+    Image.new("RGB", (64, 64)).save(run_copy / "images" / f"{first}.png")
+    (run_copy / "images" / f"{second}.png").unlink()
+    result = evalsuite.run(["typeset"], [suite], out=run_copy, workers=1)
+    assert draws(run_copy)[3:] == [first, second]
+    assert third not in draws(run_copy)[3:]
+    assert accuracy(result) == 1.0
+
+
+def test_a_torn_row_is_done_again(run_copy, suite):
+    path = run_copy / "generations.jsonl"
+    path.write_bytes(path.read_bytes()[:-30])
+    result = evalsuite.run(["typeset"], [suite], out=run_copy, workers=1)
+    assert len(draws(run_copy)) == 3
+    assert accuracy(result) == 1.0
+
+
+def test_a_row_that_leads_out_of_the_folder_is_refused(run_copy):
+    path = run_copy / "generations.jsonl"
+    path.write_text(path.read_text().replace('"image":"images/', '"image":"../images/', 1))
+    with pytest.raises(DamagedRunError, match="is no image path of this run"):
+        RunStore.open(run_copy).drawn()
+
+
+def test_a_blank_image_is_found_and_scores_zero(tmp_path, suite):
+    for name in ("one_0.png", "two_0.png", "three_0.png"):
+        Image.new("RGB", (512, 512), "navy").save(tmp_path / name)
+    result = evalsuite.run([f"folder:{tmp_path}"], [suite], out=tmp_path / "run", ceiling=False, workers=1)
+    assert accuracy(result) == 0.0
+    assert [score.status for score in result.scores] == ["scored"] * 3
+    rows = result.store.last_generations().values()
+    assert {finding.code for row in rows for finding in row.findings} == {"blank-image"}
+
+
+def test_a_missing_image_counts_with_all_its_targets_and_is_named(tmp_path, suite):
+    evalsuite.run(["typeset"], [suite], out=tmp_path / "clean", workers=1)
+    store = RunStore.open(tmp_path / "clean")
+    generations = {row.prompt: row for row in store.last_generations().values()}
+    images = tmp_path / "images"
+    images.mkdir()
+    for ident in ("one", "three"):
+        shutil.copy(store.image_path(generations[ident]), images / f"{ident}_0.png")
+    result = evalsuite.run([f"folder:{images}"], [suite], out=tmp_path / "run", ceiling=False, workers=1)
+    assert [(score.prompt, score.status) for score in result.incomplete] == [("two", "missing")]
+    # NIGHT NOODLES 12 and 今日特价 4 are read, OPEN 24/7 (8) and Free Wi-Fi (9) are not: 16 of 33.
+    assert accuracy(result) == pytest.approx(16 / 33)
+    assert result.notices == ("folder:images: 1 missing: two_0",)
+
+
+def test_the_lost_letter_of_night_noodes_is_caught_in_a_real_image(tmp_path):
+    page = Image.new("RGB", (900, 300), "black")
+    ImageDraw.Draw(page).text((60, 90), "NIGHT NOODES", fill=(255, 60, 60), font=font(LATIN_FACES[1], 96))
+    page.save(tmp_path / "sign.png")
+    (tmp_path / "targets.txt").write_text("NIGHT NOODLES\n")
+    result = evalsuite.score(tmp_path, tmp_path / "targets.txt", out=tmp_path / "run", workers=1)
+    (target,) = result.scores[0].targets
+    assert (target.substitutions, target.insertions, target.deletions) == (0, 0, 1)
+    assert [edit.target for edit in target.edits if edit.kind == "delete"] == ["L"]
+    assert accuracy(result) == pytest.approx(11 / 12)
+
+
+def test_rescoring_draws_and_reads_nothing(run_copy):
+    before = {path.name: path.read_bytes() for path in run_copy.glob("[gr]*.jsonl")}
+    result = evalsuite.rescore(run_copy, profile="strict")
+    assert result.scorer.profile == "strict"
+    assert {path.name: path.read_bytes() for path in run_copy.glob("[gr]*.jsonl")} == before
+    assert len(list(run_copy.glob("scores.*.jsonl"))) == 2
+
+
+def test_two_writers_do_not_share_a_folder(run_copy):
+    store = RunStore.open(run_copy)
+    with store.writing(), pytest.raises(EvalsuiteError, match="another evalsuite is writing"):
+        evalsuite.rescore(run_copy)
+
+
+def test_planted_errors_lower_the_score_by_what_was_planted(tmp_path, suite):
+    result = evalsuite.run(["typeset:errors=0.3"], [suite], out=tmp_path / "run", samples=2, workers=1, ceiling=False)
+    measured = accuracy(result)
+    assert measured is not None
+    assert 0.5 < measured < 0.9
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_and_draws_nothing_twice(tmp_path):
+    folder = tmp_path / "run"
+    command = [
+        sys.executable, "-m", "evalsuite", "run", "--model", "typeset", "--suite", "ui-en", "--limit", "12",
+        "--out", str(folder), "--ocr-workers", "1",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    rows = folder / "generations.jsonl"
+    deadline = time.monotonic() + 120
+    while not (rows.exists() and rows.read_bytes().count(b"\n") >= 4):
+        assert time.monotonic() < deadline, "the run drew nothing"
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    drawn_before = [line for line in rows.read_bytes().split(b"\n") if line.endswith(b"}")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    keys = draws(folder)
+    assert len(keys) == len(set(keys)) == 12
+    assert len(drawn_before) <= 12
+    assert rows.read_bytes().startswith(b"\n".join(drawn_before[:4]))
+    assert "character accuracy" in done.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path, suite):
+    tmp_path.chmod(0o500)
+    with pytest.raises(EvalsuiteError, match="cannot be written"):
+        evalsuite.run(["typeset"], [suite], out=tmp_path / "run")
+
+
+def test_a_file_in_the_way_of_the_run_folder_is_one_clear_error(tmp_path, suite):
+    (tmp_path / "run").write_text("in the way")
+    with pytest.raises(EvalsuiteError, match=r"run: cannot be (read|written)"):
+        evalsuite.run(["typeset"], [suite], out=tmp_path / "run")
