@@ -23,6 +23,8 @@ from evalsuite.ocr.weights import ModelFolder, OcrUnavailableError, bundled_fold
 from evalsuite.records import Json, OcrSpec, TextLine, digest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from PIL.Image import Image
 
 # Chosen on the typeset pages of the project's own suites; docs/ocr.md holds the figures.
@@ -42,22 +44,30 @@ MIN_SIDE = 8
 
 
 class PaddleReader:
-    """Reads text lines with a PP-OCR detection and recognition model.
+    """Reads text lines with a PP-OCR detection and recognition model, with `SETTINGS` or others over them.
 
     The models load on the first `read`, so that a plan needs no model in memory. One reader serves one
     thread; run several processes for speed (two of one thread read 1.3 times what one of two threads does).
     """
 
-    def __init__(self, detection: ModelFolder, recognition: ModelFolder, *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        detection: ModelFolder,
+        recognition: ModelFolder,
+        *,
+        settings: Mapping[str, Json] | None = None,
+        threads: int = 1,
+    ) -> None:
         self._detection = detection
         self._recognition = recognition
+        self._settings = {**SETTINGS, **(settings or {})}
         self._threads = threads
         self._pipeline: Any = None
         versions = {name: importlib.metadata.version(name) for name in ("paddleocr", "paddlex", "onnxruntime")}
         self._spec = OcrSpec(
             name="paddle",
             weights_digest=digest([detection.digest, recognition.digest]),
-            settings={"detection": detection.name, "recognition": recognition.name, **SETTINGS},
+            settings={"detection": detection.name, "recognition": recognition.name, **self._settings},
             versions=versions,
         )
 
@@ -125,7 +135,7 @@ class PaddleReader:
             use_doc_orientation_classify=False,
             use_doc_unwarping=False,
             use_textline_orientation=False,
-            **SETTINGS,
+            **self._settings,
         )
 
 
