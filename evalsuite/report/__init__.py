@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from evalsuite.report.build import build
 from evalsuite.report.summary import ModelSummary, Slice, Summary, summarise
 from evalsuite.report.timing import PhaseSummary, Spread, TimingSummary
 
-__all__ = ["ModelSummary", "PhaseSummary", "Slice", "Spread", "Summary", "TimingSummary", "summarise"]
+__all__ = ["ModelSummary", "PhaseSummary", "Slice", "Spread", "Summary", "TimingSummary", "build", "summarise"]

@@ -1,0 +1,163 @@
+"use strict";
+/* One image in full: the picture with its boxes, every string aligned, the prompt, the times, the command. */
+(() => {
+  const { el, t, has, rate, seconds, visible, aligned, lines, items, filters, gallery } = window.Evalsuite;
+  const dialog = document.getElementById("viewer");
+  const byKey = new Map(items.map((item) => [item.key, item]));
+  const siblings = new Map();
+  for (const item of items) {
+    if (!siblings.has(item.p)) siblings.set(item.p, []);
+    siblings.get(item.p).push(item);
+  }
+  let current = null;
+
+  const title = (item) => `${item.prompt.id} · ${visible(item.model.name)} · ${t("card.seed", { seed: item.seed })}`;
+  const button = (key, label, properties) => el("button", { type: "button", "aria-label": t(key), title: t(key), ...properties }, label);
+
+  function bar(item) {
+    const place = gallery.shown.indexOf(item);
+    const walk = (by) => ({ disabled: place < 0 || !gallery.shown[place + by], onclick: () => step(by) });
+    return el("div", { class: "viewer-bar" },
+      el("h2", { id: "viewer-title", tabindex: "-1" }, el("bdi", {}, title(item)), item.model.role === "model" ? null : el("span", { class: `chip chip-${item.model.role}` }, t(`role.${item.model.role}`))),
+      place >= 0 ? el("span", { class: "quiet" }, t("viewer.position", { n: place + 1, total: gallery.shown.length })) : null,
+      button("viewer.previous", "←", walk(-1)),
+      button("viewer.next", "→", walk(1)),
+      el("button", { type: "button", "aria-pressed": filters.view.boxes ? "true" : "false", onclick: () => { filters.toggleBoxes(); show(item); } }, t("gallery.boxes")),
+      button("viewer.close", "✕", { onclick: close }));
+  }
+
+  function pictureSide(item) {
+    const source = item.full ?? item.thumbnail;
+    if (!source || item.status === "missing") {
+      return el("div", { class: "viewer-picture" }, el("p", { class: "bad-text" }, t("viewer.no_image", { reason: item.detail ? visible(item.detail) : t("viewer.no_thumbnail") })));
+    }
+    const [width, height] = item.size ?? [1, 1];
+    const fit = el("div", { class: "fit" }, el("img", { src: source, alt: t("card.image", { prompt: item.prompt.id, model: visible(item.model.name), seed: item.seed }), width, height }));
+    fit.style.aspectRatio = `${width} / ${height}`;
+    if (filters.view.boxes) { const over = gallery.overlay(item); if (over) fit.append(over); }
+    return el("div", { class: "viewer-picture" }, el("div", { class: "frame" }, fit),
+      item.full ? el("p", {}, el("a", { href: item.full, target: "_blank", rel: "noopener" }, t("viewer.full")), el("span", { class: "quiet" }, ` ${width} × ${height}`)) : null);
+  }
+
+  const section = (key, ...children) => [el("h3", {}, t(key)), ...children];
+
+  function strings(item) {
+    return item.targets.map((target) => {
+      const wrong = target.errors + target.caseErrors;
+      const verdict = !target.matched ? t("diff.unmatched") : wrong === 0 ? t("diff.exact") : t("diff.errors", { n: wrong });
+      return el("div", { class: "string" }, el("p", { class: wrong || !target.matched ? "verdict bad-text" : "verdict" }, verdict), aligned(target, item.prompt.language));
+    });
+  }
+
+  /** The prompt with its targets marked; the longest first, so that a target inside another does not cut it. */
+  function marked(text, targets) {
+    const places = [];
+    for (const target of [...new Set(targets)].sort((a, b) => b.length - a.length)) {
+      let at = text.indexOf(target);
+      while (at >= 0 && target) {
+        const end = at + target.length;
+        if (!places.some(([low, high]) => at < high && end > low)) places.push([at, end]);
+        at = text.indexOf(target, end);
+      }
+    }
+    const parts = [];
+    let done = 0;
+    for (const [low, high] of places.sort((a, b) => a[0] - b[0])) {
+      parts.push(visible(text.slice(done, low)), el("mark", {}, visible(text.slice(low, high))));
+      done = high;
+    }
+    return el("p", { class: "prompt-text", dir: "auto" }, parts, visible(text.slice(done)));
+  }
+
+  function lineList(item) {
+    const states = ["viewer.line.exact", "viewer.line.errors", "viewer.line.extra"];
+    const light = (index, on) => dialog.querySelector(`.boxes [data-line="${index}"]`)?.classList.toggle("lit", on);
+    return el("ul", { class: "lines" }, lines(item).map((line, index) =>
+      el("li", { onpointerenter: () => light(index, true), onpointerleave: () => light(index, false) },
+        el("bdi", { lang: item.prompt.language }, visible(line.text)),
+        el("span", { class: "state" }, t(states[line.state]), line.confidence === null ? null : ` · ${t("viewer.line.confidence", { value: line.confidence.toFixed(2) })}`))));
+  }
+
+  function timing(item) {
+    const { total, warmup, batch, phases } = item.timing;
+    return el("p", {}, t("viewer.timing.total", { time: seconds(total) }),
+      phases.length > 1 ? `: ${phases.map((phase) => `${has(`phase.${phase.name}`) ? t(`phase.${phase.name}`) : phase.name} ${seconds(phase.seconds)}`).join(" · ")}` : null,
+      warmup ? ` · ${t("viewer.timing.warmup")}` : null, batch > 1 ? ` · ${t("viewer.timing.batch", { n: batch })}` : null);
+  }
+
+  function strip(others, item, label) {
+    return el("div", { class: "strip" }, others.map((other) =>
+      el("a", { href: filters.address({ image: other.key }), "aria-current": other === item ? "true" : null, onclick: (event) => { event.preventDefault(); open(other.key); } },
+        gallery.picture(other), el("span", { class: "line" }, label(other)), other.status === "scored" ? rate(other.accuracy) : t(`card.${other.status}`))));
+  }
+
+  function command(item) {
+    const text = item.command;
+    const copy = el("button", { type: "button", onclick: async () => {
+      await navigator.clipboard.writeText(text);
+      copy.textContent = t("viewer.copied");
+    } }, t("viewer.copy"));
+    return el("div", { class: "command" }, el("pre", { tabindex: "0" }, text), navigator.clipboard ? copy : null);
+  }
+
+  function textSide(item) {
+    const family = siblings.get(item.p);
+    const seeds = family.filter((other) => other.m === item.m);
+    const models = family.filter((other) => other.seed === item.seed);
+    return el("div", { class: "viewer-text", tabindex: "0" },
+      el("div", { class: "viewer-head" }, el("span", { class: "score" }, item.status === "scored" ? rate(item.accuracy) : t(`card.${item.status}`)),
+        el("span", { class: "quiet" }, `${t("accuracy.characters")} · ${t("accuracy.strict")} ${rate(item.strict)}`)),
+      item.exactSearch ? null : el("p", { class: "quiet" }, t("viewer.inexact")),
+      section("viewer.strings", strings(item)),
+      item.extras.length ? section("viewer.extras", item.extras.map((extra) => el("p", {}, el("bdi", { class: "d-extra" }, visible(extra.text)), el("span", { class: "quiet" }, ` ${t(`diff.extra.${extra.kind}`)}`)))) : null,
+      section("viewer.prompt", marked(item.prompt.text, item.prompt.targets)),
+      item.revised ? section("viewer.revised", marked(item.revised, item.prompt.targets)) : null,
+      item.findings.length ? section("viewer.findings", item.findings.map(([code, message]) => el("p", {}, el("code", {}, code), ` ${visible(message)}`))) : null,
+      seeds.length > 1 ? section("viewer.seeds", strip(seeds, item, (other) => t("card.seed", { seed: other.seed }))) : null,
+      models.length > 1 ? section("viewer.models", strip(models, item, (other) => visible(other.model.name))) : null,
+      item.status === "scored" ? section("viewer.lines", lineList(item)) : null,
+      item.timing ? section("viewer.timing", timing(item)) : null,
+      section("viewer.command", command(item)));
+  }
+
+  function show(item) {
+    current = item;
+    const focused = dialog.contains(document.activeElement) ? [...dialog.querySelectorAll("button")].indexOf(document.activeElement) : -1;
+    dialog.replaceChildren(bar(item), el("div", { class: "viewer-body" }, pictureSide(item), textSide(item)));
+    if (!dialog.open) dialog.showModal();
+    const again = focused >= 0 ? dialog.querySelectorAll("button")[focused] : null;
+    (again && !again.disabled ? again : dialog.querySelector("#viewer-title")).focus();
+  }
+
+  /** Open an image by its key; an unknown key (an old link) closes the viewer. */
+  function open(key, { push = true } = {}) {
+    const item = byKey.get(key);
+    if (!item) { close(); return; }
+    const first = !dialog.open;
+    filters.view.image = key;
+    filters.writeAddress({ push: push && first });
+    show(item);
+  }
+
+  function step(by) {
+    const place = gallery.shown.indexOf(current);
+    const next = gallery.shown[place + by];
+    if (place < 0 || !next) return;
+    gallery.activate(place + by, { focus: false });
+    open(next.key);
+  }
+
+  function close() {
+    if (dialog.open) dialog.close();
+  }
+
+  dialog.addEventListener("close", () => {
+    current = null;
+    filters.view.image = "";
+    filters.writeAddress();
+    if (gallery.active >= 0) gallery.activate(gallery.active);
+  });
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) close(); });
+
+  Object.assign(window.Evalsuite, { viewer: { open, close, step, redraw: () => current && show(current), get isOpen() { return dialog.open; } } });
+})();

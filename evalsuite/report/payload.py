@@ -1,0 +1,185 @@
+"""What the gallery knows of each image, as compact JSON inside the page.
+
+Rows are lists, not objects, and repeated strings are numbers into tables: 10,000 images stay below 15 MB.
+`assets/data.js` names the places again; FORMAT changes whenever a place does.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+from markupsafe import Markup
+
+from evalsuite import suites
+from evalsuite.report.text import clipped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from evalsuite.records import Generation, Json, Manifest, ModelSpec, Prompt, Reading, Score, TargetScore
+
+FORMAT = 1
+
+EDIT_KINDS = ("equal", "case", "substitute", "delete", "insert")
+STATUSES = ("scored", "missing", "unreadable")
+EXTRA_KINDS = ("duplicate", "other")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Where the page finds an image: the full file and its thumbnail, as URLs relative to the page, or None."""
+
+    full: str | None = None
+    thumbnail: str | None = None
+
+
+@dataclass(slots=True)
+class Table:
+    """Strings numbered in the order of their first use."""
+
+    values: list[str] = field(default_factory=list)
+    _places: dict[str, int] = field(default_factory=dict)
+
+    def place(self, value: str) -> int:
+        """The number of `value`."""
+        if value not in self._places:
+            self._places[value] = len(self.values)
+            self.values.append(value)
+        return self._places[value]
+
+
+def script_json(value: Json) -> Markup:
+    """JSON that can stand inside `<script type="application/json">`: no `<`, so nothing can end the element."""
+    return Markup(msgspec.json.encode(value).replace(b"<", b"\\u003c").decode())  # noqa: S704 - `<` is escaped above
+
+
+def gallery(
+    manifest: Manifest,
+    scores: Sequence[Score],
+    generations: Mapping[str, Generation],
+    readings: Mapping[str, Reading],
+    pictures: Mapping[str, Picture],
+) -> tuple[dict[str, Json], list[Json]]:
+    """The page's two blocks: models, prompts and rows; and the OCR lines of each row, parsed only on demand."""
+    tables = {name: Table() for name in ("suites", "languages", "categories", "errors", "phases")}
+    models = {spec.name: place for place, spec in enumerate(manifest.models)}
+    prompts = {prompt.id: place for place, prompt in enumerate(manifest.prompts)}
+    listed = [_prompt(prompt, tables) for prompt in manifest.prompts]
+    rows, boxes = [], []
+    for score in scores:
+        row = _row(score, generations.get(score.key), pictures.get(score.key, Picture()), tables)
+        rows.append([models[score.model], prompts[score.prompt], *row])
+        boxes.append(_boxes(score, readings.get(score.key)))
+    data: dict[str, Json] = {
+        "format": FORMAT,
+        "models": [{"name": spec.name, "role": spec.role, "command": _command(spec)} for spec in manifest.models],
+        "commands": {ref.name: _suite_option(ref.name, ref.source) for ref in manifest.suites},
+        "prompts": listed,
+        "rows": rows,
+        **{name: table.values for name, table in tables.items()},
+    }
+    return data, boxes
+
+
+def _prompt(prompt: Prompt, tables: Mapping[str, Table]) -> Json:
+    return [
+        prompt.id,
+        tables["suites"].place(prompt.suite),
+        tables["languages"].place(prompt.language),
+        tables["categories"].place(prompt.category),
+        prompt.length,
+        clipped(prompt.text),
+        [clipped(target) for target in prompt.targets],
+    ]
+
+
+def _row(score: Score, generation: Generation | None, picture: Picture, tables: Mapping[str, Table]) -> list[Json]:
+    edits = sum(target.substitutions + target.insertions + target.deletions for target in score.targets)
+    return [
+        score.seed,
+        score.key,
+        STATUSES.index(score.status),
+        picture.full,
+        picture.thumbnail,
+        [generation.width, generation.height] if generation and generation.width else None,
+        sum(target.length for target in score.targets),
+        edits,
+        sum(extra.length for extra in score.extras),
+        [_target(target) for target in score.targets],
+        [[EXTRA_KINDS.index(extra.kind), clipped(extra.text)] for extra in score.extras],
+        [
+            [tables["errors"].place(error.kind), clipped(error.wanted), clipped(error.read), error.malformed_suspected]
+            for error in score.errors
+        ],
+        _timing(generation, tables),
+        [[finding.code, clipped(finding.message)] for finding in generation.findings] if generation else [],
+        clipped(score.detail) if score.detail else None,
+        clipped(generation.revised_prompt) if generation and generation.revised_prompt else None,
+        generation.sha256 if generation else None,
+        score.exact_search,
+    ]
+
+
+def _target(target: TargetScore) -> Json:
+    """0 for a target that was read letter for letter, else [matched, errors, case errors, exact, edits]."""
+    if target.exact and all(edit.kind == "equal" and edit.target == edit.read for edit in target.edits):
+        return 0
+    return [
+        int(target.matched),
+        target.substitutions + target.insertions + target.deletions,
+        target.case_errors,
+        int(target.exact),
+        [[EDIT_KINDS.index(edit.kind), clipped(edit.target), clipped(edit.read)] for edit in target.edits],
+    ]
+
+
+def _timing(generation: Generation | None, tables: Mapping[str, Table]) -> Json:
+    if generation is None or generation.timing is None:
+        return None
+    timing = generation.timing
+    return [
+        round(timing.total, 5),
+        int(timing.warmup),
+        timing.batch,
+        [[tables["phases"].place(phase.name), round(phase.seconds, 5)] for phase in timing.phases],
+        len(timing.steps),
+    ]
+
+
+EXACT, WITH_ERRORS, NO_TARGET = 0, 1, 2
+
+
+def _boxes(score: Score, reading: Reading | None) -> Json:
+    """Each OCR line: what it became, its text, its confidence, its polygon as x, y, x, y, … in pixels."""
+    if reading is None:
+        return []
+    state = dict.fromkeys(range(len(reading.lines)), NO_TARGET)
+    for target in score.targets:
+        for span in target.spans:
+            clean = target.exact and not target.case_errors
+            state[span.line] = EXACT if clean and state.get(span.line) != WITH_ERRORS else WITH_ERRORS
+    for extra in score.extras:
+        if state.get(extra.span.line) == EXACT:
+            state[extra.span.line] = WITH_ERRORS
+    return [
+        [
+            state[place],
+            clipped(line.text),
+            None if line.confidence is None else round(line.confidence, 3),
+            None if line.polygon is None else [round(value) for point in line.polygon for value in point],
+        ]
+        for place, line in enumerate(reading.lines)
+    ]
+
+
+def _command(spec: ModelSpec) -> str:
+    name = f"folder:{spec.source}" if spec.kind == "folder" else spec.name
+    return f"evalsuite run --model {shlex.quote(name)}"
+
+
+def _suite_option(name: str, source: str) -> str:
+    """Nothing for a suite that ships with evalsuite, since all of them are searched by default."""
+    return "" if name in suites.own_suites() else f" --suite {shlex.quote(source)}"

@@ -1,0 +1,54 @@
+"""Figures and untrusted text as a person reads them."""
+
+from __future__ import annotations
+
+import re
+
+MAX_TEXT = 4_000
+"""Characters of one string that a page carries; what is longer is cut with a note of how much."""
+
+# Controls, and what reorders or hides its neighbours: bidirectional marks and overrides, zero-width space,
+# line and paragraph separators, the byte-order mark, interlinear and tag characters. Joiners stay: emoji need them.
+_HIDDEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+
+
+def visible(text: str) -> str:
+    """`text` with every control and reordering character written out, e.g. `‹U+202E›`; others stay as they are."""
+    return _HIDDEN.sub(lambda match: f"‹U+{ord(match[0]):04X}›", text)
+
+
+def clipped(text: str, limit: int = MAX_TEXT) -> str:
+    """`text`, or its first `limit` characters and how many follow."""
+    return text if len(text) <= limit else f"{text[:limit]}… (+{len(text) - limit:,})"
+
+
+def rate(value: float | None) -> str:
+    """A rate with three decimals, and as many more as it takes not to look perfect when it is not: `0.9996`."""
+    if value is None:
+        return "–"
+    for digits in range(3, 8):
+        text = f"{value:.{digits}f}"
+        if value == 1.0 or float(text) != 1.0:
+            break
+    return text.replace("-", "\u2212")
+
+
+def seconds(value: float | None) -> str:
+    """A time with three significant digits: `0.482 s`, `12.4 s`, `3.2 ms`, `2 min 05 s`."""
+    if value is None:
+        return "–"
+    if value < 0.1:
+        return f"{value * 1000:.3g} ms"
+    if value < 120:
+        return f"{value:.3g} s" if value < 100 else f"{value:.0f} s"
+    whole = round(value)
+    return f"{whole // 60} min {whole % 60:02d} s"
+
+
+def size(value: int | None) -> str:
+    """Bytes in GiB or MiB: `12.9 GiB`."""
+    if value is None:
+        return "–"
+    return f"{value / 2**30:.1f} GiB" if value >= 2**30 else f"{value / 2**20:.0f} MiB"

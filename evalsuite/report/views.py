@@ -1,0 +1,253 @@
+"""What the templates show: figures as text, in the order of the page. Nothing is computed here but layout."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evalsuite import hardware
+from evalsuite.report.text import rate, seconds, size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from evalsuite.records import Json, Manifest, ModelRole
+    from evalsuite.report.summary import Slice, Summary
+    from evalsuite.report.timing import TimingSummary
+    from evalsuite.stats import Interval
+
+MAX_NAMES = 40
+"""Missing images that a page names at once; the rest are counted, and the gallery lists them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A rate as it is shown: its text, its interval's text or the reason why there is none, and the numbers."""
+
+    text: str
+    interval: str | None
+    reason: str | None
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+def figure(interval: Interval) -> Figure:
+    """An interval of `stats` as text. `reason` is the key of a message."""
+    has_bounds = interval.low is not None and interval.high is not None
+    return Figure(
+        text=rate(interval.estimate),
+        interval=f"{rate(interval.low)}\u2009–\u2009{rate(interval.high)}" if has_bounds else None,
+        reason=None if has_bounds else _REASONS[interval.method],
+        value=interval.estimate,
+        low=interval.low,
+        high=interval.high,
+    )
+
+
+_REASONS = {
+    "none: no data": "interval.no_data",
+    "none: too few prompts": "interval.few",
+    "none: no spread": "interval.no_spread",
+    "studentised bootstrap": "interval.no_data",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyRow:
+    """A line of the summary table: one model in one language, or in all of them pooled (`language` None)."""
+
+    model: str
+    role: ModelRole
+    language: str | None
+    is_ceiling: bool
+    first: bool
+    prompts: int
+    images: int
+    unscored: int
+    accuracy: Figure
+    ceiling: Figure | None
+    strings: Figure
+    all_exact: Figure
+    strict: Figure
+
+
+def accuracy_rows(summary: Summary) -> list[AccuracyRow]:
+    """A block a model: its languages, and where there are several, all of them pooled first."""
+    rows = []
+    for model in _real_first(summary):
+        languages = model.by("language")
+        slices = ([model.overall] if len(languages) != 1 else []) + list(languages)
+        for place, each in enumerate(slices):
+            ceiling = summary.ceiling(each)
+            rows.append(
+                AccuracyRow(
+                    model=model.name,
+                    role=model.role,
+                    language=None if each.dimension == "all" else each.value,
+                    is_ceiling=model.name == summary.ceiling_model,
+                    first=place == 0,
+                    prompts=each.prompts,
+                    images=each.images,
+                    unscored=len(each.missing) + len(each.unreadable),
+                    accuracy=figure(each.intervals["character_accuracy"]),
+                    ceiling=figure(ceiling.intervals["character_accuracy"]) if ceiling else None,
+                    strings=figure(each.intervals["exact_string_rate"]),
+                    all_exact=figure(each.intervals["all_exact_image_rate"]),
+                    strict=figure(each.intervals["strict_accuracy"]),
+                )
+            )
+    return rows
+
+
+def _real_first(summary: Summary) -> Iterable[Json]:
+    """Models before stand-ins before references, else in the run's order."""
+    order = {"model": 0, "stand-in": 1, "reference": 2}
+    return sorted(summary.models, key=lambda model: order[model.role])
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A horizontal scale from `low` to `high` over `width` units, with the places of its ticks."""
+
+    low: float
+    high: float
+    width: float = 180.0
+    margin: float = 6.0
+
+    def place(self, value: float) -> float:
+        """Where a value stands; values beyond the ends stand at the ends."""
+        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
+        return round(self.margin + share * (self.width - 2 * self.margin), 2)
+
+    @property
+    def ticks(self) -> list[tuple[str, float]]:
+        """Text and place of the ends and the middle."""
+        middle = (self.low + self.high) / 2
+        return [(f"{value:g}", self.place(value)) for value in (self.low, middle, self.high)]
+
+
+def axis_for(figures: Iterable[Figure | None]) -> Axis:
+    """A scale up to 1 that begins at a round figure below everything that is shown on it."""
+    shown = [each for each in figures if each is not None and each.value is not None]
+    # An interval may reach below 0 where a lone prompt failed; the scale then ends at 0 unless the rate does not.
+    values = [each.value for each in shown if each.value is not None]
+    lowest = min([*values, *(max(0.0, each.low) for each in shown if each.low is not None)], default=0.0)
+    for start in (0.98, 0.96, 0.9, 0.8, 0.6, 0.4):
+        if lowest >= start + (1 - start) * 0.05:
+            return Axis(start, 1.0)
+    return Axis(0.0 if lowest >= 0 else -math.ceil(-lowest), 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedRow:
+    """A line of the speed table."""
+
+    model: str
+    role: ModelRole
+    warm: int
+    warmup: int
+    p50: str
+    p90: str
+    throughput: str
+    steps: str | None
+    warmup_seconds: str | None
+    memory: list[tuple[str, str]]
+    batches: str
+    phases: list[tuple[str, str, float]]
+
+
+_MEMORY = (("allocated", "memory.allocated"), ("reserved", "memory.reserved"), ("driver", "memory.driver"))
+
+
+def speed_rows(summary: Summary) -> list[SpeedRow]:
+    """A line a timed model. References are drawn by no model, so their speed says nothing and is left out."""
+    return [
+        _speed(model.name, model.role, model.timing)
+        for model in _real_first(summary)
+        if model.timing is not None and model.role != "reference"
+    ]
+
+
+def _speed(name: str, role: ModelRole, timing: TimingSummary) -> SpeedRow:
+    memory = [(key, size(getattr(timing.memory, field))) for field, key in _MEMORY if getattr(timing.memory, field)]
+    if timing.memory.process:
+        memory.append(("memory.process", size(timing.memory.process)))
+    rate_text = "–" if timing.images_per_second is None else f"{timing.images_per_second:.3g}"
+    return SpeedRow(
+        model=name,
+        role=role,
+        warm=timing.warm,
+        warmup=timing.warmup,
+        p50=seconds(timing.total.p50 if timing.total else None),
+        p90=seconds(timing.total.p90 if timing.total else None),
+        throughput=rate_text,
+        steps=f"{timing.step_count} × {seconds(timing.steps.p50)}" if timing.steps else None,
+        warmup_seconds=seconds(timing.warmup_seconds.p50) if timing.warmup_seconds else None,
+        memory=memory,
+        batches=", ".join(str(batch) for batch in timing.batches),
+        phases=[(phase.name, seconds(phase.seconds.mean), phase.share) for phase in timing.phases],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SliceRow:
+    """A line of the per-suite, per-category or per-length table: one value, one figure a model."""
+
+    value: str
+    prompts: int
+    figures: list[Figure | None]
+    ceiling: Figure | None
+
+
+def slice_table(summary: Summary, dimension: str) -> tuple[list[str], list[SliceRow]]:
+    """The models in columns, the values of a dimension in lines; the clean reference is the ceiling's column."""
+    shown = [model for model in _real_first(summary) if model.name != summary.ceiling_model] or list(summary.models)
+    by_value: dict[str, list[Slice]] = {}
+    for model in shown:
+        for each in model.slices:
+            if each.dimension == dimension:
+                by_value.setdefault(each.value, []).append(each)
+    rows = []
+    for value, slices in by_value.items():
+        ceiling = summary.ceiling(slices[0])
+        rows.append(
+            SliceRow(
+                value=value,
+                prompts=slices[0].prompts,
+                figures=[figure(each.intervals["character_accuracy"]) for each in slices],
+                ceiling=figure(ceiling.intervals["character_accuracy"]) if ceiling else None,
+            )
+        )
+    return [model.name for model in shown], rows
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A model's images that are not there or could not be read, by name."""
+
+    model: str
+    missing: Sequence[str]
+    unreadable: Sequence[str]
+    more: int
+
+
+def missing(summary: Summary) -> list[Missing]:
+    """The models that are incomplete, with at most `MAX_NAMES` names each."""
+    found = []
+    for model in summary.models:
+        each = model.overall
+        if each.incomplete:
+            absent, unread = each.missing[:MAX_NAMES], each.unreadable[: max(0, MAX_NAMES - len(each.missing))]
+            more = len(each.missing) + len(each.unreadable) - len(absent) - len(unread)
+            found.append(Missing(model.name, absent, unread, more))
+    return found
+
+
+def hardware_line(manifest: Manifest) -> str | None:
+    """The machine on one line, None where the manifest does not say it."""
+    try:
+        return hardware.line(manifest.environment)
+    except (KeyError, TypeError, AttributeError):
+        return None  # a manifest from elsewhere may describe its machine otherwise, or not at all
