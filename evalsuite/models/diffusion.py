@@ -68,7 +68,6 @@ class DiffusionModel:
         started = time.perf_counter()
         with ExitStack() as stack:
             pipeline = self._source.open(self._spec)
-            stack.callback(self._source.close, pipeline)
             device = self._source.device(self._spec)
             self._session = stack.enter_context(DrawingSession.open(pipeline, self._spec, device))
             self._stack = stack.pop_all()

@@ -180,10 +180,6 @@ class CheckpointSource:
         prepare_pipeline(pipeline, spec.settings, spec.runtime)
         return pipeline
 
-    def close(self, pipeline: Any) -> None:
-        """Take the offload hooks away, which hold on to the modules; the memory goes with the last reference."""
-        pipeline.remove_all_hooks()
-
 
 @dataclass(frozen=True, slots=True)
 class GivenPipeline:
@@ -198,9 +194,6 @@ class GivenPipeline:
     def open(self, spec: ModelSpec) -> Any:  # noqa: ARG002 - the options are its owner's
         """The pipeline itself."""
         return self.pipeline
-
-    def close(self, pipeline: Any) -> None:
-        """Leave it alone."""
 
 
 PipelineSource = CheckpointSource | GivenPipeline

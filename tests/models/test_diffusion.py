@@ -81,8 +81,9 @@ def test_warm_up_is_the_first_image_after_loading_and_after_another_batch_size(o
     assert model.load_seconds > 0
 
 
-def test_weights_leave_memory_with_the_context(open_model, prompt):
-    model = open_model("klein")
+@pytest.mark.parametrize("offload", ["none", "model", "group", "sequential"])
+def test_weights_leave_memory_with_the_context(open_model, prompt, offload):
+    model = open_model("klein", f"offload={offload}")
     with model:
         transformer = weakref.ref(model._session.pipeline.transformer)
         list(model.draw([(prompt(), 1)]))
