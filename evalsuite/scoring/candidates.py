@@ -1,87 +1,35 @@
 """Which pieces of a reading could be which target: the candidates of the packing.
 
-A reading is laid out in *chains*: all lines in reading order, and pairs of neighbouring lines. A
+A reading is laid out in *chains*: all lines in reading order, and shorter runs of neighbouring lines. A
 candidate of a target is a piece of a chain between two cuts (so: a span inside a line, or the end of one
 line, whole lines, and the start of another) that is
 
 * *near enough*: with d the Levenshtein distance and M the greater of both lengths, 1 - d/M is at least
   1/3 + 1/n, where n is the target's length and a character of an unspaced script counts three times
   (one glyph of thousands says more than one letter of 26); and d is less than the target's length, so that
-  the match is better than none;
-* *minimal*: no smaller candidate inside it is as near. Without this rule a target that lost a letter
-  would swallow the word beside it.
+  the match is better than none. A piece without errors is always near enough;
+* *minimal*: no candidate inside it is nearer, and none on fewer lines is as near. Without this rule a target
+  that lost a letter would swallow the word beside it, because text that is used costs less than text that is
+  left over.
 
-Cuts lie at white space and on both sides of a character of an unspaced script. Where white space was
-lost they also lie at *seams* inside a word, where one target ends and another starts (see `seams`).
+Cuts lie at white space and on both sides of a character of an unspaced script. OCR loses white space, so
+they also lie inside words: where the kind of character changes (`normalize.Text.joins`), and at *seams*,
+where one target ends and another starts (`Search.seams`).
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
 from evalsuite.scoring.normalize import Kind, Text
-from evalsuite.scoring.search import end_distances, start_distances
+from evalsuite.scoring.search import Ints, distances
 
-Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """A target as one plain string: a code point a unit, so that string distances are unit distances."""
-
-    key: str
-    exact: str
-    weight: int
-    """Length for the floor: unspaced characters count three times."""
-
-    def floor_holds(self, length: int, distance: int) -> bool:
-        """Is a piece of `length` units at `distance` near enough? Exact integer arithmetic."""
-        longer = max(len(self.key), length)
-        if distance >= len(self.key):
-            return False
-        return distance == 0 or 3 * self.weight * (longer - distance) >= longer * (self.weight + 3)
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """Lines read one after another.
-
-    Position p of `key` is unit `units[p]` of the reading, or -1 where `joint` stands for a line break.
-    """
-
-    key: str
-    exact: str
-    units: tuple[int, ...]
-    starts: tuple[int, ...]
-    ends: tuple[int, ...]
-    joint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A piece of the reading, units in reading order, that may be target number `target`."""
-
-    target: int
-    units: tuple[int, ...]
-    distance: int
-    case_distance: int
-    pieces: int
-    joint: str = ""
-
-    @property
-    def mask(self) -> int:
-        """The units as bits of an integer."""
-        value = 0
-        for unit in self.units:
-            value |= 1 << unit
-        return value
+PAIR_BUDGET = 2_000_000
+"""Pieces looked at for one target in one chain; beyond it only the most promising cuts are tried."""
 
 
 class Alphabet:
@@ -89,117 +37,278 @@ class Alphabet:
 
     def __init__(self) -> None:
         self._points: dict[str, str] = {}
-        self._next = 0xF0000
 
     def encode(self, units: Sequence[str]) -> str:
-        """The units as a string of one code point each."""
+        """The units as a string of one code point each, so that string distances are unit distances."""
         joined = "".join(units)
-        if len(joined) == len(units) and (joined.isascii() or max(joined) < "\U000f0000"):
+        if len(joined) == len(units) and (joined.isascii() or max(joined) < _PRIVATE):
             return joined
-        return "".join(map(self._point, units))
+        return "".join(unit if len(unit) == 1 and unit < _PRIVATE else self._point(unit) for unit in units)
 
     def _point(self, unit: str) -> str:
-        if len(unit) == 1 and unit < "\U000f0000":
-            return unit
-        point = self._points.get(unit)
-        if point is None:
-            if self._next > 0x10FFFF:
-                raise OverflowError("more than 131,072 distinct grapheme clusters in one image")
-            point = self._points[unit] = chr(self._next)
-            self._next += 1
-        return point
+        # After 131,072 distinct clusters the last code point stands for all further ones.
+        return self._points.setdefault(unit, chr(min(ord(_PRIVATE) + len(self._points), 0x10FFFF)))
 
 
-def pattern(text: Text, alphabet: Alphabet) -> Pattern:
-    """A normalised target, ready to be searched for."""
-    weight = len(text) + 2 * sum(kind is Kind.SINGLE for kind in text.kinds)
-    return Pattern(alphabet.encode(text.keys), alphabet.encode(text.units), weight)
+_PRIVATE = "\U000f0000"
 
 
-def seams(patterns: Sequence[Pattern], chain: Chain) -> set[int]:
-    """Offsets inside words of `chain` at which one target ends and another (or its double) starts.
+class Pattern:
+    """A normalised target that is searched for.
 
-    OCR loses white space between words, and so between targets that it read as one line. For each ordered
-    pair of targets, offset p inside a word is a seam where at least half of the first is found ending at p
-    and at least half of the second starting there, and the sum of both distances is less than at any other
-    offset of the word, its edges included. A letter too many at the end of a word is thus never cut off.
+    `key` is what is compared, `exact` the same with its case, one code point a unit. `allowed[k]` is the
+    greatest distance at which a piece of k units is near enough, -1 where there is none.
     """
-    size = len(chain.key)
-    edges = np.array(sorted({0, size, *chain.starts, *chain.ends}))
-    if size < 2 or len(edges) > size:
-        return set()
-    keys = [p.key for p in patterns]
-    lengths = np.array([len(key) for key in keys])
-    ending = np.array(end_distances(keys, chain.key))
-    starting = np.array(start_distances(keys, chain.key))
-    far = 1 << 20
-    ending = np.where(2 * ending <= lengths[:, None], ending, far)
-    starting = np.where(2 * starting <= lengths[:, None], starting, far)
-    inner = np.ones(size + 1, dtype=bool)
-    inner[edges] = False
-    if not (inner & (ending.min(axis=0) < far) & (starting.min(axis=0) < far)).any():
-        return set()
-    total = ending[:, None, :] + starting[None, :, :]
-    found: set[int] = set()
-    for left, right in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        if right - left < 2:
-            continue
-        inside = total[:, :, left + 1 : right]
-        best = inside.min(axis=2)
-        edge = np.minimum(total[:, :, left], total[:, :, right])
-        hit = (best < far) & (best < edge)
-        if hit.any():
-            places = (inside == best[:, :, None]) & hit[:, :, None]
-            found.update((left + 1 + np.flatnonzero(places.any(axis=(0, 1)))).tolist())
-    return found
+
+    def __init__(self, text: Text, alphabet: Alphabet) -> None:
+        self.key = alphabet.encode(text.keys)
+        self.exact = alphabet.encode(text.units)
+        size = len(self.key)
+        weight = size + 2 * sum(kind is Kind.SINGLE for kind in text.kinds)
+        longer = np.maximum(np.arange(2 * size), size)
+        # 1 - d/M >= 1/3 + 1/w, in exact integer arithmetic
+        self.allowed: Ints = np.clip(longer * (2 * weight - 3) // (3 * weight), -1, size - 1)
+        self.allowed[size] = max(self.allowed[size], 0)
 
 
-def candidates(patterns: Sequence[Pattern], chain: Chain) -> list[Candidate]:
-    """All candidates of all targets in one chain."""
-    starts, ends = np.array(chain.starts, dtype=np.int64), np.array(chain.ends, dtype=np.int64)
-    found: list[Candidate] = []
-    if not len(starts):
+class Chain:
+    """Lines read one after another, as one string for the search.
+
+    Position p of `key` (compared) and `exact` (with its case) is unit `units[p]` of the reading, and lies in
+    the chain's line number `rows[p]`. Units are numbered so that each line's are consecutive. Where a
+    `joint` stands for the line break, its unit is -1. A candidate may start at `starts` and end at `ends`.
+    """
+
+    def __init__(self, lines: Iterable[Line], joint: str = "") -> None:
+        keys: list[str] = []
+        exacts: list[str] = []
+        self.joint = joint
+        self.units: list[int] = []
+        self.rows: list[int] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        for row, line in enumerate(lines):
+            if row and joint:
+                self.units.append(-1)
+                self.rows.append(row)
+            base = len(self.units)
+            starts += [base + offset for offset in line.starts]
+            ends += [base + offset for offset in line.ends]
+            keys.append(line.key)
+            exacts.append(line.exact)
+            self.units += range(line.first, line.first + len(line.key))
+            self.rows += [row] * len(line.key)
+        self._lines: Ints = np.array(self.rows, dtype=np.int64)
+        self.key = joint.join(keys)
+        self.exact = joint.join(exacts)
+        self.starts: Ints = np.array(starts, dtype=np.int64)
+        self.ends: Ints = np.array(ends, dtype=np.int64)
+
+    def cut(self, places: Iterable[int]) -> None:
+        """Let candidates start and end at further positions."""
+        added = np.array(list(places), dtype=np.int64)
+        self.starts, self.ends = np.union1d(self.starts, added), np.union1d(self.ends, added)
+
+    def sizes(self, starts: Ints, ends: Ints) -> Ints:
+        """Numbers of units between positions; a joint is none."""
+        return ends - starts - len(self.joint) * (self.lines(ends - 1) - self.lines(starts))
+
+    def lines(self, places: Ints) -> Ints:
+        """The chain's line numbers of positions."""
+        found: Ints = self._lines[places]
         return found
-    lengths = ends[None, :] - starts[:, None]
-    for index, target in enumerate(patterns):
-        found += _candidates_of(index, target, chain, starts, ends, lengths)
+
+    def mask(self, start: int, end: int) -> int:
+        """The units of positions `start` to `end` as bits of an integer."""
+        if self.rows[start] == self.rows[end - 1]:
+            return ((1 << (end - start)) - 1) << self.units[start]
+        value = 0
+        for unit in self.units[start:end]:
+            if unit >= 0:
+                value |= 1 << unit
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a reading for the search: its text, the number of its first unit, and its cuts."""
+
+    key: str
+    exact: str
+    first: int
+    starts: Sequence[int]
+    ends: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Positions `start` to `end` of `chain`, which may be target number `target`.
+
+    `mask` holds its units as bits, `size` their number; `case` is how much farther it is when case counts;
+    `lines` is the number of lines that it touches.
+    """
+
+    target: int
+    chain: Chain
+    start: int
+    end: int
+    distance: int
+    case: int
+    mask: int
+
+    @property
+    def size(self) -> int:
+        """Units of the reading that it uses."""
+        return self.mask.bit_count()
+
+    @property
+    def lines(self) -> int:
+        """Lines of the reading that it touches."""
+        return 1 + self.chain.rows[self.end - 1] - self.chain.rows[self.start]
+
+    @property
+    def units(self) -> list[int]:
+        """Units of the reading in the order in which they read."""
+        return [unit for unit in self.chain.units[self.start : self.end] if unit >= 0]
+
+
+def _candidate(target: int, pattern: Pattern, chain: Chain, start: int, end: int, distance: int) -> Candidate:
+    case = Levenshtein.distance(pattern.exact, chain.exact[start:end]) - distance
+    return Candidate(target, chain, start, end, distance, case, chain.mask(start, end))
+
+
+def perfect(target: int, pattern: Pattern, chain: Chain) -> list[Candidate]:
+    """The candidates of one target that lie in one line and have no error, not even in case."""
+    found: list[Candidate] = []
+    size = len(pattern.key)
+    start = chain.exact.find(pattern.exact)
+    if start < 0:
+        return found
+    starts, ends = set(chain.starts.tolist()), set(chain.ends.tolist())
+    while start >= 0:
+        end = start + size
+        if start in starts and end in ends and chain.rows[start] == chain.rows[end - 1]:
+            found.append(Candidate(target, chain, start, end, 0, 0, chain.mask(start, end)))
+        start = chain.exact.find(pattern.exact, start + 1)
     return found
 
 
-def _candidates_of(
-    index: int, target: Pattern, chain: Chain, starts: Ints, ends: Ints, lengths: Ints
-) -> list[Candidate]:
-    size = len(target.key)
-    rows, columns = np.nonzero((lengths > 0) & (lengths < 2 * size) & (3 * lengths >= size))
-    if not len(rows):
-        return []
-    spans = list(zip(starts[rows].tolist(), ends[columns].tolist(), strict=True))
-    pieces = [chain.key[start:end] for start, end in spans]
-    distances = process.cdist([target.key], pieces, scorer=Levenshtein.distance, score_cutoff=size - 1, dtype=np.int32)[
-        0
-    ].astype(np.int64)
-    longer = np.maximum(lengths[rows, columns], size)
-    good = (distances < size) & (
-        (distances == 0) | (3 * target.weight * (longer - distances) >= longer * (target.weight + 3))
-    )
-    if not good.any():
-        return []
-    far = 1 << 30
-    table = np.full((len(starts) + 1, len(ends) + 1), far, dtype=np.int64)
-    table[rows[good], columns[good] + 1] = distances[good]
-    # least[i, j]: the nearest candidate that starts at cut i or later and ends at cut j - 1 or earlier
-    least = np.minimum.accumulate(np.minimum.accumulate(table[::-1], axis=0)[::-1], axis=1)
-    found = []
-    for number in np.flatnonzero(good).tolist():
-        row, column, distance = int(rows[number]), int(columns[number]), int(distances[number])
-        if distance < min(least[row + 1, column + 1], least[row, column]):
-            start, end = spans[number]
-            found.append(_candidate(index, target, chain, start, end, distance))
-    return found
+class Search:
+    """All targets searched for in one chain."""
+
+    def __init__(self, patterns: Sequence[Pattern], chain: Chain) -> None:
+        self.patterns = patterns
+        self.chain = chain
+        keys = [pattern.key for pattern in patterns]
+        self.ending, self.starting = distances(keys, chain.key)
+        self.complete = True
+        """False where a target had more pieces than the budget, so that not all were looked at."""
+
+    def seams(self) -> list[int]:
+        """Positions inside words at which one target ends and another (or its double) starts.
+
+        OCR loses white space between words, and so between targets that it read as one line. For each
+        ordered pair of targets, position p inside a word is a seam where at least half of the first is found
+        ending at p and at least half of the second starting there, and the sum of both distances is the least
+        in the word and less than at its edges. A letter too many at the end of a word is thus never cut off.
+        """
+        edges = np.union1d(self.chain.starts, self.chain.ends)
+        inner = np.ones(len(self.chain.key) + 1, dtype=bool)
+        inner[edges] = False
+        sizes = np.array([len(pattern.key) for pattern in self.patterns])[:, None]
+        ends_well, starts_well = 2 * self.ending <= sizes, 2 * self.starting <= sizes
+        places = np.flatnonzero(inner & ends_well.any(axis=0) & starts_well.any(axis=0))
+        found: set[int] = set()
+        words = np.searchsorted(edges, places)
+        for word in np.unique(words).tolist():
+            left, right = edges[word - 1], edges[word]
+            inside = places[words == word]
+            total = self._total(inside)
+            bad = ~(ends_well[:, None, inside] & starts_well[None, :, inside])
+            total[bad] = _FAR
+            best = total.min(axis=2)
+            hit = (best < _FAR) & (best < self._total(np.array([left, right])).min(axis=2))
+            found.update(inside[((total == best[:, :, None]) & hit[:, :, None]).any(axis=(0, 1))].tolist())
+        return sorted(found)
+
+    def _total(self, places: Ints) -> Ints:
+        return self.ending[:, None, places] + self.starting[None, :, places]
+
+    def candidates(self, target: int, *, best: bool = False) -> list[Candidate]:
+        """All candidates of one target by start and end, or only those with the most gain and then accuracy."""
+        pattern, chain = self.patterns[target], self.chain
+        size = len(pattern.key)
+        rows, columns = self._pairs(target)
+        starts, ends = chain.starts[rows], chain.ends[columns]
+        lengths = ends - starts
+        allowed = pattern.allowed[lengths]
+        good = np.maximum(self.ending[target, ends], self.starting[target, starts]) <= allowed
+        # A piece shares at most as many units with the target as it has units that occur in the target.
+        alphabet = set(pattern.key)
+        shared = np.cumsum([0, *(character in alphabet for character in chain.key)])
+        good &= np.maximum(lengths, size) - (shared[ends] - shared[starts]) <= allowed
+        rows, columns, starts, ends, allowed = rows[good], columns[good], starts[good], ends[good], allowed[good]
+        distance, key, text = Levenshtein.distance, pattern.key, chain.key
+        spans = zip(starts.tolist(), ends.tolist(), strict=True)
+        distances = np.array([distance(key, text[start:end]) for start, end in spans], dtype=np.int64)
+        good = distances <= allowed
+        if not good.any():
+            return []
+        rows, columns, distances = rows[good], columns[good], distances[good]
+        kept = self._minimal(rows, columns, distances)
+        if best:
+            used = chain.sizes(chain.starts[rows[kept]], chain.ends[columns[kept]])
+            worth = (used - distances[kept]) * (2 * size) - distances[kept]
+            kept = kept[worth == worth.max()]
+        return [
+            _candidate(target, pattern, chain, int(chain.starts[row]), int(chain.ends[column]), found)
+            for row, column, found in zip(
+                rows[kept].tolist(), columns[kept].tolist(), distances[kept].tolist(), strict=True
+            )
+        ]
+
+    def _pairs(self, target: int) -> tuple[Ints, Ints]:
+        """Indices of starts and ends between which a piece has a length that may be near enough."""
+        pattern, chain = self.patterns[target], self.chain
+        size = len(pattern.key)
+        shortest = max(1, size - max(0, int(pattern.allowed[0])))
+        rows = np.flatnonzero(self.starting[target, chain.starts] < size)
+        columns = np.flatnonzero(self.ending[target, chain.ends] < size)
+        while True:
+            ends = chain.ends[columns]
+            low = np.searchsorted(ends, chain.starts[rows] + shortest)
+            high = np.searchsorted(ends, chain.starts[rows] + 2 * size - 1, side="right")
+            counts = np.maximum(high - low, 0)
+            total = int(counts.sum())
+            if total <= PAIR_BUDGET:
+                break
+            self.complete = False
+            rows = _nearest(rows, self.starting[target, chain.starts[rows]])
+            columns = _nearest(columns, self.ending[target, ends])
+        first = np.repeat(low - np.cumsum(counts) + counts, counts)
+        return np.repeat(rows, counts), columns[first + np.arange(total)]
+
+    def _minimal(self, rows: Ints, columns: Ints, distances: Ints) -> Ints:
+        """Indices of the pieces inside which none is nearer, and none on fewer lines as near."""
+        chain = self.chain
+        # least[i, j]: the nearest piece that starts at cut i or later and ends at cut j - 1 or earlier
+        first, last = int(rows.min()), int(columns.min())
+        row, column = rows - first, columns - last
+        least = np.full((int(row.max()) + 2, int(column.max()) + 2), _FAR, dtype=np.int32)
+        least[row, column + 1] = distances
+        least = np.minimum.accumulate(np.minimum.accumulate(least[::-1], axis=0)[::-1], axis=1)
+        inner = np.minimum(least[row + 1, column + 1], least[row, column])
+        start_line, end_line = chain.lines(chain.starts), chain.lines(chain.ends - 1)
+        later = np.searchsorted(start_line, start_line[rows], side="right") - first
+        earlier = np.searchsorted(end_line, end_line[columns], side="left") - last
+        later, earlier = np.minimum(later, least.shape[0] - 1), np.maximum(earlier, 0)
+        fewer = np.minimum(least[later, column + 1], least[row, earlier])
+        return np.flatnonzero((distances <= inner) & (distances < fewer))
 
 
-def _candidate(index: int, target: Pattern, chain: Chain, start: int, end: int, distance: int) -> Candidate:
-    units = tuple(unit for unit in chain.units[start:end] if unit >= 0)
-    pieces = 1 + sum(after != before + 1 for before, after in itertools.pairwise(units))
-    case = Levenshtein.distance(target.exact, chain.exact[start:end]) - distance
-    return Candidate(index, units, distance, case, pieces, chain.joint)
+_FAR = 1 << 30
+
+
+def _nearest(cuts: Ints, distances: Ints) -> Ints:
+    """The nearer half of the cuts, in order."""
+    return np.sort(cuts[np.argsort(distances, kind="stable")[: (len(cuts) + 1) // 2]])

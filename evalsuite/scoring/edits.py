@@ -1,9 +1,9 @@
-"""The alignment of one target with what was matched to it, as edits, counts and classified errors."""
+"""The alignment of one target with what was matched to it: as blocks, as edits, and as classified errors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from rapidfuzz.distance import Levenshtein
 
@@ -14,180 +14,219 @@ LOW_CONFIDENCE = 0.8
 """OCR confidence of a line below which a mismatch in it is suspected to be a malformed glyph."""
 
 
-@dataclass(frozen=True, slots=True)
-class Glyph:
-    """One grapheme as written. `unit` and `key` are None where the profile does not compare it.
+@dataclass(slots=True)
+class Side:
+    """One side of an alignment: graphemes as written, and the units that are compared among them.
 
-    `doubtful` marks a glyph from a line that the OCR engine read with low confidence.
+    As in `normalize.Text`, unit i comes from `graphemes[origins[i][0]:origins[i][1]]`; what stands between the
+    origins is not compared. `doubtful[i]` marks units from a line that was read with low confidence.
     """
 
-    written: str
-    unit: str | None
-    key: str | None
-    kind: Kind
-    doubtful: bool = False
+    graphemes: list[str] = field(default_factory=list)
+    units: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    kinds: list[Kind] = field(default_factory=list)
+    origins: list[tuple[int, int]] = field(default_factory=list)
+    doubtful: list[bool] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, text: Text) -> Side:
+        """The whole of a text."""
+        size = len(text)
+        return cls(
+            list(text.graphemes),
+            list(text.units),
+            list(text.keys),
+            list(text.kinds),
+            list(text.origins),
+            [False] * size,
+        )
+
+    def add(self, text: Text, start: int, end: int, *, doubtful: bool = False) -> None:
+        """Append units `start` to `end` of a text, with what stands between them."""
+        first, last = text.origins[start][0], text.origins[end - 1][1]
+        shift = len(self.graphemes) - first
+        self.graphemes += text.graphemes[first:last]
+        self.units += text.units[start:end]
+        self.keys += text.keys[start:end]
+        self.kinds += text.kinds[start:end]
+        self.origins += [(low + shift, high + shift) for low, high in text.origins[start:end]]
+        self.doubtful += [doubtful] * (end - start)
+
+    def add_line_break(self, joint: str) -> None:
+        """Append a line feed, which is compared as `joint` where that is not empty."""
+        self.graphemes.append("\n")
+        if joint:
+            self.units.append(joint)
+            self.keys.append(joint)
+            self.kinds.append(Kind.SPACE)
+            self.origins.append((len(self.graphemes) - 1, len(self.graphemes)))
+            self.doubtful.append(False)
+
+    def written(self, start: int, end: int) -> str:
+        """Units `start` to `end` as written, with what stands between them."""
+        return "".join(self.graphemes[self.origins[start][0] : self.origins[end - 1][1]])
+
+    def gap(self, before: int) -> str:
+        """What is written between unit `before` - 1, or the start, and unit `before`, or the end."""
+        low = self.origins[before - 1][1] if before else 0
+        high = self.origins[before][0] if before < len(self.origins) else len(self.graphemes)
+        return "".join(self.graphemes[low:high])
 
 
-def glyphs(text: Text, start: int, end: int, *, doubtful: bool = False) -> list[Glyph]:
-    """The graphemes of units `start` to `end` of `text`, with what stands between them and is not compared."""
-    found: list[Glyph] = []
-    position = text.origins[start][0]
-    for index in range(start, end):
-        low, high = text.origins[index]
-        found += (Glyph(text.graphemes[i], None, None, Kind.IGNORED) for i in range(position, low))
-        written = "".join(text.graphemes[low:high])
-        found.append(Glyph(written, text.units[index], text.keys[index], text.kinds[index], doubtful))
-        position = high
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Units `start` to `end` of the target against `read_start` to `read_end` of the reading, one kind of edit."""
+
+    kind: EditKind
+    start: int
+    end: int
+    read_start: int
+    read_end: int
+
+    @property
+    def size(self) -> int:
+        """Edits in the block (equal units, for an `equal` block)."""
+        return max(self.end - self.start, self.read_end - self.read_start)
+
+
+_KINDS: dict[str, EditKind] = {
+    "equal": "equal",
+    "replace": "substitute",
+    "delete": "delete",
+    "insert": "insert",
+}
+
+
+def align(target: Side, read: Side, key: str, read_key: str) -> list[Block]:
+    """A shortest edit path; `key` and `read_key` are the sides' keys, one code point each."""
+    blocks: list[Block] = []
+    for step in Levenshtein.opcodes(key, read_key):
+        start, end, read_start, read_end = step.src_start, step.src_end, step.dest_start, step.dest_end
+        if step.tag in {"delete", "insert"}:
+            blocks.append(Block(_KINDS[step.tag], start, end, read_start, read_end))
+            continue
+        wanted, got = target.units[start:end], read.units[read_start:read_end]
+        kind = _KINDS[step.tag]
+        if kind == "equal" and wanted == got:
+            blocks.append(Block(kind, start, end, read_start, read_end))
+        else:
+            kinds = ["case" if _is_case(*pair) else kind for pair in zip(wanted, got, strict=True)]
+            blocks += _runs(kinds, start, read_start)
+    return blocks
+
+
+def _is_case(wanted: str, read: str) -> bool:
+    return wanted != read and wanted.casefold() == read.casefold()
+
+
+def _runs(kinds: Sequence[EditKind], start: int, read_start: int) -> list[Block]:
+    """Pairs of one kind each as blocks of one kind."""
+    blocks: list[Block] = []
+    low = 0
+    for place in range(1, len(kinds) + 1):
+        if place == len(kinds) or kinds[place] != kinds[low]:
+            blocks.append(Block(kinds[low], start + low, start + place, read_start + low, read_start + place))
+            low = place
+    return blocks
+
+
+def edits(blocks: Sequence[Block], target: Side, read: Side) -> tuple[Edit, ...]:
+    """The blocks with their pieces as written.
+
+    Joined, the targets' pieces are the target and the readings' pieces the reading, line breaks as line feeds:
+    what is not compared (white space, in most profiles) stands in `equal` edits, if need be on one side alone.
+    """
+    rows: list[tuple[EditKind, str, str]] = []
+
+    def add(kind: EditKind, wanted: str, got: str) -> None:
+        if rows and rows[-1][0] == kind:
+            _, before, read_before = rows.pop()
+            wanted, got = before + wanted, read_before + got
+        if wanted or got:
+            rows.append((kind, wanted, got))
+
+    for block in blocks:
+        wanted = got = gap = read_gap = ""
+        if block.end > block.start:
+            gap, wanted = target.gap(block.start), target.written(block.start, block.end)
+        if block.read_end > block.read_start:
+            read_gap, got = read.gap(block.read_start), read.written(block.read_start, block.read_end)
+        if gap or read_gap:
+            add("equal", gap, read_gap)
+        add(block.kind, wanted, got)
+    add("equal", target.gap(len(target.units)), read.gap(len(read.units)))
+    return tuple(Edit(kind=kind, target=wanted, read=got) for kind, wanted, got in rows)
+
+
+def counts(blocks: Sequence[Block]) -> dict[EditKind, int]:
+    """Edits of each kind."""
+    found: dict[EditKind, int] = dict.fromkeys(("equal", "case", "substitute", "delete", "insert"), 0)
+    for block in blocks:
+        found[block.kind] += block.size
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of an alignment: a glyph of the target, of the reading, or both."""
+def classify(
+    blocks: Sequence[Block], target: Side, read: Side, words: Sequence[tuple[int, int]], index: int, profile: Profile
+) -> list[GlyphError]:
+    """Each error of the alignment of target number `index` under its name.
 
-    kind: EditKind
-    target: Glyph | None
-    read: Glyph | None
-
-
-def align(target: Sequence[Glyph], read: Sequence[Glyph], key: str, read_key: str) -> list[Step]:
-    """A shortest edit path between the compared glyphs; `key` and `read_key` are them as one code point each.
-
-    Glyphs that are not compared (white space in the standard profile) appear as `equal` steps of one side.
+    `words` are the target's words as ranges of units; one that is missing whole is a single error.
     """
-    steps: list[Step] = []
-    left, right = iter(target), iter(read)
-
-    def take_target() -> Glyph:
-        return _next_compared(left, steps, target=True)
-
-    def take_read() -> Glyph:
-        return _next_compared(right, steps, target=False)
-
-    for block in Levenshtein.opcodes(key, read_key):
-        for _ in range(max(block.src_end - block.src_start, block.dest_end - block.dest_start)):
-            if block.tag == "delete":
-                steps.append(Step("delete", take_target(), None))
-            elif block.tag == "insert":
-                steps.append(Step("insert", None, take_read()))
-            else:
-                wanted, got = take_target(), take_read()
-                steps.append(Step(_pair_kind(wanted, got), wanted, got))
-    steps += (Step("equal", glyph, None) for glyph in left)
-    steps += (Step("equal", None, glyph) for glyph in right)
-    return steps
-
-
-def _next_compared(source: Iterator[Glyph], steps: list[Step], *, target: bool) -> Glyph:
-    for glyph in source:
-        if glyph.key is not None:
-            return glyph
-        steps.append(Step("equal", glyph, None) if target else Step("equal", None, glyph))
-    raise AssertionError("the alignment is longer than its glyphs")
-
-
-def _pair_kind(wanted: Glyph, got: Glyph) -> EditKind:
-    if wanted.unit == got.unit:
-        return "equal"
-    if wanted.unit is not None and got.unit is not None and wanted.unit.casefold() == got.unit.casefold():
-        return "case"
-    return "equal" if wanted.key == got.key else "substitute"
-
-
-def edits(steps: Sequence[Step]) -> tuple[Edit, ...]:
-    """The steps as runs of one kind."""
-    found: list[Edit] = []
-    for step in steps:
-        target = step.target.written if step.target else ""
-        read = step.read.written if step.read else ""
-        if found and found[-1].kind == step.kind:
-            last = found.pop()
-            target, read = last.target + target, last.read + read
-        found.append(Edit(kind=step.kind, target=target, read=read))
-    return tuple(found)
-
-
-def classify(steps: Sequence[Step], target_index: int, profile: Profile) -> list[GlyphError]:
-    """Each error of an alignment under its name; a word that is missing whole is one error."""
+    deleted = {place for block in blocks if block.kind == "delete" for place in range(block.start, block.end)}
+    missing = {
+        start: end
+        for start, end in words
+        if end - start > 1 and deleted.issuperset(range(start, end)) and target.kinds[start] is not Kind.SINGLE
+    }
     errors: list[GlyphError] = []
-    words = _missing_words(steps)
-    compared = [(index, step) for index, step in enumerate(steps) if not _is_uncompared(step)]
-    context = [step for _, step in compared]
-    for place, (index, step) in enumerate(compared):
-        if step.kind == "equal":
+    skip = -1
+    for block in blocks:
+        if block.kind == "equal":
             continue
-        if index in words:
-            if words[index]:
-                errors.append(GlyphError(kind="missing-word", target_index=target_index, wanted=words[index]))
-            continue
-        errors.append(
-            GlyphError(
-                kind=_error_kind(context, place, profile),
-                target_index=target_index,
-                wanted=step.target.written if step.target else "",
-                read=step.read.written if step.read else "",
-                malformed_suspected=step.kind != "case" and _is_doubtful(context, place),
+        for step in range(block.size):
+            place = min(block.start + step, block.end)
+            read_place = min(block.read_start + step, block.read_end)
+            if place in missing and block.kind == "delete":
+                skip = missing[place]
+                errors.append(GlyphError(kind="missing-word", target_index=index, wanted=target.written(place, skip)))
+            if block.kind == "delete" and place < skip:
+                continue
+            wanted = target.written(place, place + 1) if place < block.end else ""
+            got = read.written(read_place, read_place + 1) if read_place < block.read_end else ""
+            errors.append(
+                GlyphError(
+                    kind=_error_kind(block.kind, target, read, place, read_place, profile),
+                    target_index=index,
+                    wanted=wanted,
+                    read=got,
+                    malformed_suspected=block.kind != "case" and _is_doubtful(read, block, read_place),
+                )
             )
-        )
     return errors
 
 
-def _is_uncompared(step: Step) -> bool:
-    glyph = step.target or step.read
-    return glyph is not None and glyph.key is None
+def _is_doubtful(read: Side, block: Block, place: int) -> bool:
+    """Was the glyph, or where none was read a neighbour of the place, read with low confidence?"""
+    if block.read_end > block.read_start:
+        return read.doubtful[place]
+    return any(read.doubtful[max(place - 1, 0) : place + 1])
 
 
-def _is_doubtful(steps: Sequence[Step], index: int) -> bool:
-    """Was the glyph, or where none was read its neighbour, read with low confidence?"""
-    for place in (index, index - 1, index + 1):
-        if 0 <= place < len(steps):
-            glyph = steps[place].read
-            if glyph is not None:
-                return glyph.doubtful
-    return False
-
-
-def _error_kind(steps: Sequence[Step], index: int, profile: Profile) -> str:
-    step = steps[index]
-    if step.kind == "case":
+def _error_kind(kind: EditKind, target: Side, read: Side, place: int, read_place: int, profile: Profile) -> str:
+    if kind == "case":
         return "case"
-    sides = [glyph for glyph in (step.target, step.read) if glyph]
-    if any(glyph.kind is Kind.PUNCTUATION for glyph in sides):
+    sides = []
+    if kind != "insert":
+        sides.append(target.kinds[place])
+    if kind != "delete":
+        sides.append(read.kinds[read_place])
+    if Kind.PUNCTUATION in sides:
         return "punctuation"
-    if step.kind == "delete":
+    if kind == "delete":
         return "dropped"
-    if step.kind == "insert":
-        return "doubled" if _is_double(steps, index) else "inserted"
-    return "substitution" if profile.fold_traditional or not _is_traditional(step) else "traditional-for-simplified"
-
-
-def _is_traditional(step: Step) -> bool:
-    """Was the Traditional form of the wanted Simplified character read?"""
-    wanted, read = (step.target and step.target.unit) or "", (step.read and step.read.unit) or ""
-    return simplified(read) == wanted
-
-
-def _is_double(steps: Sequence[Step], index: int) -> bool:
-    got = steps[index].read
-    for place in (index - 1, index + 1):
-        if 0 <= place < len(steps):
-            other = steps[place].target
-            if got and other and other.key == got.key:
-                return True
-    return False
-
-
-def _missing_words(steps: Sequence[Step]) -> dict[int, str]:
-    """Steps that delete a whole word of two or more graphemes: the word at its first step, "" at the others."""
-    found: dict[int, str] = {}
-    word: list[int] = []
-    for index in range(len(steps) + 1):
-        glyph = steps[index].target if index < len(steps) else None
-        if glyph is not None and not glyph.written.isspace() and glyph.kind is not Kind.SINGLE:
-            word.append(index)
-        elif glyph is not None or index == len(steps):
-            if len(word) > 1 and all(steps[i].kind == "delete" for i in word):
-                found |= dict.fromkeys(word, "")
-                found[word[0]] = "".join(g.written for i in word if (g := steps[i].target))
-            word = []
-    return found
+    if kind == "insert":
+        return "doubled" if read.keys[read_place] in target.keys[max(place - 1, 0) : place + 1] else "inserted"
+    folded = not profile.fold_traditional and simplified(read.units[read_place]) == target.units[place]
+    return "traditional-for-simplified" if folded else "substitution"

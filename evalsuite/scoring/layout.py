@@ -7,16 +7,23 @@ taken as the reading order.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 
 from evalsuite.records import TextLine
+
+COLUMN_GAP = 0.75
+"""A gap narrower than this many line heights parts words, not columns."""
+
+ROW_OVERLAP = 0.5
+"""Lines that share this much of the lower one's height stand in one row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """An upright box around a line's polygon, in pixels."""
+    """An upright box around a line, in pixels; for vertical text turned so that it reads like horizontal text."""
 
     left: float
     top: float
@@ -24,45 +31,50 @@ class Box:
     bottom: float
 
     @property
-    def width(self) -> float:
-        """Pixels from left to right."""
-        return self.right - self.left
-
-    @property
     def height(self) -> float:
         """Pixels from top to bottom."""
         return self.bottom - self.top
 
+    @property
+    def is_tall(self) -> bool:
+        """Clearly taller than wide, as a line of vertical text is."""
+        return self.height > 1.5 * (self.right - self.left)
+
+    def turned(self) -> Box:
+        """A quarter turn anticlockwise: columns from right to left become rows from top to bottom."""
+        return Box(self.top, -self.right, self.bottom, -self.left)
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`order` lists the line indices as they read; `pairs` are lines (first, second) that may read on."""
+    """`order` lists the line indices as they read; `asides` are shorter runs of lines that may read on too."""
 
     order: tuple[int, ...]
-    pairs: tuple[tuple[int, int], ...] = ()
+    asides: tuple[tuple[int, ...], ...] = ()
 
 
 def layout(lines: Sequence[TextLine]) -> Layout:
     """Reading order and neighbours of `lines`.
 
-    Columns are read from left to right and each from top to bottom; lines at one height in a column are
-    a row, read from left to right. Where most text stands in tall boxes it is vertical: columns from right
-    to left. Neighbours are the next line to the right in the same row and the next line below that
-    overlaps sideways (for vertical text: below, and the next column to the left); they catch what the one
-    order for the whole picture gets wrong.
+    The order is a recursive XY cut at the widest gap (Nagy and Seth 1984): columns from left to right,
+    rows from top to bottom. Where most text stands in tall boxes it is vertical, and its columns are read
+    from right to left. The asides catch what one order for the whole picture gets wrong: the lines of one
+    row, a line and the nearest one below it, a tall line and the nearest tall one to its left.
     """
     boxes = [_box(line) for line in lines]
     known = [box for box in boxes if box is not None]
-    if len(known) < len(boxes) or not boxes:
+    if len(known) < len(boxes) or len(boxes) < 2:
         return Layout(tuple(range(len(lines))))
-    indices = sorted(range(len(lines)), key=lambda i: (_key(known[i]), lines[i].text, lines[i].confidence or 0.0))
     vertical = _is_vertical(lines, known)
-    order = _order(indices, known, vertical=vertical)
-    follows = {pair for first in order for pair in _followers(first, order, known, vertical=vertical)}
-    consecutive = set(itertools.pairwise(order))
-    place = {line: rank for rank, line in enumerate(order)}
-    pairs = sorted(follows - consecutive, key=lambda pair: (place[pair[0]], place[pair[1]]))
-    return Layout(tuple(order), tuple(pairs))
+    if vertical:
+        known = [box.turned() for box in known]
+    # Ties fall by what the lines say, never by their place in the list.
+    listed = sorted(range(len(lines)), key=lambda i: (_place(known[i]), lines[i].text, lines[i].confidence or 0.0))
+    order = _order(listed, known, median(box.height for box in known))
+    rank = {line: number for number, line in enumerate(order)}
+    steps = set(pairwise(order))
+    asides = {run for run in _asides(order, known) if not steps.issuperset(pairwise(run))}
+    return Layout(tuple(order), tuple(sorted(asides, key=lambda run: [rank[line] for line in run])))
 
 
 def _box(line: TextLine) -> Box | None:
@@ -73,18 +85,54 @@ def _box(line: TextLine) -> Box | None:
     return Box(min(xs), min(ys), max(xs), max(ys))
 
 
-def _key(box: Box) -> tuple[float, float, float, float]:
+def _place(box: Box) -> tuple[float, float, float, float]:
     return box.top, box.left, box.bottom, box.right
 
 
 def _is_vertical(lines: Sequence[TextLine], boxes: Sequence[Box]) -> bool:
-    """Do more characters stand in boxes clearly taller than wide than in other boxes?"""
-    balance = 0
-    for line, box in zip(lines, boxes, strict=True):
-        size = len(line.text.strip())
-        if size > 1:
-            balance += size if box.height > 1.5 * box.width else -size
-    return balance > 0
+    """Do more characters stand in tall boxes than in others? A single character says nothing."""
+    sizes = [len(line.text.strip()) for line in lines]
+    return sum((1 if box.is_tall else -1) * size for box, size in zip(boxes, sizes, strict=True) if size > 1) > 0
+
+
+def _order(lines: list[int], boxes: Sequence[Box], height: float) -> list[int]:
+    """`lines` (sorted by their tops) as they read; `height` is the usual line height."""
+    found: list[int] = []
+    waiting = [lines]
+    while waiting:
+        group = waiting.pop()
+        parts = _cut(group, boxes, height)
+        if len(parts) > 1:
+            waiting += parts[::-1]
+        else:
+            found += parts[0]
+    return found
+
+
+def _cut(lines: list[int], boxes: Sequence[Box], height: float) -> list[list[int]]:
+    """`lines` in two parts, the first to be read before the second, or in one that is in order."""
+    if all(boxes[below].top >= boxes[above].bottom for above, below in pairwise(lines)):
+        return [lines]  # one column
+    row_gap, row_cut = _widest_gap((boxes[i].top, boxes[i].bottom) for i in lines)
+    column_gap, column_cut = _widest_gap(sorted((boxes[i].left, boxes[i].right) for i in lines))
+    if column_gap >= max(COLUMN_GAP * height, row_gap) and column_gap > 0:
+        first = [i for i in lines if boxes[i].left < column_cut]
+        return [first, [i for i in lines if boxes[i].left >= column_cut]]
+    first = [i for i in lines if boxes[i].top < row_cut]
+    if first and row_gap > -0.2 * height:  # boxes of neighbouring rows may overlap a little
+        return [first, [i for i in lines if boxes[i].top >= row_cut]]
+    return [[i for row in _rows(lines, boxes) for i in row]]
+
+
+def _widest_gap(ranges: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    """The widest gap between ranges sorted by their start (negative: they overlap), and where it ends."""
+    widest, cut = float("-inf"), 0.0
+    reach: float | None = None
+    for low, high in ranges:
+        if reach is not None and low - reach > widest:
+            widest, cut = low - reach, low
+        reach = high if reach is None else max(reach, high)
+    return widest, cut
 
 
 def _share(low: float, high: float, other_low: float, other_high: float) -> float:
@@ -93,71 +141,41 @@ def _share(low: float, high: float, other_low: float, other_high: float) -> floa
     return (min(high, other_high) - max(low, other_low)) / shorter if shorter > 0 else 0.0
 
 
-def _order(indices: Sequence[int], boxes: Sequence[Box], *, vertical: bool) -> list[int]:
-    """Recursive XY cut: split at a gap between columns, else between rows, else row by row."""
-    if len(indices) < 2:
-        return list(indices)
-    columns = _split(indices, [(boxes[i].left, boxes[i].right) for i in indices])
-    rows = _split(indices, [(boxes[i].top, boxes[i].bottom) for i in indices])
-    if len(columns) > 1 and (vertical or len(rows) == 1 or _are_columns(columns)):
-        groups = columns[::-1] if vertical else columns
-    elif len(rows) > 1:
-        groups = rows
-    elif len(columns) > 1:
-        groups = columns
-    else:
-        return _row_by_row(indices, boxes, vertical=vertical)
-    return [line for group in groups for line in _order(group, boxes, vertical=vertical)]
-
-
-def _are_columns(groups: Sequence[Sequence[int]]) -> bool:
-    """Columns are read one after another only where each holds several lines; else they are table cells."""
-    return all(len(group) > 1 for group in groups)
-
-
-def _split(indices: Sequence[int], ranges: Sequence[tuple[float, float]]) -> list[list[int]]:
-    """Groups of lines whose ranges touch, in ascending order; more than one where a clear gap runs through."""
-    groups: list[list[int]] = []
-    reach = float("-inf")
-    for (low, high), index in sorted(zip(ranges, indices, strict=True), key=lambda item: item[0]):
-        slack = 0.2 * (high - low)  # boxes of neighbouring rows overlap a little
-        if not groups or low + slack >= reach:
-            groups.append([])
-        groups[-1].append(index)
-        reach = max(reach, high)
-    return groups
-
-
-def _row_by_row(indices: Sequence[int], boxes: Sequence[Box], *, vertical: bool) -> list[int]:
-    if vertical:
-        return sorted(indices, key=lambda i: (-boxes[i].right, boxes[i].top))
+def _rows(lines: Sequence[int], boxes: Sequence[Box]) -> list[list[int]]:
+    """Lines (sorted by their tops) in rows from top to bottom, each from left to right."""
     rows: list[list[int]] = []
-    for index in sorted(indices, key=lambda i: _key(boxes[i])):
-        box = boxes[index]
-        if rows:
-            head = boxes[rows[-1][0]]
-            if _share(head.top, head.bottom, box.top, box.bottom) > 0.5:
-                rows[-1].append(index)
-                continue
-        rows.append([index])
-    return [index for row in rows for index in sorted(row, key=lambda i: (boxes[i].left, _key(boxes[i])))]
+    for line in lines:
+        box = boxes[line]
+        for row in reversed(rows):
+            head = boxes[row[0]]
+            if _share(head.top, head.bottom, box.top, box.bottom) > ROW_OVERLAP:
+                row.append(line)
+                break
+        else:
+            rows.append([line])
+    return [sorted(row, key=lambda i: (boxes[i].left, _place(boxes[i]))) for row in rows]
 
 
-def _followers(first: int, order: Sequence[int], boxes: Sequence[Box], *, vertical: bool) -> list[tuple[int, int]]:
-    """The nearest line in each direction in which text reads on from line `first`."""
-    here = boxes[first]
-    below: tuple[float, int] | None = None
-    beside: tuple[float, int] | None = None
-    for rank, index in enumerate(order):
-        there = boxes[index]
-        if index == first:
-            continue
-        if there.top > here.top and _share(here.left, here.right, there.left, there.right) > 0:
-            gap = (there.top - here.bottom, rank)
-            below = min(below, gap) if below else gap
-        ahead = here.left - there.right if vertical else there.left - here.right
-        moves = there.left < here.left if vertical else there.left > here.left
-        if moves and _share(here.top, here.bottom, there.top, there.bottom) > (0 if vertical else 0.5):
-            gap = (ahead, rank)
-            beside = min(beside, gap) if beside else gap
-    return [(first, order[found[1]]) for found in (below, beside) if found]
+def _asides(order: Sequence[int], boxes: Sequence[Box]) -> list[tuple[int, ...]]:
+    runs = [tuple(row) for row in _rows(sorted(order, key=lambda i: _place(boxes[i])), boxes) if len(row) > 1]
+    for line in order:
+        here = boxes[line]
+        below = [
+            (there.top - here.bottom, rank)
+            for rank, there in enumerate(boxes[i] for i in order)
+            if there.top >= here.top + here.height * ROW_OVERLAP
+            and _share(here.left, here.right, there.left, there.right) > 0
+        ]
+        if below:
+            runs.append((line, order[min(below)[1]]))
+        left = [
+            (here.left - there.right, rank)
+            for rank, there in enumerate(boxes[i] for i in order)
+            if here.is_tall
+            and there.is_tall
+            and there.left < here.left
+            and _share(here.top, here.bottom, there.top, there.bottom) > 0
+        ]
+        if left:
+            runs.append((line, order[min(left)[1]]))
+    return runs

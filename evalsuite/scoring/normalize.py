@@ -18,7 +18,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Any
 
-import regex  # type: ignore[import-untyped]
+import regex
 
 NORMALIZER = "evalsuite-normalize-1"
 """Name and version of the folding below. Any change that can change a count must change it."""
@@ -56,14 +56,22 @@ def profile_named(name: str) -> Profile:
 
 
 class Kind(IntEnum):
-    """What a grapheme is to the tokeniser."""
+    """What a grapheme is to the tokeniser, by its first character."""
 
     IGNORED = 0
     SPACE = 1
-    WORD = 2
-    PUNCTUATION = 3
-    SINGLE = 4
+    LETTER = 2
+    """Small letters, and letters of scripts that have no capitals."""
+    CAPITAL = 3
+    DIGIT = 4
+    SYMBOL = 5
+    PUNCTUATION = 6
+    SINGLE = 7
     """A token of its own: scripts written without spaces (Chinese, Japanese, Thai, …) and emoji."""
+
+
+_KINDS = {"L": Kind.LETTER, "M": Kind.LETTER, "N": Kind.DIGIT, "P": Kind.PUNCTUATION}
+_LETTERS = {Kind.LETTER, Kind.CAPITAL}
 
 
 _QUOTES_DASHES = str.maketrans(
@@ -90,7 +98,7 @@ def graphemes(text: str) -> list[str]:
     """The extended grapheme clusters of `text`; joined they are `text` again."""
     if _PLAIN.fullmatch(text):
         return list(text)
-    return _CLUSTER.findall(text)  # type: ignore[no-any-return]
+    return _CLUSTER.findall(text)
 
 
 def _fold_width(character: str) -> str:
@@ -132,9 +140,8 @@ def _fold(cluster: str) -> tuple[str, Kind]:
         return "", Kind.IGNORED
     if _SINGLE.match(text):
         return text, Kind.SINGLE
-    if unicodedata.category(text[0])[0] == "P":
-        return text, Kind.PUNCTUATION
-    return text, Kind.WORD
+    category = unicodedata.category(text[0])
+    return text, Kind.CAPITAL if category in {"Lu", "Lt"} else _KINDS.get(category[0], Kind.SYMBOL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +150,10 @@ class Text:
 
     `graphemes` are the clusters of the string as written. Unit i of the comparison has the normalised
     form `units[i]` (case kept), the form that is compared `keys[i]`, the kind `kinds[i]`, and comes from
-    the graphemes `origins[i][0]` to `origins[i][1]` (half open). `starts` and `ends` are the unit offsets
-    at which a token may start or end.
+    the graphemes `origins[i][0]` to `origins[i][1]` (half open); `spaced[i]` says whether white space that
+    is not a unit stands before it. `words` are ranges of units: a word by white space, or one unspaced
+    character. `joins` are offsets inside words at which two words may have been run together: a capital
+    after a small letter, a digit beside a letter, a symbol's edges, the end of punctuation.
     """
 
     graphemes: tuple[str, ...]
@@ -152,14 +161,16 @@ class Text:
     keys: tuple[str, ...]
     kinds: tuple[Kind, ...]
     origins: tuple[tuple[int, int], ...]
-    starts: tuple[int, ...]
-    ends: tuple[int, ...]
+    spaced: tuple[bool, ...]
+    words: tuple[tuple[int, int], ...]
+    joins: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.units)
 
 
 _RUNS = {"-", "…"}
+_INSIDE_WORDS = {"'", "-"}
 
 
 @lru_cache(maxsize=1 << 12)
@@ -198,8 +209,9 @@ def normalize(text: str, profile: Profile) -> Text:
         breaks.append(spaced)
         spaced = False
     keys = tuple(_key(unit, profile) for unit in units)
-    starts, ends = _token_edges(kinds, breaks)
-    return Text(tuple(clusters), tuple(units), keys, tuple(kinds), tuple(origins), starts, ends)
+    words = _words(kinds, breaks)
+    joins = tuple(i for start, end in words for i in range(start + 1, end) if _is_join(kinds, units, i, end))
+    return Text(tuple(clusters), tuple(units), keys, tuple(kinds), tuple(origins), tuple(breaks), words, joins)
 
 
 def _continues_ellipsis(units: list[str], breaks: list[bool]) -> bool:
@@ -224,20 +236,31 @@ def _key(unit: str, profile: Profile) -> str:
     return unit if profile.charge_case else unit.casefold()
 
 
-def _token_edges(kinds: list[Kind], breaks: list[bool]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Offsets where tokens start, and where they end: words at white space, singles everywhere."""
-    starts: list[int] = []
-    ends: list[int] = []
+def _words(kinds: list[Kind], breaks: list[bool]) -> tuple[tuple[int, int], ...]:
+    words: list[tuple[int, int]] = []
     for index, kind in enumerate(kinds):
         if kind is Kind.SPACE:
             continue
-        before = kinds[index - 1] if index else Kind.SPACE
-        if before is Kind.SPACE or breaks[index] or Kind.SINGLE in {kind, before}:
-            starts.append(index)
-            if before is not Kind.SPACE:
-                ends.append(index)
-            elif index:
-                ends.append(index - 1)
-    if kinds:
-        ends.append(len(kinds))
-    return tuple(starts), tuple(ends)
+        if (
+            index
+            and not breaks[index]
+            and kinds[index - 1] is not Kind.SPACE
+            and Kind.SINGLE not in kinds[index - 1 : index + 1]
+        ):
+            words[-1] = (words[-1][0], index + 1)
+        else:
+            words.append((index, index + 1))
+    return tuple(words)
+
+
+def _is_join(kinds: list[Kind], units: list[str], index: int, end: int) -> bool:
+    """May two words have been run together before unit `index` of a word that ends at `end`?"""
+    before, here = kinds[index - 1], kinds[index]
+    if before is here:
+        # EXITOnly: the last of several capitals starts a word of its own
+        return here is Kind.CAPITAL and index + 1 < end and kinds[index + 1] is Kind.LETTER
+    if before is Kind.PUNCTUATION:
+        return units[index - 1] not in _INSIDE_WORDS
+    if here is Kind.PUNCTUATION:
+        return False
+    return not (before in _LETTERS and here in _LETTERS) or before is Kind.LETTER
