@@ -65,4 +65,4 @@ def bench(session: nox.Session) -> None:
     if not session.posargs or session.posargs[0] not in names:
         session.error(f"name a benchmark: {', '.join(names)}")
     install(session, "ocr", "fonts", "models", "datasets", groups=("test",))
-    session.run("python", f"benchmarks/{session.posargs[0]}.py", *session.posargs[1:])
+    session.run("python", "-m", f"benchmarks.{session.posargs[0]}", *session.posargs[1:])
