@@ -201,8 +201,9 @@ def image_findings(image: Image, size: tuple[int, int], *, finite: bool) -> Iter
     """
     if not finite:
         yield Finding(code="nan-image", message="the decoder gave values that are not finite (NaN or infinite)")
-    rgb = image.convert("RGB")
-    if all(band.getextrema()[1] - band.getextrema()[0] <= _BLANK_RANGE for band in rgb.split()):  # type: ignore[operator]
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    extrema: Any = rgb.getextrema()  # a pair for each of the three channels
+    if all(high - low <= _BLANK_RANGE for low, high in extrema):
         yield Finding(code="blank-image", message=f"the image is one even colour, RGB {rgb.getpixel((0, 0))}")
     if image.size != size:
         yield Finding(

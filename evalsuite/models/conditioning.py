@@ -72,7 +72,8 @@ class SeededEnhancer:
     def _seeded(self, seed: int, method: Callable[..., str], *args: Any, **kwargs: Any) -> str:
         import torch
 
-        devices = [torch.device(self._device)] if self._device.startswith("cuda") else []
+        # Seeding reaches every GPU, so every GPU's state is put back.
+        devices = range(torch.cuda.device_count()) if self._device.startswith("cuda") else []
         metal = torch.mps.get_rng_state() if self._device == "mps" else None
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)

@@ -52,7 +52,7 @@ def load_pipeline(
         given["transformer"] = load_transformer(checkpoint, transformer, dtype)
     if not enhancer and "pe" in checkpoint.components:
         given |= {"pe": None, "pe_tokenizer": None}
-    with _without_progress_bars():
+    with without_progress_bars():
         pipeline = kind.from_pretrained(
             checkpoint.folder, dtype=dtype, use_safetensors=True, local_files_only=True, **given
         )
@@ -62,7 +62,7 @@ def load_pipeline(
 
 
 @contextmanager
-def _without_progress_bars() -> Iterator[None]:
+def without_progress_bars() -> Iterator[None]:
     """Keep the libraries' own progress bars from running into the suite's."""
     from diffusers.utils import logging as of_diffusers
     from transformers.utils import logging as of_transformers

@@ -59,23 +59,33 @@ class HostClock:
 
 
 class EventClock:
-    """Timing events on a GPU's current stream (CUDA, or Metal's command queue)."""
+    """Timing events on the current stream of a GPU (CUDA), or in Metal's command queue."""
 
     def __init__(self, device: str) -> None:
         import torch
 
-        self._backend: Any = torch.cuda if device.startswith("cuda") else torch.mps
-        self._event: Callable[..., Any] = torch.cuda.Event if device.startswith("cuda") else torch.mps.event.Event
+        self._cuda = torch.device(device) if device.startswith("cuda") else None
 
     def mark(self) -> Any:
         """An event behind all work given so far."""
-        event = self._event(enable_timing=True)
-        event.record()
+        import torch
+
+        if self._cuda is None:
+            event = torch.mps.event.Event(enable_timing=True)
+            event.record()
+        else:
+            event = torch.cuda.Event(enable_timing=True)
+            event.record(torch.cuda.current_stream(self._cuda))
         return event
 
     def wait(self) -> None:
         """Synchronise with the device."""
-        self._backend.synchronize()
+        import torch
+
+        if self._cuda is None:
+            torch.mps.synchronize()
+        else:
+            torch.cuda.synchronize(self._cuda)
 
     def seconds(self, start: Any, end: Any) -> float:
         """Seconds between two events; they count in milliseconds."""

@@ -93,7 +93,7 @@ class DrawingSession:
             Drawing(
                 prompt=request[0],
                 seed=request[1],
-                image=image.convert("RGB"),
+                image=image if image.mode == "RGB" else image.convert("RGB"),
                 timing=timing,
                 memory=memory,
                 revised_prompt=text,

@@ -88,13 +88,15 @@ def build_stand_in(
         raise EvalsuiteError(f"{folder}: is not empty; a stand-in checkpoint is written into a new folder")
     import torch
 
-    with torch.random.fork_rng(devices=[]):
+    from evalsuite.models.loading import without_progress_bars
+
+    with torch.random.fork_rng(devices=[]), without_progress_bars():
         torch.manual_seed(seed)
         if family == "ernie-image":
             pipeline = _ernie_image(enhancer=enhancer, token_limit=token_limit)
         else:
             pipeline = _flux2_klein(distilled=family == "flux2-klein")
-    pipeline.save_pretrained(folder, safe_serialization=True)
+        pipeline.save_pretrained(folder, safe_serialization=True)
     (folder / MARKER).write_text(_NOTICE, encoding="utf-8")
     return folder
 
