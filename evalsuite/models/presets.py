@@ -37,7 +37,10 @@ class PipelineFacts(_Table, frozen=True, kw_only=True):
 
 
 class Preset(_Table, frozen=True, kw_only=True):
-    """One model of `presets.toml`. `published_memory` is the GPU memory that its makers name."""
+    """One model of `presets.toml`. `published_memory` is the GPU memory that its makers name.
+
+    `not_read` is a pattern of files in the repository that need not be fetched.
+    """
 
     title: str
     repository: str
@@ -47,6 +50,7 @@ class Preset(_Table, frozen=True, kw_only=True):
     settings: dict[str, Json]
     published_memory: str | None = None
     gated: bool = False
+    not_read: str | None = None
     revision: str | None = None
 
 

@@ -128,17 +128,17 @@ def _how_to_fetch(source: ModelSource) -> str:
     if preset is None or preset.repository != source.place:
         return f"Fetch them with `hf download {source.place}{revision}`, or give a local folder instead."
     parts = preset_parts(preset, source.settings or {})
-    published = f" (published: {preset.published_memory})" if preset.published_memory else ""
+    whole = load_presets().architectures[preset.architecture]
+    exclude = f" --exclude '{preset.not_read}'" if preset.not_read else ""
     licence = (
         f" First accept its licence ({preset.licence}) at https://huggingface.co/{source.place} "
         "and run `hf auth login`."
         if preset.gated
         else ""
     )
-    whole = load_presets().architectures[preset.architecture]
-    # The makers' own single-file checkpoint at the top of the repository is not read.
+    published = f" Its makers name {preset.published_memory}." if preset.published_memory else ""
     return (
-        f"Fetch them with `hf download {source.place}{revision} --exclude 'flux*.safetensors'` "
+        f"Fetch them with `hf download {source.place}{revision}{exclude}` "
         f"({gigabytes(estimate(whole).disk)} of disk), or give a local folder instead.{licence} "
         f"{describe_needs(parts)}{published}"
     )
