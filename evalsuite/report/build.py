@@ -17,7 +17,7 @@ import evalsuite
 from evalsuite import scoring
 from evalsuite.errors import EvalsuiteError
 from evalsuite.images import ImageError
-from evalsuite.report import i18n, payload, shell, thumbnails, views
+from evalsuite.report import charts, i18n, payload, shell, thumbnails, views
 from evalsuite.report.payload import Picture
 from evalsuite.report.summary import is_ceiling, summarise
 from evalsuite.report.text import visible
@@ -88,7 +88,7 @@ class Run:
 
 
 def _load(store: RunStore, ocr: OcrSpec, scorer: ScorerSpec) -> Run:
-    scores = store.scores(ocr, scorer).read()
+    scores = _scores(store, ocr, scorer)
     generations = store.last_generations()
     readings = {
         row.key: row
@@ -96,6 +96,17 @@ def _load(store: RunStore, ocr: OcrSpec, scorer: ScorerSpec) -> Run:
         if row.error is None and row.key in generations and generations[row.key].sha256 == row.image_sha256
     }
     return Run(store.manifest, ocr, scorer, scores, generations, readings, summarise(store, scores))
+
+
+def _scores(store: RunStore, ocr: OcrSpec, scorer: ScorerSpec) -> Sequence[Score]:
+    """The stored rows; where they do not cover the plan (a run that was stopped), they are derived anew."""
+    scores = store.scores(ocr, scorer).read()
+    if {score.key for score in scores} == {request.key for request in store.manifest.requests}:
+        return scores
+    from evalsuite.runs.runner import rescore
+
+    with store.writing():
+        return rescore(store, ocr, scorer)
 
 
 def _pictures(run: Run, store: RunStore) -> dict[str, Picture]:
@@ -181,7 +192,7 @@ def render(run: Run, pictures: Mapping[str, Picture], parts: shell.Shell) -> str
                 (dimension, *views.slice_table(summary, dimension)) for dimension in ("suite", "category", "length")
             ],
             speed=views.speed_rows(summary),
-            plots=[],
+            plots=charts.draw_all(summary, run.scores, run.generations),
         )
     )
 

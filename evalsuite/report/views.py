@@ -12,8 +12,8 @@ from evalsuite.report.text import rate, seconds, size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from evalsuite.records import Json, Manifest, ModelRole
-    from evalsuite.report.summary import Slice, Summary
+    from evalsuite.records import Manifest, ModelRole
+    from evalsuite.report.summary import ModelSummary, Slice, Summary
     from evalsuite.report.timing import TimingSummary
     from evalsuite.stats import Interval
 
@@ -101,7 +101,7 @@ def accuracy_rows(summary: Summary) -> list[AccuracyRow]:
     return rows
 
 
-def _real_first(summary: Summary) -> Iterable[Json]:
+def _real_first(summary: Summary) -> list[ModelSummary]:
     """Models before stand-ins before references, else in the run's order."""
     order = {"model": 0, "stand-in": 1, "reference": 2}
     return sorted(summary.models, key=lambda model: order[model.role])
@@ -201,7 +201,7 @@ class SliceRow:
     ceiling: Figure | None
 
 
-def slice_table(summary: Summary, dimension: str) -> tuple[list[str], list[SliceRow]]:
+def slice_table(summary: Summary, dimension: str) -> tuple[list[ModelSummary], list[SliceRow]]:
     """The models in columns, the values of a dimension in lines; the clean reference is the ceiling's column."""
     shown = [model for model in _real_first(summary) if model.name != summary.ceiling_model] or list(summary.models)
     by_value: dict[str, list[Slice]] = {}
@@ -220,7 +220,7 @@ def slice_table(summary: Summary, dimension: str) -> tuple[list[str], list[Slice
                 ceiling=figure(ceiling.intervals["character_accuracy"]) if ceiling else None,
             )
         )
-    return [model.name for model in shown], rows
+    return shown, rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,32 @@
+"""The report's plots: matplotlib SVG in the page's own colours, each with its numbers in a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evalsuite.report.charts.accuracy import by_dimension, by_string_length, over_steps, step_of
+from evalsuite.report.charts.canvas import Cell, Chart
+from evalsuite.report.charts.errors import confusions
+from evalsuite.report.charts.speed import by_phase, trade_off
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from evalsuite.records import Generation, Score
+    from evalsuite.report.summary import Summary
+
+__all__ = ["Cell", "Chart", "draw_all", "step_of"]
+
+
+def draw_all(summary: Summary, scores: Sequence[Score], generations: Mapping[str, Generation]) -> list[Chart]:
+    """Every plot that this run has numbers for, in the order of the page."""
+    charts = (
+        trade_off(summary),
+        over_steps(summary),
+        by_dimension(summary, "category"),
+        by_dimension(summary, "length"),
+        by_string_length(summary, scores),
+        by_phase(summary, generations),
+        confusions(summary, scores),
+    )
+    return [chart for chart in charts if chart is not None]

@@ -1,0 +1,279 @@
+"""Accuracy by slice, by the length of the string, and over the steps of a training run."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evalsuite import stats
+from evalsuite.report.charts.canvas import (
+    INK,
+    MARKERS,
+    QUIET,
+    SERIES,
+    Cell,
+    Chart,
+    Dress,
+    cells,
+    dresses,
+    figure,
+    label,
+    named,
+    to_markup,
+    word,
+)
+from evalsuite.report.i18n import translate
+from evalsuite.report.summary import FINE_REPLICATES
+from evalsuite.report.text import rate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from evalsuite.records import Score
+    from evalsuite.report.summary import Dimension, ModelSummary, Slice, Summary
+    from evalsuite.stats import Interval
+
+MAX_ROWS = 30
+"""Values of a dimension that a chart shows; its table shows them all."""
+
+
+def interval_text(interval: Interval) -> str:
+    """An interval as a cell's text: the estimate and its bounds, or the estimate alone."""
+    if interval.low is None or interval.high is None:
+        return rate(interval.estimate)
+    return f"{rate(interval.estimate)} ({rate(interval.low)} – {rate(interval.high)})"
+
+
+def shown_models(summary: Summary) -> list[ModelSummary]:
+    """The models to draw, references last: all but the ceiling, which is drawn as such; or the ceiling alone."""
+    others = [model for model in summary.models if model.name != summary.ceiling_model]
+    return sorted(others or summary.models, key=lambda model: model.role == "reference")
+
+
+def by_dimension(summary: Summary, dimension: Dimension) -> Chart | None:
+    """Character accuracy with its interval for each value of a dimension; None where there is one value only."""
+    models = shown_models(summary)
+    values = list(dict.fromkeys(each.value for model in models for each in model.by(dimension)))
+    if len(values) < 2:
+        return None
+    by_value = {(model.name, each.value): each for model in models for each in model.by(dimension)}
+    drawn = values[:MAX_ROWS]
+    with figure(0.75 + len(drawn) * (0.14 + 0.13 * len(models)) + 0.22 * (1 + len(models) // 3)) as (drawing, (axes,)):
+        for place, model in enumerate(models):
+            offset = (place - (len(models) - 1) / 2) * 0.7 / max(1, len(models))
+            found = [(row + offset, by_value.get((model.name, value))) for row, value in enumerate(drawn)]
+            _points(axes, found, dresses(summary)[model.name], named(model).text)
+        _ceilings(axes, summary, [by_value[models[0].name, value] for value in drawn])
+        axes.set_yticks(range(len(drawn)), [_value_label(dimension, value) for value in drawn])
+        axes.set_ylim(len(drawn) - 0.4, -0.6)
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel(translate("accuracy.characters"))
+        axes.tick_params(length=0)
+        _legend(drawing, axes)
+        svg = to_markup(
+            drawing,
+            f"by-{dimension}",
+            ("accuracy.characters", "accuracy.ceiling", "length.short", "length.long", *map(named, models)),
+        )
+    rows = []
+    for value in values:
+        slices = [by_value.get((model.name, value)) for model in models]
+        first = next(each for each in slices if each is not None)
+        ceiling = summary.ceiling(first)
+        rows.append(
+            cells(
+                word(f"length.{value}") if dimension == "length" else value,
+                str(first.prompts),
+                *(interval_text(each.intervals["character_accuracy"]) if each else "–" for each in slices),
+                interval_text(ceiling.intervals["character_accuracy"]) if ceiling else word("accuracy.ceiling.none"),
+            )
+        )
+    columns = cells(
+        word(f"slices.{dimension}"),
+        word("slices.prompts"),
+        *map(named, models),
+        word("accuracy.ceiling"),
+    )
+    return Chart(dimension, svg, columns, tuple(rows))
+
+
+def _value_label(dimension: Dimension, value: str) -> str:
+    return translate(f"length.{value}") if dimension == "length" else label(value)
+
+
+def _points(axes: Axes, found: Iterable[tuple[float, Slice | None]], dress: Dress, text: str) -> None:
+    known = [(y, each.intervals["character_accuracy"]) for y, each in found if each is not None]
+    known = [(y, interval) for y, interval in known if interval.estimate is not None]
+    for y, interval in known:
+        if interval.low is not None and interval.high is not None:
+            axes.hlines(y, max(interval.low, -0.02), min(interval.high, 1.0), color=dress.colour, linewidth=1.4)
+    axes.plot(
+        [interval.estimate or 0.0 for _, interval in known],
+        [y for y, _ in known],
+        linestyle="none",
+        marker=dress.marker,
+        markersize=5,
+        color=dress.colour,
+        markerfacecolor=dress.face,
+        label=text,
+    )
+
+
+def _ceilings(axes: Axes, summary: Summary, slices: Sequence[Slice]) -> None:
+    places = [(row, summary.ceiling(each)) for row, each in enumerate(slices)]
+    known = [(row, each.rates.character_accuracy) for row, each in places if each is not None]
+    if known and any(model.name != summary.ceiling_model for model in shown_models(summary)):
+        axes.vlines(
+            [value for _, value in known if value is not None],
+            [row - 0.42 for row, value in known if value is not None],
+            [row + 0.42 for row, value in known if value is not None],
+            color=INK,
+            linewidth=1.2,
+            label=translate("accuracy.ceiling"),
+        )
+
+
+def _legend(drawing: Figure, axes: Axes) -> None:
+    handles, _ = axes.get_legend_handles_labels()
+    drawing.legend(loc="outside upper left", ncols=min(3, len(handles)), fontsize=9)
+
+
+BINS = ((1, 5), (6, 10), (11, 20), (21, 40), (41, 80), (81, None))
+"""Classes of target length in graphemes after normalisation."""
+
+
+def by_string_length(summary: Summary, scores: Sequence[Score]) -> Chart | None:
+    """Character accuracy of single strings by their length, over all models; the ceiling dashed."""
+    models = {model.name: named(model) for model in shown_models(summary)}
+    drawn = list(models)
+    if summary.ceiling_model and summary.ceiling_model not in models:
+        drawn.append(summary.ceiling_model)
+    sums: dict[tuple[str, int], dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0, 0]))
+    for score in scores:
+        for target in score.targets:
+            right = target.length - target.substitutions - target.insertions - target.deletions
+            cluster = sums[score.model, _bin(target.length)][score.prompt]
+            cluster[0] += right
+            cluster[1] += target.length
+            cluster[2] += 1
+    used = [place for place in range(len(BINS)) if any((name, place) in sums for name in drawn)]
+    if len(used) < 2:
+        return None
+    intervals = {
+        key: stats.ratio_interval(*_sides(clusters.values()), replicates=FINE_REPLICATES)
+        for key, clusters in sums.items()
+    }
+    with figure(3.4) as (drawing, (axes,)):
+        for name in drawn:
+            is_ceiling = name == summary.ceiling_model and len(drawn) > 1
+            dress = CEILING if is_ceiling else dresses(summary)[name]
+            text = translate("accuracy.ceiling") if is_ceiling else models[name].text
+            _line(axes, [(row, intervals.get((name, row))) for row in used], dress, text)
+        axes.set_xticks(used, [_bin_text(place) for place in used])
+        axes.grid(visible=False, axis="x")
+        axes.set_xlabel(translate("plot.string_length.axis"))
+        axes.set_ylabel(translate("accuracy.characters"))
+        axes.tick_params(length=0)
+        axes.margins(y=0.08)
+        _legend(drawing, axes)
+        svg = to_markup(
+            drawing,
+            "string-length",
+            ("plot.string_length.axis", "accuracy.characters", "accuracy.ceiling", *models.values()),
+        )
+    rows = []
+    for row in used:
+        strings = next(sum(each[2] for each in sums[name, row].values()) for name in drawn if (name, row) in sums)
+        found = [intervals.get((name, row)) for name in drawn]
+        rows.append(cells(_bin_text(row), str(strings), *(interval_text(each) if each else "–" for each in found)))
+    head = [models.get(name, word("accuracy.ceiling")) for name in drawn]
+    return Chart("string_length", svg, cells(word("plot.string_length.axis"), word("plot.strings"), *head), tuple(rows))
+
+
+def _sides(pairs: Iterable[Sequence[int]]) -> tuple[list[float], list[float]]:
+    listed = list(pairs)
+    return [float(pair[0]) for pair in listed], [float(pair[1]) for pair in listed]
+
+
+def _bin(length: int) -> int:
+    return next(place for place, (low, high) in enumerate(BINS) if high is None or low <= length <= high)
+
+
+def _bin_text(place: int) -> str:
+    low, high = BINS[place]
+    return f"{low}+" if high is None else f"{low}–{high}"
+
+
+CEILING = Dress(QUIET, "", QUIET)
+"""The ceiling in line charts: dashed, without a marker."""
+
+
+def _line(axes: Axes, points: Sequence[tuple[float, Interval | None]], dress: Dress, text: str) -> None:
+    known = [(x, each) for x, each in points if each is not None and each.estimate is not None]
+    spread = [(x, each) for x, each in known if each.low is not None and each.high is not None]
+    axes.vlines(
+        [x for x, _ in spread],
+        [max(each.low or 0.0, -0.02) for _, each in spread],
+        [min(each.high or 0.0, 1.0) for _, each in spread],
+        color=dress.colour,
+        linewidth=1.2,
+    )
+    axes.plot(
+        [x for x, _ in known],
+        [each.estimate or 0.0 for _, each in known],
+        color=dress.colour,
+        linestyle="-" if dress.marker else (0, (4, 3)),
+        marker=dress.marker or None,
+        markersize=5,
+        markerfacecolor=dress.face,
+        label=text,
+    )
+
+
+_STEP = re.compile(
+    r"(?P<stem>.*?)[-_./:@]?(?:step|steps|checkpoint|ckpt|iter)[-_=]?(?P<step>\d+)(?P<rest>.*)", re.IGNORECASE
+)
+
+
+def step_of(name: str) -> tuple[str, int] | None:
+    """The series and the training step that a checkpoint's name tells, e.g. `klein-step-2000`; else None."""
+    match = _STEP.fullmatch(name)
+    return (match["stem"] + match["rest"], int(match["step"])) if match else None
+
+
+def over_steps(summary: Summary) -> Chart | None:
+    """Accuracy over training steps, where at least three models are checkpoints of one training run."""
+    series: dict[str, list[tuple[int, ModelSummary]]] = defaultdict(list)
+    for model in summary.models:
+        found = step_of(model.name)
+        if found is not None:
+            series[found[0]].append((found[1], model))
+    series = {name: sorted(points, key=lambda point: point[0]) for name, points in series.items() if len(points) >= 3}
+    if not series:
+        return None
+    rows: list[tuple[Cell, ...]] = []
+    with figure(3.4) as (drawing, (axes,)):
+        for place, (name, points) in enumerate(series.items()):
+            intervals = [(step, model.overall.intervals["character_accuracy"]) for step, model in points]
+            dress = Dress(SERIES[place % len(SERIES)], MARKERS[place % len(MARKERS)], SERIES[place % len(SERIES)])
+            _line(axes, intervals, dress, label(name))
+            rows += [
+                cells(named(model), f"{step:,}", interval_text(each))
+                for (step, model), (_, each) in zip(points, intervals, strict=True)
+            ]
+        axes.set_xlabel(translate("plot.steps.axis"))
+        axes.set_ylabel(translate("accuracy.characters"))
+        axes.tick_params(length=0)
+        largest = np.max([step for points in series.values() for step, _ in points])
+        axes.set_xlim(0, float(largest) * 1.05)
+        _legend(drawing, axes)
+        svg = to_markup(drawing, "steps", ("plot.steps.axis", "accuracy.characters"))
+    return Chart(
+        "steps", svg, cells(word("accuracy.model"), word("plot.steps.axis"), word("accuracy.characters")), tuple(rows)
+    )

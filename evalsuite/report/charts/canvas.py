@@ -1,0 +1,235 @@
+"""Drawing with matplotlib for a page with its own colours: SVG that takes them from the style sheet.
+
+matplotlib writes `style` attributes, which a strict Content-Security-Policy forbids, and fixed colours, which cannot
+follow light and dark. So charts are drawn in placeholder colours, and `to_markup` turns styles into presentation
+attributes and placeholders into the page's variables.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from evalsuite.report.i18n import translate
+from evalsuite.report.text import visible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from evalsuite.report.summary import ModelSummary, Summary
+
+WIDTH = 6.4
+"""Inches of every chart, at 72 units an inch."""
+
+INK, QUIET, RULE, GROUND = "#0000a1", "#0000a2", "#0000a3", "#0000a4"
+SERIES = tuple(f"#0000f{place}" for place in range(1, 9))
+"""Placeholder colours. The page's series colours keep apart for all common colour blindness, and each series has
+its own marker besides."""
+
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
+
+_VARIABLES = {INK: "ink", QUIET: "quiet", RULE: "rule", GROUND: "ground"} | {
+    colour: f"s{place}" for place, colour in enumerate(SERIES, start=1)
+}
+_STYLE: Any = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.size": 10,
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": QUIET,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "xtick.color": RULE,
+    "ytick.color": RULE,
+    "xtick.labelcolor": QUIET,
+    "ytick.labelcolor": INK,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "lines.linewidth": 1.6,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of the table beneath a chart, or a text in it: plain, or the message `key` with its `values`."""
+
+    text: str
+    key: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart with its numbers. `name` gives the keys `plot.NAME` and `plot.NAME.lead` of its heading and text."""
+
+    name: str
+    svg: Markup
+    columns: tuple[Cell, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+def cells(*values: str | Cell) -> tuple[Cell, ...]:
+    """Cells of plain text, but for those that are cells already."""
+    return tuple(value if isinstance(value, Cell) else Cell(value) for value in values)
+
+
+def word(key: str) -> Cell:
+    """A cell or a heading that is translated."""
+    return Cell(translate(key), key)
+
+
+def named(model: ModelSummary) -> Cell:
+    """A model's name, and beside it what it is where it is no real model."""
+    name = label(model.name)
+    if model.role == "model":
+        return Cell(name)
+    key = f"named.{model.role}"
+    return Cell(translate(key, name=name), key, {"name": name})
+
+
+def colour(place: int) -> str:
+    """The placeholder of the series at `place`; they repeat after eight, with another marker."""
+    return SERIES[place % len(SERIES)]
+
+
+@dataclass(frozen=True, slots=True)
+class Dress:
+    """How a model looks in every chart of a page: the same colour and marker, references grey and hollow."""
+
+    colour: str
+    marker: str
+    face: str
+
+
+def dresses(summary: Summary) -> dict[str, Dress]:
+    """One dress a model, by name. Markers shift by one each time that the colours repeat."""
+    found = {}
+    real = [model.name for model in summary.models if model.role != "reference"]
+    for place, name in enumerate(real):
+        found[name] = Dress(colour(place), MARKERS[(place + place // len(SERIES)) % len(MARKERS)], colour(place))
+    references = [model.name for model in summary.models if model.role == "reference"]
+    for place, name in enumerate(references):
+        found[name] = Dress(QUIET, MARKERS[place % len(MARKERS)], GROUND)
+    return found
+
+
+@contextmanager
+def figure(height: float, rows: int = 1, **options: Any) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A figure of the page's width with `rows` axes, in the page's style."""
+    # Glyphs that matplotlib's own font lacks are drawn by the browser; its warnings about them would be noise.
+    logger = logging.getLogger("matplotlib.font_manager")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with mpl.rc_context(_STYLE):
+            drawing = Figure(figsize=(WIDTH, height), layout="constrained")
+            axes = drawing.subplots(rows, 1, squeeze=False, **options)
+            yield drawing, [row[0] for row in axes]
+    finally:
+        logger.setLevel(level)
+
+
+def label(text: str) -> str:
+    """Untrusted text for a chart: visible, on one line, and not too long."""
+    plain = visible(" ".join(text.split()))
+    return plain if len(plain) <= 40 else plain[:39] + "…"
+
+
+def to_markup(drawing: Figure, name: str, words: Sequence[str | Cell] = ()) -> Markup:
+    """The figure as an `<svg>` for inside the page. Texts that stand in `words` (keys or cells) are translated there."""
+    buffer = io.BytesIO()
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), _without_glyph_warnings():
+        drawing.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    root = ET.fromstring(buffer.getvalue())  # noqa: S314 - written by matplotlib just now
+    messages = {each.text: each for each in (word(key) if isinstance(key, str) else key for key in words)}
+    _clean(root, name, messages)
+    width, height = (float(value) for value in root.attrib["viewBox"].split()[2:])
+    root.attrib.clear()
+    root.attrib.update({"class": "chart", "viewBox": f"0 0 {width:g} {height:g}", "aria-hidden": "true"})
+    return Markup(ET.tostring(root, encoding="unicode", short_empty_elements=False))  # noqa: S704 - serialised, so escaped
+
+
+@contextmanager
+def _without_glyph_warnings() -> Iterator[None]:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
+        yield
+
+
+_KEEP = {
+    "fill",
+    "fill-opacity",
+    "stroke",
+    "stroke-width",
+    "stroke-opacity",
+    "stroke-dasharray",
+    "stroke-linecap",
+    "stroke-linejoin",
+    "opacity",
+    "font-size",
+    "text-anchor",
+}
+
+
+def _clean(root: ET.Element, name: str, messages: Mapping[str, Cell]) -> None:
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if _local(child.tag) in {"metadata", "style"}:
+                parent.remove(child)
+    referenced = set(re.findall(r"#([\w-]+)", ET.tostring(root, encoding="unicode")))
+    for element in root.iter():
+        element.tag = _local(element.tag)
+        attributes = _attributes(element, name)
+        if element.attrib.get("id") not in referenced:
+            attributes.pop("id", None)
+        if element.tag == "text":
+            attributes.setdefault("fill", "currentColor")
+            message = messages.get(element.text or "")
+            if message is not None and message.key is not None:
+                attributes["data-i18n"] = message.key
+                if message.values:
+                    attributes["data-i18n-values"] = json.dumps(dict(message.values))
+        element.attrib.clear()
+        element.attrib.update(attributes)
+        element.tail = None if element.tail is None or not element.tail.strip() else element.tail
+
+
+def _attributes(element: ET.Element, name: str) -> dict[str, str]:
+    """The element's attributes without name spaces and `style`; ids made the chart's own, colours the page's."""
+    attributes = {_local(key): value for key, value in element.attrib.items()}
+    for declaration in filter(None, attributes.pop("style", "").split(";")):
+        key, _, value = (part.strip() for part in declaration.partition(":"))
+        if key == "font":  # `10px 'DejaVu Sans', …`: the size counts, the family is the page's
+            attributes["font-size"] = value.split()[0]
+        elif key in _KEEP:
+            attributes[key] = value
+    for key, value in attributes.items():
+        if value.lower() in _VARIABLES:
+            attributes[key] = f"var(--{_VARIABLES[value.lower()]})"
+        elif key in {"id", "href", "clip-path"}:
+            attributes[key] = re.sub(r"^(url\()?(#?)", rf"\g<1>\g<2>{name}-", value)
+    return attributes
+
+
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]
