@@ -21,6 +21,7 @@ from evalsuite.report.charts.canvas import (
     dresses,
     figure,
     label,
+    legend,
     named,
     to_markup,
     word,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from evalsuite.records import Score
     from evalsuite.report.summary import Dimension, ModelSummary, Slice, Summary
@@ -64,7 +64,7 @@ def by_dimension(summary: Summary, dimension: Dimension) -> Chart | None:
         return None
     by_value = {(model.name, each.value): each for model in models for each in model.by(dimension)}
     drawn = values[:MAX_ROWS]
-    with figure(0.75 + len(drawn) * (0.14 + 0.13 * len(models)) + 0.22 * (1 + len(models) // 3)) as (drawing, (axes,)):
+    with figure(0.95 + len(drawn) * (0.14 + 0.13 * len(models)) + 0.11 * len(models)) as (drawing, (axes,)):
         for place, model in enumerate(models):
             offset = (place - (len(models) - 1) / 2) * 0.7 / max(1, len(models))
             found = [(row + offset, by_value.get((model.name, value))) for row, value in enumerate(drawn)]
@@ -75,7 +75,7 @@ def by_dimension(summary: Summary, dimension: Dimension) -> Chart | None:
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(translate("accuracy.characters"))
         axes.tick_params(length=0)
-        _legend(drawing, axes)
+        legend(drawing, axes)
         svg = to_markup(
             drawing,
             f"by-{dimension}",
@@ -139,11 +139,6 @@ def _ceilings(axes: Axes, summary: Summary, slices: Sequence[Slice]) -> None:
         )
 
 
-def _legend(drawing: Figure, axes: Axes) -> None:
-    handles, _ = axes.get_legend_handles_labels()
-    drawing.legend(loc="outside upper left", ncols=min(3, len(handles)), fontsize=9)
-
-
 BINS = ((1, 5), (6, 10), (11, 20), (21, 40), (41, 80), (81, None))
 """Classes of target length in graphemes after normalisation."""
 
@@ -181,7 +176,7 @@ def by_string_length(summary: Summary, scores: Sequence[Score]) -> Chart | None:
         axes.set_ylabel(translate("accuracy.characters"))
         axes.tick_params(length=0)
         axes.margins(y=0.08)
-        _legend(drawing, axes)
+        legend(drawing, axes)
         svg = to_markup(
             drawing,
             "string-length",
@@ -272,7 +267,7 @@ def over_steps(summary: Summary) -> Chart | None:
         axes.tick_params(length=0)
         largest = np.max([step for points in series.values() for step, _ in points])
         axes.set_xlim(0, float(largest) * 1.05)
-        _legend(drawing, axes)
+        legend(drawing, axes)
         svg = to_markup(drawing, "steps", ("plot.steps.axis", "accuracy.characters"))
     return Chart(
         "steps", svg, cells(word("accuracy.model"), word("plot.steps.axis"), word("accuracy.characters")), tuple(rows)

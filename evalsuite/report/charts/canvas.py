@@ -153,8 +153,16 @@ def label(text: str) -> str:
     return plain if len(plain) <= 40 else plain[:39] + "…"
 
 
+def legend(drawing: Figure, axes: Axes) -> None:
+    """The axes' legend above the figure, in as many columns as its texts leave room for."""
+    handles, texts = axes.get_legend_handles_labels()
+    widest = max((len(text) for text in texts), default=0)
+    columns = max(1, min(len(handles), 88 // (widest + 8)))
+    drawing.legend(handles, texts, loc="outside upper left", ncols=columns, fontsize=9)
+
+
 def to_markup(drawing: Figure, name: str, words: Sequence[str | Cell] = ()) -> Markup:
-    """The figure as an `<svg>` for inside the page. Texts that stand in `words` (keys or cells) are translated there."""
+    """The figure as an `<svg>` for inside the page. Texts in `words` (keys or cells) are translated there."""
     buffer = io.BytesIO()
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), _without_glyph_warnings():
         drawing.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})

@@ -9,7 +9,20 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from evalsuite.report.charts.accuracy import interval_text
-from evalsuite.report.charts.canvas import QUIET, Chart, Dress, cells, dresses, figure, label, named, to_markup, word
+from evalsuite.report.charts.canvas import (
+    QUIET,
+    Cell,
+    Chart,
+    Dress,
+    cells,
+    dresses,
+    figure,
+    label,
+    legend,
+    named,
+    to_markup,
+    word,
+)
 from evalsuite.report.i18n import catalogue, translate
 from evalsuite.report.text import seconds
 
@@ -45,13 +58,13 @@ def trade_off(summary: Summary) -> Chart | None:
         axes.set_ylabel(translate("accuracy.characters"))
         axes.margins(y=0.12)
         axes.tick_params(length=0, which="both")
-        drawing.legend(loc="outside upper left", ncols=3, fontsize=9)
-        words = (
+        legend(drawing, axes)
+        words: list[str | Cell] = [
             "plot.trade_off.axis",
             "accuracy.characters",
             "accuracy.ceiling",
             *(named(model) for model, _ in timed),
-        )
+        ]
         svg = to_markup(drawing, "trade-off", words)
     rows = tuple(
         cells(
