@@ -1,0 +1,187 @@
+"""Smooth statistics of summed counts, their intervals, and what more images would do to the intervals.
+
+A protocol counts something in every image. Its score is a function f of the sums of those counts over all
+images: a ratio of two sums, or a product of ratios. The prompt is the sampling unit, as in `evalsuite.stats`;
+an average over languages is a weighted sum of such functions over separate sets of prompts (strata).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from evalsuite.stats import LEVEL, MIN_PROMPTS, REPLICATES, SEED, Interval
+
+Floats = npt.NDArray[np.float64]
+
+_NO_SPREAD = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """A function of sums, homogeneous of degree 0: doubling every count leaves it as it is.
+
+    Both functions take sums of shape (…, K); `value` gives shape (…), `gradient` the partial derivatives in
+    shape (…, K). Where a denominator is 0 they give NaN.
+    """
+
+    value: Callable[[Floats], Floats]
+    gradient: Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """Prompts that are sampled apart from others, e.g. those of one language.
+
+    `counts` has shape (n, K): one row a prompt, summed over its images. `weight` is the part that the
+    stratum's statistic plays in the whole.
+    """
+
+    counts: Floats
+    statistic: Statistic
+    weight: float = 1.0
+
+
+def ratio(numerator: int, denominator: int) -> Statistic:
+    """The statistic Σ column `numerator` / Σ column `denominator`."""
+
+    def value(sums: Floats) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(sums[..., numerator] / sums[..., denominator], dtype=np.float64)
+
+    def gradient(sums: Floats) -> Floats:
+        slope = np.zeros_like(sums)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope[..., numerator] = 1 / sums[..., denominator]
+            slope[..., denominator] -= sums[..., numerator] / sums[..., denominator] ** 2
+        return slope
+
+    return Statistic(value, gradient)
+
+
+def interval(
+    strata: Sequence[Stratum], *, level: float = LEVEL, replicates: int = REPLICATES, seed: int = SEED
+) -> Interval:
+    """Interval for the weighted sum of the strata's statistics, by the studentised bootstrap over prompts.
+
+    With g the gradient at the sums of a stratum of n prompts and x_i the counts of prompt i, the variance of its
+    statistic is n / (n - 1) Σ (g·x_i)² (linearisation), and those of the strata add up. Replicates resample
+    the prompts within each stratum; with t* = (f* - f) / se*, the interval is [f - t*_(1-α/2) se,
+    f - t*_(α/2) se] (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 12.5). For one stratum
+    with a ratio this is `evalsuite.stats.ratio_interval`, to rounding.
+
+    There is no interval where a stratum has fewer than `MIN_PROMPTS` prompts or nothing varies.
+    """
+    n = sum(len(stratum.counts) for stratum in strata)
+    estimate = float(sum(stratum.weight * float(_value(stratum)) for stratum in strata)) if strata else math.nan
+
+    def none(method: str) -> Interval:
+        found = None if math.isnan(estimate) else estimate
+        return Interval(estimate=found, low=None, high=None, level=level, n=n, method=method)  # type: ignore[arg-type]
+
+    if math.isnan(estimate):
+        return none("none: no data")
+    if any(len(stratum.counts) < MIN_PROMPTS for stratum in strata):
+        return none("none: too few prompts")
+    spread = math.sqrt(sum(stratum.weight**2 * _variance(stratum) for stratum in strata))
+    if spread <= _NO_SPREAD * max(1.0, abs(estimate)):
+        return none("none: no spread")
+    rng = np.random.default_rng(seed)
+    drawn = [_replicates(stratum, replicates, rng) for stratum in strata]
+    shift = sum((s.weight * (values - _value(s)) for s, (values, _) in zip(strata, drawn, strict=True)), np.zeros(1))
+    variance = sum((s.weight**2 * v for s, (_, v) in zip(strata, drawn, strict=True)), np.zeros(1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = shift / np.sqrt(variance)
+    t = np.where(np.isnan(t), 0.0, t)
+    low, high = np.quantile(t, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return none("none: no spread")
+    return Interval(
+        estimate=estimate,
+        low=estimate - float(high) * spread,
+        high=estimate - float(low) * spread,
+        level=level,
+        n=n,
+        method="studentised bootstrap",
+    )
+
+
+def _value(stratum: Stratum) -> Floats:
+    if not len(stratum.counts):
+        return np.asarray(math.nan)
+    return stratum.statistic.value(stratum.counts.sum(axis=0))
+
+
+def _variance(stratum: Stratum) -> float:
+    influence = stratum.counts @ stratum.statistic.gradient(stratum.counts.sum(axis=0))
+    n = len(influence)
+    return float((influence**2).sum() * n / (n - 1))
+
+
+def _replicates(stratum: Stratum, replicates: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Values and variances of the statistic over resampled prompts, each of shape (replicates,)."""
+    n, width = stratum.counts.shape
+    products = (stratum.counts[:, :, None] * stratum.counts[:, None, :]).reshape(n, width * width)
+    values, variances = np.empty(replicates), np.empty(replicates)
+    block = max(1, 2_000_000 // n)
+    for start in range(0, replicates, block):
+        size = min(block, replicates - start)
+        picks = rng.integers(0, n, size=(size, n)) + np.arange(size)[:, None] * n
+        weights = np.bincount(picks.ravel(), minlength=size * n).reshape(size, n)
+        sums = weights @ stratum.counts
+        moments = (weights @ products).reshape(size, width, width)
+        slope = stratum.statistic.gradient(sums)
+        square = np.einsum("bk,bkl,bl->b", slope, moments, slope)
+        # Rounding leaves a little where every resampled prompt lies on the same ratio.
+        scale = np.einsum("bk,bkl,bl->b", np.abs(slope), np.abs(moments), np.abs(slope))
+        square[square <= _NO_SPREAD * scale] = 0.0
+        values[start : start + size] = stratum.statistic.value(sums)
+        variances[start : start + size] = square * n / (n - 1)
+    return values, variances
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """Where the variance of a score over k images a prompt comes from.
+
+    The variance of the score over n prompts of k images each is (between + within / k) / n, summed over the
+    strata with their squared weights: `between` and `within` below hold those sums, already divided by n.
+    `within` is None where every prompt has one image: then nothing tells the two apart.
+    """
+
+    images: int
+    between: float
+    within: float | None
+
+    def spread(self, images: float) -> float:
+        """The standard error with that many images a prompt, `math.inf` for the limit; needs `within`."""
+        if self.within is None:
+            raise ValueError("one image a prompt does not show how much seeds vary")
+        return math.sqrt(self.between + self.within / images)
+
+
+def components(strata: Sequence[Stratum], images: Sequence[Floats]) -> Components:
+    """The components of variance between prompts and between the images of a prompt (one-way random effects).
+
+    Args:
+        strata: As for `interval`.
+        images: For each stratum the counts of the single images, shape (n, k, K), the same k everywhere.
+
+    With D_ij = n k g·x_ij, so that the score is about the mean of all D_ij, `within` is the mean over prompts of
+    the variance of D_ij over j, and `between` the variance of the prompts' means less within / k, at least 0
+    (method of moments; Searle, Casella and McCulloch, Variance Components, 1992, ch. 3).
+    """
+    count = images[0].shape[1]
+    between = within = 0.0
+    for stratum, single in zip(strata, images, strict=True):
+        n, k, _ = single.shape
+        influence = n * k * (single @ stratum.statistic.gradient(stratum.counts.sum(axis=0)))
+        inner = float(influence.var(axis=1, ddof=1).mean()) if k > 1 else 0.0
+        outer = max(0.0, float(influence.mean(axis=1).var(ddof=1)) - inner / k)
+        between += stratum.weight**2 * outer / n
+        within += stratum.weight**2 * inner / n
+    return Components(count, between, within if count > 1 else None)
