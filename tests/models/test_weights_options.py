@@ -300,16 +300,16 @@ def test_prompts_encoded_once_give_the_same_pictures(open_model, prompt, name, b
 
 
 @pytest.mark.slow
-def test_compiled_blocks_draw_the_same_and_mark_compilation_as_warm_up(open_model, prompt):
-    requests = [(prompt(), seed) for seed in (1, 2, 3)]
-    with open_model("klein") as model:
+def test_compiled_blocks_draw_the_same_and_images_that_waited_for_compilation_are_warm_up(open_model, prompt):
+    # ERNIE-Image does not pad its prompts: the second length makes the compiler start again, for any length.
+    requests = [(prompt(text, (), text), 1) for text in ("A sign", "A sign", "A much longer sign", "No sign at all")]
+    with open_model("ernie-no-pe") as model:
         plain = [np.asarray(drawing.image).astype(int) for drawing in model.draw(requests)]
-    with open_model("klein", "compile=true") as model:
+    with open_model("ernie-no-pe", "compile=true") as model:
         drawings = list(model.draw(requests))
-    assert [drawing.error for drawing in drawings] == [None] * 3
-    assert [drawing.timing.warmup for drawing in drawings] == [True, False, False]
+    assert [drawing.error for drawing in drawings] == [None] * 4
+    assert [drawing.timing.warmup for drawing in drawings] == [True, False, True, False]
     assert max(np.abs(a - np.asarray(b.image)).max() for a, b in zip(plain, drawings, strict=True)) <= 1
-    assert drawings[0].timing.total > 3 * drawings[1].timing.total
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torchao") is None, reason="torchao is not installed")
