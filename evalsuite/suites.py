@@ -34,6 +34,9 @@ LONG_WORDS = 28
 LONG_CHARACTERS = 40
 """A prompt that names no length class is `long` from this much target text on (words, or unspaced characters)."""
 
+PUBLISHED = ("longtext-bench", "longtext-bench-en", "longtext-bench-zh")
+"""Suites of others that can be named, with `:FOLDER` where they lie in one; `evalsuite.longtext_bench` loads them."""
+
 _HEADER_FIELDS = ("suite", "language", "description", "licence", "prompts")
 _PROMPT_FIELDS = ("id", "language", "category", "length", "text", "targets")
 
@@ -80,6 +83,8 @@ def own_suites() -> tuple[str, ...]:
 def load(name: str) -> tuple[Suite, ...]:
     """The suites that `all`, a suite's name, or a path to a YAML or JSONL file stands for.
 
+    `all` means the own suites; a published one is named, e.g. `longtext-bench` or `longtext-bench-zh:FOLDER`.
+
     Raises:
         SuiteError: for an unknown name or a file that does not validate.
     """
@@ -87,12 +92,17 @@ def load(name: str) -> tuple[Suite, ...]:
         return tuple(load_file(data_dir() / "suites" / f"{own}.yaml") for own in own_suites())
     if name in own_suites():
         return (load_file(data_dir() / "suites" / f"{name}.yaml"),)
+    if name.partition(":")[0] in PUBLISHED:
+        from evalsuite import longtext_bench
+
+        return longtext_bench.load(name)
     path = Path(name).expanduser()
     if path.suffix.lower() in {".yaml", ".yml", ".jsonl"} or path.exists():
         return (load_file(path),)
-    close = difflib.get_close_matches(name, ("all", *own_suites()), n=1)
+    known = ("all", *own_suites(), *PUBLISHED)
+    close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    raise SuiteError(f"unknown suite {name!r}: {hint}known: all, {', '.join(own_suites())}, or a .yaml or .jsonl file")
+    raise SuiteError(f"unknown suite {name!r}: {hint}known: {', '.join(known)}, or a .yaml or .jsonl file")
 
 
 def load_all(names: Sequence[str]) -> tuple[Suite, ...]:
