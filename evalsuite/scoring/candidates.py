@@ -4,10 +4,10 @@ A reading is laid out in *chains*: all lines in reading order, and shorter runs 
 candidate of a target is a piece of a chain between two cuts (so: a span inside a line, or the end of one
 line, whole lines, and the start of another) that is
 
-* *near enough*: with d the Levenshtein distance and M the greater of both lengths, 1 - d/M is at least
-  1/3 + 1/n, where n is the target's length and a character of an unspaced script counts three times
-  (one glyph of thousands says more than one letter of 26); and d is less than the target's length, so that
-  the match is better than none. A piece without errors is always near enough;
+* *near enough*: with d the Levenshtein distance and n the target's length, 1 - d/n is at least 1/3 + 1/n,
+  where a character of an unspaced script counts three times in 1/n (one glyph of thousands says more than one
+  letter of 26). So 1 - d/max(len) is at least that too, and a short target needs more: one letter, and two,
+  must be exact, three and four may have one error;
 * *minimal*: no candidate inside it is nearer, and none on fewer lines is as near. Without this rule a target
   that lost a letter would swallow the word beside it, because text that is used costs less than text that is
   left over.
@@ -19,14 +19,15 @@ where one target ends and another starts (`Search.seams`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from evalsuite.scoring.normalize import Kind, Text
-from evalsuite.scoring.search import Ints, distances
+from evalsuite.scoring.search import Ints, PatternIndex
 
 PAIR_BUDGET = 2_000_000
 """Pieces looked at for one target in one chain; beyond it only the most promising cuts are tried."""
@@ -56,8 +57,8 @@ _PRIVATE = "\U000f0000"
 class Pattern:
     """A normalised target that is searched for.
 
-    `key` is what is compared, `exact` the same with its case, one code point a unit. `allowed[k]` is the
-    greatest distance at which a piece of k units is near enough, -1 where there is none.
+    `key` is what is compared, `exact` the same with its case, one code point a unit; `allowed` is the greatest
+    distance that is near enough.
     """
 
     def __init__(self, text: Text, alphabet: Alphabet) -> None:
@@ -65,10 +66,29 @@ class Pattern:
         self.exact = alphabet.encode(text.units)
         size = len(self.key)
         weight = size + 2 * sum(kind is Kind.SINGLE for kind in text.kinds)
-        longer = np.maximum(np.arange(2 * size), size)
-        # 1 - d/M >= 1/3 + 1/w, in exact integer arithmetic
-        self.allowed: Ints = np.clip(longer * (2 * weight - 3) // (3 * weight), -1, size - 1)
-        self.allowed[size] = max(self.allowed[size], 0)
+        # 1 - d/n >= 1/3 + 1/w, in exact integer arithmetic; no target is too short to be matched exactly
+        self.allowed = max(size * (2 * weight - 3) // (3 * weight), 0)
+
+
+class Patterns:
+    """All targets of an image."""
+
+    def __init__(self, patterns: Iterable[Pattern]) -> None:
+        self._all = tuple(patterns)
+
+    def __iter__(self) -> Iterator[Pattern]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __getitem__(self, number: int) -> Pattern:
+        return self._all[number]
+
+    @cached_property
+    def index(self) -> PatternIndex:
+        """For the search; most images of a good model need none."""
+        return PatternIndex([pattern.key for pattern in self._all])
 
 
 class Chain:
@@ -104,10 +124,10 @@ class Chain:
         self.starts: Ints = np.array(starts, dtype=np.int64)
         self.ends: Ints = np.array(ends, dtype=np.int64)
 
-    def cut(self, places: Iterable[int]) -> None:
+    def cut(self, places: Sequence[int]) -> None:
         """Let candidates start and end at further positions."""
-        added = np.array(list(places), dtype=np.int64)
-        self.starts, self.ends = np.union1d(self.starts, added), np.union1d(self.ends, added)
+        if places:
+            self.starts, self.ends = np.union1d(self.starts, places), np.union1d(self.ends, places)
 
     def sizes(self, starts: Ints, ends: Ints) -> Ints:
         """Numbers of units between positions; a joint is none."""
@@ -196,11 +216,13 @@ def perfect(target: int, pattern: Pattern, chain: Chain) -> list[Candidate]:
 class Search:
     """All targets searched for in one chain."""
 
-    def __init__(self, patterns: Sequence[Pattern], chain: Chain) -> None:
+    def __init__(self, patterns: Patterns, chain: Chain) -> None:
         self.patterns = patterns
         self.chain = chain
-        keys = [pattern.key for pattern in patterns]
-        self.ending, self.starting = distances(keys, chain.key)
+        self.ending, self.starting = patterns.index.distances(chain.key)
+        allowed = np.array([pattern.allowed for pattern in patterns])
+        self._found = (self.ending.min(axis=1) <= allowed).tolist()
+        self._known: dict[int, tuple[Ints, Ints, Ints, Ints]] = {}
         self.complete = True
         """False where a target had more pieces than the budget, so that not all were looked at."""
 
@@ -212,81 +234,85 @@ class Search:
         ending at p and at least half of the second starting there, and the sum of both distances is the least
         in the word and less than at its edges. A letter too many at the end of a word is thus never cut off.
         """
-        edges = np.union1d(self.chain.starts, self.chain.ends)
-        inner = np.ones(len(self.chain.key) + 1, dtype=bool)
-        inner[edges] = False
+        cuts = np.zeros(len(self.chain.key) + 1, dtype=bool)
+        cuts[self.chain.starts] = cuts[self.chain.ends] = True
         sizes = np.array([len(pattern.key) for pattern in self.patterns])[:, None]
         ends_well, starts_well = 2 * self.ending <= sizes, 2 * self.starting <= sizes
-        places = np.flatnonzero(inner & ends_well.any(axis=0) & starts_well.any(axis=0))
+        places = np.flatnonzero(ends_well.any(axis=0) & starts_well.any(axis=0) & ~cuts)
+        edges = np.flatnonzero(cuts)
         found: set[int] = set()
         words = np.searchsorted(edges, places)
-        for word in np.unique(words).tolist():
-            left, right = edges[word - 1], edges[word]
+        for word in dict.fromkeys(words.tolist()):
             inside = places[words == word]
-            total = self._total(inside)
-            bad = ~(ends_well[:, None, inside] & starts_well[None, :, inside])
-            total[bad] = _FAR
-            best = total.min(axis=2)
-            hit = (best < _FAR) & (best < self._total(np.array([left, right])).min(axis=2))
-            found.update(inside[((total == best[:, :, None]) & hit[:, :, None]).any(axis=(0, 1))].tolist())
+            left, right = int(edges[word - 1]), int(edges[word])
+            firsts = np.flatnonzero(ends_well[:, inside].any(axis=1)).tolist()
+            seconds = np.flatnonzero(starts_well[:, inside].any(axis=1)).tolist()
+            for first in firsts:
+                for second in seconds:
+                    ending, starting = self.ending[first], self.starting[second]
+                    total = ending + starting
+                    sums = total[inside[ends_well[first, inside] & starts_well[second, inside]]]
+                    if len(sums) and sums.min() < min(total[left], total[right]):
+                        found.update(inside[total[inside] == sums.min()].tolist())
         return sorted(found)
 
-    def _total(self, places: Ints) -> Ints:
-        return self.ending[:, None, places] + self.starting[None, :, places]
+    def top_gain(self, target: int) -> int:
+        """The greatest gain of any candidate of one target, 0 where it has none."""
+        return int(self._pieces(target)[3].max(initial=0))
 
-    def candidates(self, target: int, *, best: bool = False) -> list[Candidate]:
-        """All candidates of one target by start and end, or only those with the most gain and then accuracy."""
-        pattern, chain = self.patterns[target], self.chain
-        size = len(pattern.key)
-        rows, columns = self._pairs(target)
-        starts, ends = chain.starts[rows], chain.ends[columns]
-        lengths = ends - starts
-        allowed = pattern.allowed[lengths]
-        good = np.maximum(self.ending[target, ends], self.starting[target, starts]) <= allowed
-        # A piece shares at most as many units with the target as it has units that occur in the target.
-        alphabet = set(pattern.key)
-        shared = np.cumsum([0, *(character in alphabet for character in chain.key)])
-        good &= np.maximum(lengths, size) - (shared[ends] - shared[starts]) <= allowed
-        rows, columns, starts, ends, allowed = rows[good], columns[good], starts[good], ends[good], allowed[good]
-        distance, key, text = Levenshtein.distance, pattern.key, chain.key
-        spans = zip(starts.tolist(), ends.tolist(), strict=True)
-        distances = np.array([distance(key, text[start:end]) for start, end in spans], dtype=np.int64)
-        good = distances <= allowed
-        if not good.any():
-            return []
-        rows, columns, distances = rows[good], columns[good], distances[good]
-        kept = self._minimal(rows, columns, distances)
-        if best:
-            used = chain.sizes(chain.starts[rows[kept]], chain.ends[columns[kept]])
-            worth = (used - distances[kept]) * (2 * size) - distances[kept]
-            kept = kept[worth == worth.max()]
+    def candidates(self, target: int, least_gain: int = 0) -> list[Candidate]:
+        """The candidates of one target with at least this gain, by their start and end."""
+        starts, ends, distances, gains = self._pieces(target)
+        kept = np.flatnonzero(gains >= least_gain).tolist()
         return [
-            _candidate(target, pattern, chain, int(chain.starts[row]), int(chain.ends[column]), found)
-            for row, column, found in zip(
-                rows[kept].tolist(), columns[kept].tolist(), distances[kept].tolist(), strict=True
-            )
+            _candidate(target, self.patterns[target], self.chain, int(starts[i]), int(ends[i]), int(distances[i]))
+            for i in kept
         ]
 
-    def _pairs(self, target: int) -> tuple[Ints, Ints]:
-        """Indices of starts and ends between which a piece has a length that may be near enough."""
+    def _pieces(self, target: int) -> tuple[Ints, Ints, Ints, Ints]:
+        """Starts, ends, distances and gains of all candidates of one target."""
+        if target not in self._known:
+            self._known[target] = self._search(target) if self._found[target] else (_NONE,) * 4
+        return self._known[target]
+
+    def _search(self, target: int) -> tuple[Ints, Ints, Ints, Ints]:
         pattern, chain = self.patterns[target], self.chain
-        size = len(pattern.key)
-        shortest = max(1, size - max(0, int(pattern.allowed[0])))
-        rows = np.flatnonzero(self.starting[target, chain.starts] < size)
-        columns = np.flatnonzero(self.ending[target, chain.ends] < size)
+        rows, columns = self._pairs(target)
+        distance, key, text = Levenshtein.distance, pattern.key, chain.key
+        spans = zip(chain.starts[rows].tolist(), chain.ends[columns].tolist(), strict=True)
+        distances = np.array([distance(key, text[start:end]) for start, end in spans], dtype=np.int64)
+        good = distances <= pattern.allowed
+        if not good.any():
+            return (_NONE,) * 4
+        rows, columns, distances = rows[good], columns[good], distances[good]
+        kept = self._minimal(rows, columns, distances)
+        starts, ends, distances = chain.starts[rows[kept]], chain.ends[columns[kept]], distances[kept]
+        return starts, ends, distances, len(key) + chain.sizes(starts, ends) - distances
+
+    def _pairs(self, target: int) -> tuple[Ints, Ints]:
+        """Indices of starts and ends between which a piece may be near enough."""
+        pattern, chain = self.patterns[target], self.chain
+        size, allowed = len(pattern.key), pattern.allowed
+        rows = np.flatnonzero(self.starting[target, chain.starts] <= allowed)
+        columns = np.flatnonzero(self.ending[target, chain.ends] <= allowed)
         while True:
-            ends = chain.ends[columns]
-            low = np.searchsorted(ends, chain.starts[rows] + shortest)
-            high = np.searchsorted(ends, chain.starts[rows] + 2 * size - 1, side="right")
-            counts = np.maximum(high - low, 0)
+            starts, ends = chain.starts[rows], chain.ends[columns]
+            low = np.searchsorted(ends, starts + (size - allowed))
+            counts = np.searchsorted(ends, starts + (size + allowed), side="right") - low
             total = int(counts.sum())
             if total <= PAIR_BUDGET:
                 break
             self.complete = False
-            rows = _nearest(rows, self.starting[target, chain.starts[rows]])
+            rows = _nearest(rows, self.starting[target, starts])
             columns = _nearest(columns, self.ending[target, ends])
         first = np.repeat(low - np.cumsum(counts) + counts, counts)
-        return np.repeat(rows, counts), columns[first + np.arange(total)]
+        rows, columns = np.repeat(rows, counts), columns[first + np.arange(total)]
+        # A piece shares at most as many units with the target as it has units that occur in the target.
+        starts, ends = chain.starts[rows], chain.ends[columns]
+        alphabet = set(pattern.key)
+        shared = np.cumsum([0, *[character in alphabet for character in chain.key]])
+        good = np.maximum(ends - starts, size) - (shared[ends] - shared[starts]) <= allowed
+        return rows[good], columns[good]
 
     def _minimal(self, rows: Ints, columns: Ints, distances: Ints) -> Ints:
         """Indices of the pieces inside which none is nearer, and none on fewer lines as near."""
@@ -307,6 +333,7 @@ class Search:
 
 
 _FAR = 1 << 30
+_NONE: Ints = np.array([], dtype=np.int64)
 
 
 def _nearest(cuts: Ints, distances: Ints) -> Ints:

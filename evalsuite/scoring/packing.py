@@ -4,15 +4,19 @@ The gain of a pair is |target| + |piece| - distance, so that the best set is the
 when unused text and unmatched targets are paid for in full. Of sets with equal gain, in this order: the
 greatest accuracy (target length less distance), the fewest case errors, the fewest line breaks.
 
-This is weighted set packing. Mostly every target can have its best piece, and then nothing is left to
-prove. Otherwise the search is branch and bound under a Lagrangian bound: with a price on every unit,
+This is weighted set packing, solved exactly in three stages, each for what the one before left open:
 
-    bound = Σ prices + Σ over targets max(0, max over pieces of weight - price of the piece)
+1. Mostly every target can have its best piece, and nothing is left to prove.
+2. The sum of all best pieces bounds every packing, so no target can lose more against its best than the gap
+   between that bound and a known packing; pieces that would are dropped. Two targets whose best pieces
+   collide are merged into one choice between pairs of pieces, which lowers the bound, until none collide.
+3. Where too many pairs remain: branch and bound under a Lagrangian bound. With a price on every unit,
+   Σ prices + Σ over choices max(0, max over pieces of weight - price of the piece) is at least the weight of
+   any packing (Fisher, "The Lagrangian relaxation method for solving integer programming problems",
+   Management Science 27(1), 1981). Subgradient steps lower it; what cannot reach the best packing known is
+   dropped, and the rest is searched depth first.
 
-is at least the weight of any packing, whatever the prices (Fisher, "The Lagrangian relaxation method for
-solving integer programming problems", Management Science 27(1), 1981). Subgradient steps lower it; pieces
-that cannot reach the best packing known are dropped; what is left is searched depth first. All weights and
-prices are integers, so the bound is exact.
+All weights and prices are integers, so every bound is exact.
 """
 
 from __future__ import annotations
@@ -29,6 +33,9 @@ from evalsuite.scoring.candidates import Candidate
 NODE_BUDGET = 20_000
 """Nodes of the search tree after which the best set so far is taken, and flagged as not proven."""
 
+MERGE_LIMIT = 4_000
+"""Pairs of pieces that are looked at to merge two choices into one."""
+
 STEPS = 60
 """Subgradient steps at most."""
 
@@ -44,9 +51,15 @@ class Packing:
 
 
 class _Option(NamedTuple):
+    """Candidates of one target, or of several, that are taken together; none of them for an empty option."""
+
     weight: int
     mask: int
-    candidate: Candidate
+    candidates: tuple[Candidate, ...]
+
+
+_Row = list[_Option]
+"""The options of one choice, the heaviest first."""
 
 
 def gain(candidate: Candidate, length: int) -> int:
@@ -54,11 +67,14 @@ def gain(candidate: Candidate, length: int) -> int:
     return length + candidate.size - candidate.distance
 
 
-def unhindered(candidates: Iterable[Candidate], lengths: Sequence[int]) -> Packing | None:
-    """The best packing where every target can have its best candidate, else None; see `pack`."""
+def greedy(candidates: Iterable[Candidate], lengths: Sequence[int]) -> Packing:
+    """Each target in turn takes the best candidate that is still free; `exact` where each got its best.
+
+    See `pack` for the arguments.
+    """
     rows = _options(candidates, lengths)
     best = _greedy(rows)
-    return _packing(best, exact=True) if _weight(best) == sum(row[0].weight for row in rows) else None
+    return _packing(best, exact=_weight(best) == _top(rows))
 
 
 def pack(candidates: Sequence[Candidate], lengths: Sequence[int], *, node_budget: int = NODE_BUDGET) -> Packing:
@@ -67,23 +83,88 @@ def pack(candidates: Sequence[Candidate], lengths: Sequence[int], *, node_budget
     Deterministic. `exact` is False where the search tree has more than `node_budget` nodes; the packing is
     then the best that was found.
     """
-    easy = unhindered(candidates, lengths)
-    if easy:
-        return easy
-    rows = _options(candidates, lengths)
+    chosen: list[_Option] = []
+    exact = True
+    for part in _parts(_affordable(_options(candidates, lengths))):
+        best, proven = _solve(part, node_budget)
+        chosen += best
+        exact &= proven
+    return _packing(chosen, exact=exact)
+
+
+def _affordable(rows: Sequence[_Row], best: Sequence[_Option] | None = None) -> list[_Row]:
+    """The rows without the options that no packing as heavy as the one known (by default the greedy one) can have."""
+    slack = _top(rows) - _weight(_greedy(rows) if best is None else best)
+    return [[option for option in row if option.weight >= row[0].weight - slack] for row in rows]
+
+
+def _parts(rows: Iterable[_Row]) -> list[list[_Row]]:
+    """The rows in groups that have no unit in common."""
+    parts: list[tuple[int, list[_Row]]] = []
+    for row in rows:
+        mask, group = 0, [row]
+        for option in row:
+            mask |= option.mask
+        apart = []
+        for other, members in parts:
+            if other & mask:
+                mask, group = mask | other, members + group
+            else:
+                apart.append((other, members))
+        parts = [*apart, (mask, group)]
+    return [group for _, group in parts]
+
+
+def _solve(rows: list[_Row], node_budget: int) -> tuple[list[_Option], bool]:
+    """The best packing of some rows, and whether it is proven to be."""
+    best = _greedy(rows)
+    while _weight(best) < _top(rows):
+        rows = _affordable(rows, best)
+        clashes = [
+            (len(rows[first]) * len(rows[second]), first, second)
+            for second in range(len(rows))
+            for first in range(second)
+            if rows[first][0].mask & rows[second][0].mask
+        ]
+        size, first, second = min(clashes)
+        if size > MERGE_LIMIT:
+            return _branch_and_bound(rows, best, node_budget)
+        slack = _top(rows) - _weight(best)
+        merged = _merge(rows[first], rows[second], rows[first][0].weight + rows[second][0].weight - slack)
+        rows = [merged, *(row for number, row in enumerate(rows) if number not in {first, second})]
+        best = max(best, _greedy(rows), key=_weight)
+    return best, True
+
+
+def _merge(first: _Row, second: _Row, least: int) -> _Row:
+    """One choice for two: all pairs of options that do not collide and weigh at least `least`, none included."""
+    nothing = _Option(0, 0, ())
+    found: dict[int, _Option] = {}
+    for one in (*first, nothing):
+        for other in (*second, nothing):
+            weight = one.weight + other.weight
+            if weight < least:
+                break
+            mask = one.mask | other.mask
+            if not one.mask & other.mask and (mask not in found or found[mask].weight < weight):
+                found[mask] = _Option(weight, mask, one.candidates + other.candidates)
+    return sorted(found.values(), key=lambda option: -option.weight)
+
+
+def _branch_and_bound(rows: list[_Row], best: list[_Option], node_budget: int) -> tuple[list[_Option], bool]:
     problem = _Problem(rows)
-    best = problem.tighten(_greedy(rows))
+    best = problem.tighten(best)
     bound, branches = problem.branches(_weight(best))
     search = _Search(branches, best, node_budget)
     search.run(bound)
-    return _packing(search.best, exact=search.budget >= 0)
+    return search.best, search.budget >= 0
 
 
 def _packing(options: Iterable[_Option], *, exact: bool) -> Packing:
-    return Packing(tuple(option.candidate for option in options), exact)
+    return Packing(tuple(candidate for option in options for candidate in option.candidates), exact)
 
 
-def _options(candidates: Iterable[Candidate], lengths: Sequence[int]) -> list[list[_Option]]:
+def _options(candidates: Iterable[Candidate], lengths: Sequence[int]) -> list[_Row]:
     """The candidates of each target that has any, the heaviest first, with all criteria in one integer weight."""
     # No sum of one criterion over a packing reaches the base: each is bounded by the lengths of the targets.
     base = 4 * sum(lengths) + 4
@@ -95,12 +176,12 @@ def _options(candidates: Iterable[Candidate], lengths: Sequence[int]) -> list[li
             weight = weight * base + criterion
         row = rows.setdefault(candidate.target, {})
         if candidate.mask not in row or row[candidate.mask].weight < weight:
-            row[candidate.mask] = _Option(weight, candidate.mask, candidate)
+            row[candidate.mask] = _Option(weight, candidate.mask, (candidate,))
     ranked = [sorted(row.values(), key=lambda option: -option.weight) for row in rows.values()]
     return sorted(ranked, key=lambda row: -row[0].weight)
 
 
-def _greedy(rows: Iterable[Iterable[_Option]]) -> list[_Option]:
+def _greedy(rows: Iterable[_Row]) -> list[_Option]:
     """Each row in turn takes its first option that is still free."""
     used = 0
     chosen = []
@@ -117,17 +198,22 @@ def _weight(options: Iterable[_Option]) -> int:
     return sum(option.weight for option in options)
 
 
+def _top(rows: Iterable[_Row]) -> int:
+    """The sum of the best options: at least the weight of any packing."""
+    return sum(row[0].weight for row in rows)
+
+
 class _Problem:
     """The options as a matrix, and the best prices found so far."""
 
-    def __init__(self, rows: Sequence[Sequence[_Option]]) -> None:
+    def __init__(self, rows: Sequence[_Row]) -> None:
         self.rows = rows
         self.flat = [option for row in rows for option in row]
         self.row_of = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
         self.ends = np.cumsum([len(row) for row in rows])
         self.firsts = self.ends - [len(row) for row in rows]
         # Python integers where 64 bits do not hold the weights of a very large image.
-        self.exact_type = np.int64 if sum(row[0].weight for row in rows) < 1 << 61 else object
+        self.exact_type = np.int64 if _top(rows) < 1 << 61 else object
         self.weights = np.array([option.weight for option in self.flat], dtype=self.exact_type)
         self.use = self._contested()
         self.prices = np.zeros(self.use.shape[1])

@@ -8,8 +8,9 @@ from rapidfuzz.distance import Levenshtein
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.records import Edit, Extra, GlyphError, Prompt, Record, ScorerSpec, TargetScore, TextLine
-from evalsuite.scoring.candidates import Alphabet, Pattern
+from evalsuite.scoring.candidates import Alphabet, Pattern, Patterns
 from evalsuite.scoring.edits import LOW_CONFIDENCE, Side, align, classify, counts, edits
+from evalsuite.scoring.matching import claims, extras, match
 from evalsuite.scoring.normalize import NORMALIZER, Profile, Text, normalize, profile_named
 from evalsuite.scoring.page import Page, words
 
@@ -65,24 +66,23 @@ def score_image(targets: Sequence[str], lines: Sequence[TextLine], profile: str 
     page = Page(lines, chosen, alphabet)
     # A fixed order of the targets makes ties fall alike whatever order they came in.
     order = sorted(range(len(targets)), key=lambda index: targets[index])
-    patterns = [Pattern(texts[index], alphabet) for index in order]
-    packing = page.match(patterns)
-    claims = page.claims(packing, patterns)
+    patterns = Patterns(Pattern(texts[index], alphabet) for index in order)
+    packing = match(page, patterns)
+    taken = claims(page, packing, patterns)
     joints = {candidate.target: candidate.chain.joint for candidate in packing.chosen}
     rows: dict[int, TargetScore] = {}
     errors: dict[int, list[GlyphError]] = {}
     for number, index in enumerate(order):
-        if number in claims:
-            rows[index], errors[index] = _matched(
-                index, targets[index], texts[index], claims[number], joints[number], page
-            )
+        target, text = targets[index], texts[index]
+        if number in taken:
+            rows[index], errors[index] = _matched(index, target, text, taken[number], joints[number], page)
         else:
-            rows[index] = _unmatched(targets[index], texts[index])
-            errors[index] = [GlyphError(kind="missing-target", target_index=index, wanted=targets[index])]
-    used = {unit for units in claims.values() for unit in units}
+            rows[index] = _unmatched(target, text)
+            errors[index] = [GlyphError(kind="missing-target", target_index=index, wanted=target)]
+    used = {unit for units in taken.values() for unit in units}
     return ImageScore(
         targets=tuple(rows[index] for index in range(len(targets))),
-        extras=tuple(page.extras(patterns, used)),
+        extras=tuple(extras(page, patterns, used)),
         errors=tuple(error for index in range(len(targets)) for error in errors[index]),
         exact_search=packing.exact,
     )

@@ -15,41 +15,58 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 
 
-def distances(patterns: Sequence[str], text: str) -> tuple[Ints, Ints]:
-    """For each pattern and each offset j in `text`, the least distance to a piece that ends, or starts, at j.
+class PatternIndex:
+    """Patterns, none of them empty, ready to be searched for in any number of texts."""
 
-    Returns two arrays of shape (patterns, len(text) + 1) of Levenshtein distances (Sellers' recurrence):
-    element j of the first is the minimum over i <= j of the distance between the pattern and `text[i:j]`, of
-    the second the minimum over i >= j for `text[j:i]`. No pattern may be empty.
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._forward, tops = _fields(patterns, 0)
+        self._backward, mirrored = _fields([pattern[::-1] for pattern in patterns], tops[-1] + 2)
+        self._tops = np.array(tops + mirrored)
+        self._sizes = np.array([len(pattern) for pattern in patterns])[:, None]
+        self._fields = 0
+        for pattern, top in zip([*patterns, *patterns], tops + mirrored, strict=True):
+            self._fields |= ((1 << len(pattern)) - 1) << (top + 1 - len(pattern))
 
-    >>> ending, starting = distances(["abc"], "xabd")
-    >>> ending.tolist(), starting.tolist()
-    ([[3, 3, 2, 1, 1]], [[2, 1, 2, 3, 3]])
-    """
-    forward, tops = _fields(patterns, 0)
-    width = tops[-1] + 2  # the guard bit lies between
-    backward, mirrored = _fields([pattern[::-1] for pattern in patterns], width)
-    tops += mirrored
-    fields = sum(((1 << len(p)) - 1) << (top + 1 - len(p)) for p, top in zip([*patterns] * 2, tops, strict=True))
-    plus, minus = fields, 0
-    raised: list[int] = []
-    lowered: list[int] = []
-    for first, last in zip(text, reversed(text), strict=True):
-        match = forward.get(first, 0) | backward.get(last, 0)
-        zero = ((((match & plus) + plus) ^ plus) | match | minus) & fields
-        up = minus | (fields ^ (zero | plus))
-        down = zero & plus
-        raised.append(up)
-        lowered.append(down)
-        up = (up << 1) & fields
-        plus = ((down << 1) & fields) | (fields ^ (zero | up))
-        minus = up & zero
-    change = _bits(raised, tops) - _bits(lowered, tops)
-    sizes = np.array([len(pattern) for pattern in patterns])[:, None]
-    count = len(patterns)
-    ending = np.hstack([sizes, sizes + np.cumsum(change[:count], axis=1)])
-    starting = np.hstack([sizes, sizes + np.cumsum(change[count:], axis=1)])[:, ::-1]
-    return ending, starting
+    def distances(self, text: str) -> tuple[Ints, Ints]:
+        """For each pattern and each offset j in `text`, the least distance to a piece that ends, or starts, at j.
+
+        Returns two arrays of shape (patterns, len(text) + 1) of Levenshtein distances (Sellers' recurrence):
+        element j of the first is the minimum over i <= j of the distance between the pattern and `text[i:j]`,
+        of the second the minimum over i >= j for `text[j:i]`.
+
+        >>> ending, starting = PatternIndex(["abc"]).distances("xabd")
+        >>> ending.tolist(), starting.tolist()
+        ([[3, 3, 2, 1, 1]], [[2, 1, 2, 3, 3]])
+        """
+        fields, forward, backward = self._fields, self._forward, self._backward
+        plus, minus = fields, 0
+        raised: list[int] = []
+        lowered: list[int] = []
+        for first, last in zip(text, reversed(text), strict=True):
+            match = forward.get(first, 0) | backward.get(last, 0)
+            zero = ((((match & plus) + plus) ^ plus) | match | minus) & fields
+            up = minus | (fields ^ (zero | plus))
+            down = zero & plus
+            raised.append(up)
+            lowered.append(down)
+            up = (up << 1) & fields
+            plus = ((down << 1) & fields) | (fields ^ (zero | up))
+            minus = up & zero
+        count = len(self._sizes)
+        found = np.empty((2 * count, len(text) + 1), dtype=np.int64)
+        found[:count, :1] = found[count:, :1] = self._sizes
+        np.cumsum(self._bits(raised) - self._bits(lowered), axis=1, out=found[:, 1:])
+        found[:count, 1:] += self._sizes
+        found[count:, 1:] += self._sizes
+        return found[:count], found[count:, ::-1]
+
+    def _bits(self, rows: Sequence[int]) -> Ints:
+        """The last bit of each pattern in each row: an array of shape (2 patterns, rows)."""
+        size = int(self._tops[-1]) // 8 + 1
+        packed = np.frombuffer(b"".join([row.to_bytes(size, "little") for row in rows]), dtype=np.uint8)
+        table = packed.reshape(len(rows), size).T
+        bits: Ints = (table[self._tops // 8] >> (self._tops % 8)[:, None] & 1).astype(np.int64)
+        return bits
 
 
 def _fields(patterns: Sequence[str], offset: int) -> tuple[dict[str, int], list[int]]:
@@ -63,13 +80,3 @@ def _fields(patterns: Sequence[str], offset: int) -> tuple[dict[str, int], list[
         tops.append(offset - 1)
         offset += 1
     return equal, tops
-
-
-def _bits(rows: Sequence[int], places: Sequence[int]) -> Ints:
-    """Bit `places[i]` of each row: an array of shape (places, rows)."""
-    size = places[-1] // 8 + 1
-    packed = np.frombuffer(b"".join(row.to_bytes(size, "little") for row in rows), dtype=np.uint8)
-    table = packed.reshape(len(rows), size).T
-    place = np.array(places)
-    bits: Ints = (table[place // 8] >> (place % 8)[:, None] & 1).astype(np.int64)
-    return bits

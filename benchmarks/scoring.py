@@ -1,0 +1,199 @@
+"""How fast is the scorer, and is its packing the best? Against serial CER (jiwer) and HiGHS (SciPy's milp).
+
+Scores 1,280 corrupted readings (320 prompts × 4) on one core and prints milliseconds an image, the worst
+image, and peak memory. Then gives the candidates of every image, the same ones, to the packing and to
+`scipy.optimize.milp`, and compares time and optimum image by image. Exits with 1 where an optimum differs.
+
+    python -m benchmarks.scoring [--seeds 4] [--errors 0.05] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import jiwer
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_array
+
+from benchmarks._readings import LANGUAGES, Damage, Damaged, damage, glyphs_of, pages
+from evalsuite.records import TextLine
+from evalsuite.scoring import rates, score_image
+from evalsuite.scoring.candidates import Alphabet, Candidate, Pattern, Patterns
+from evalsuite.scoring.matching import all_candidates
+from evalsuite.scoring.normalize import normalize, profile_named, simplified
+from evalsuite.scoring.packing import gain, pack
+from evalsuite.scoring.page import Page
+
+Times = dict[str, float]
+
+REPEATS = 3
+"""Packing and milp are run this often on each image; the fastest counts, for both."""
+
+
+def corrupted(how: Damage, seeds: int) -> tuple[list[Damaged], str]:
+    """`seeds` readings of every page."""
+    everything, source = pages()
+    glyphs = {language: glyphs_of(everything, language) for language in LANGUAGES}
+    found = []
+    for seed in range(seeds):
+        rng = random.Random(f"scoring-{seed}")
+        found += [damage(page, how, rng, glyphs[page.language]) for page in everything]
+    return found, source
+
+
+def timed(work: Callable[[Damaged], object], readings: Sequence[Damaged]) -> list[float]:
+    """Seconds that each reading takes, each done once."""
+    found = []
+    for reading in readings:
+        start = time.perf_counter()
+        work(reading)
+        found.append(time.perf_counter() - start)
+    return found
+
+
+def summary(seconds: Sequence[float]) -> Times:
+    """Milliseconds an image, and seconds in all."""
+    return {
+        "mean_ms": 1e3 * statistics.fmean(seconds),
+        "p50_ms": 1e3 * float(np.quantile(seconds, 0.5)),
+        "p99_ms": 1e3 * float(np.quantile(seconds, 0.99)),
+        "worst_ms": 1e3 * max(seconds),
+        "total_s": sum(seconds),
+    }
+
+
+def score(reading: Damaged) -> object:
+    """Our score."""
+    return score_image(reading.page.targets, reading.lines)
+
+
+def serial(reading: Damaged) -> float:
+    """Serial CER of the lines as listed against the targets in order; case and white space folded as in `standard`."""
+    return float(jiwer.cer(_flat(reading.page.targets), _flat([line.text for line in reading.lines])))
+
+
+def _flat(texts: Sequence[str]) -> str:
+    return "".join("".join(text.split()).casefold() for text in texts) or " "
+
+
+def candidates(targets: Sequence[str], lines: Sequence[TextLine]) -> tuple[list[Candidate], list[int]]:
+    """All candidates of an image and the lengths of its targets."""
+    profile, alphabet = profile_named("standard"), Alphabet()
+    patterns = Patterns(Pattern(normalize(target, profile), alphabet) for target in sorted(targets))
+    return all_candidates(Page(lines, profile, alphabet), patterns), [len(pattern.key) for pattern in patterns]
+
+
+def best_gain(found: Sequence[Candidate], lengths: Sequence[int]) -> tuple[int, float]:
+    """The greatest total gain by HiGHS, and the seconds that it took (the model's making not counted)."""
+    weights = np.array([gain(candidate, lengths[candidate.target]) for candidate in found])
+    rows = {("target", number): number for number in range(len(lengths))}
+    cells = []
+    for column, candidate in enumerate(found):
+        cells.append((candidate.target, column))
+        cells += [(rows.setdefault(("unit", unit), len(rows)), column) for unit in candidate.units]
+    at, columns = zip(*cells, strict=True)
+    matrix = csr_array((np.ones(len(cells)), (at, columns)), shape=(len(rows), len(found)))
+    constraints = LinearConstraint(matrix, -np.inf, 1)
+    seconds = float("inf")
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        answer = milp(
+            -weights,
+            constraints=constraints,
+            integrality=np.ones(len(found)),
+            bounds=Bounds(0, 1),
+            options={"mip_rel_gap": 0},
+        )
+        seconds = min(seconds, time.perf_counter() - start)
+    if answer.x is None:
+        raise RuntimeError(f"milp: {answer.message}")
+    return int(weights @ np.round(answer.x)), seconds
+
+
+def against_milp(readings: Sequence[Damaged]) -> dict[str, float]:
+    """Packing and milp on the same candidates: seconds, and whether both found the same optimum."""
+    ours, theirs, ratios, contested = [], [], [], 0
+    different = unproven = 0
+    for reading in readings:
+        found, lengths = candidates(reading.page.targets, reading.lines)
+        if not found:
+            continue
+        ours.append(min(timed(lambda _: pack(found, lengths), [reading] * REPEATS)))  # noqa: B023 - called at once
+        packing = pack(found, lengths)
+        best, seconds = best_gain(found, lengths)
+        theirs.append(seconds)
+        ratios.append(theirs[-1] / ours[-1])
+        contested += len(found) > len({c.target for c in found})
+        unproven += not packing.exact
+        different += sum(gain(c, lengths[c.target]) for c in packing.chosen) != best
+    return {
+        "images": len(ours),
+        "images_with_a_choice": contested,
+        "packing_mean_ms": 1e3 * statistics.fmean(ours),
+        "packing_worst_ms": 1e3 * max(ours),
+        "milp_mean_ms": 1e3 * statistics.fmean(theirs),
+        "milp_worst_ms": 1e3 * max(theirs),
+        "ratio_of_totals": sum(theirs) / sum(ours),
+        "ratio_median": statistics.median(ratios),
+        "ratio_worst_image": min(ratios),
+        "ratio_of_worst_times": max(theirs) / max(ours),
+        "different_optimum": different,
+        "not_proven": unproven,
+    }
+
+
+def main() -> int:
+    """Run and print; 1 where an optimum differs."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--errors", type=float, default=0.05)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    how = Damage(
+        errors=options.errors, split=0.3, merge=0.2, lost_space=0.2, extras=2, repeated=0.05, dropped=0.05, shuffle=True
+    )
+    readings, source = corrupted(how, options.seeds)
+    print(f"{len(readings)} readings of {source}")
+    print(f"damage: {asdict(how)}")
+    # What is loaded once a process is not the scorer's speed.
+    simplified("国")
+    for reading in readings[:10]:
+        score(reading)
+    serial(readings[0])
+    result: dict[str, object] = {"source": source, "readings": len(readings), "damage": asdict(how)}
+    for name, work in (("evalsuite", score), ("jiwer", serial)):
+        result[name] = row = summary(timed(work, readings))
+        print(f"{name:10}", "  ".join(f"{key} {value:.2f}" for key, value in row.items()))
+    accuracy = rates([score_image(reading.page.targets, reading.lines) for reading in readings]).character_accuracy
+    errors = statistics.fmean(min(serial(reading), 1) for reading in readings)
+    result |= {"character_accuracy": accuracy, "one_minus_serial_cer": 1 - errors}
+    print(f"character accuracy {accuracy:.4f}; 1 - serial CER (clipped, mean) {1 - errors:.4f}")
+    tracemalloc.start()
+    for reading in readings[: len(readings) // options.seeds]:
+        score(reading)
+    result["peak_mb"] = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    print(f"peak memory of scoring, Python and NumPy objects: {result['peak_mb']:.1f} MB")
+    result["milp"] = compared = against_milp(readings)
+    for key, value in compared.items():
+        print(f"  {key:22} {value:.3f}")
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return 1 if compared["different_optimum"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
