@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from evalsuite.report.build import build
+from evalsuite.report.conclusions import ClaimRow, VerdictRow
 from evalsuite.report.summary import ModelSummary, Slice, Summary, summarise
 from evalsuite.report.timing import PhaseSummary, Spread, TimingSummary
 
-__all__ = ["ModelSummary", "PhaseSummary", "Slice", "Spread", "Summary", "TimingSummary", "build", "summarise"]
+__all__ = [
+    "ClaimRow",
+    "ModelSummary",
+    "PhaseSummary",
+    "Slice",
+    "Spread",
+    "Summary",
+    "TimingSummary",
+    "VerdictRow",
+    "build",
+    "summarise",
+]

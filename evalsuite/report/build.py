@@ -17,7 +17,7 @@ import evalsuite
 from evalsuite import scoring
 from evalsuite.errors import EvalsuiteError
 from evalsuite.images import ImageError
-from evalsuite.report import charts, i18n, payload, shell, thumbnails, views
+from evalsuite.report import charts, conclusions, i18n, payload, shell, thumbnails, views
 from evalsuite.report.payload import Picture
 from evalsuite.report.summary import is_ceiling, summarise
 from evalsuite.report.text import visible
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evalsuite.records import Generation, Manifest, OcrSpec, Reading, Score, ScorerSpec
+    from evalsuite.report.conclusions import ClaimRow, VerdictRow
     from evalsuite.report.summary import Summary
     from evalsuite.report.views import AccuracyRow
 
@@ -44,26 +45,30 @@ def build(
     single_file: bool = False,
     ocr: OcrSpec | None = None,
     scorer: ScorerSpec | None = None,
+    verdicts: Sequence[VerdictRow] = (),
+    claims: Sequence[ClaimRow] = (),
 ) -> Path:
     """Write the report of the run in `folder` and return the path of its page.
 
     With `single_file`, that is `report.html`, which needs nothing beside it: it holds all figures, and of the
     images the worst, as thumbnails, up to `SINGLE_FILE_BYTES`. Otherwise it is `index.html` with `assets/`.
     The rows of `ocr` and `scorer` are shown; by default those that the run was planned with.
+    `verdicts` and `claims` are what gates and claim checks concluded; they stand above the figures.
 
     Raises:
         EvalsuiteError: when there is no run, its rows cannot be read, or the folder cannot be written.
     """
     store = RunStore.open(folder)
     run = _load(store, ocr or store.manifest.ocr, scorer or store.manifest.scorer)
+    said = (tuple(verdicts), tuple(claims))
     try:
         if single_file:
             page = folder / "report.html"
-            _write(page, render(run, _inline_pictures(run, store), shell.inlined(SCRIPTS, STYLES)))
+            _write(page, render(run, _inline_pictures(run, store), shell.inlined(SCRIPTS, STYLES), said))
         else:
             shell.copy_assets(folder / "assets", SCRIPTS, STYLES)
             page = folder / "index.html"
-            _write(page, render(run, _pictures(run, store), shell.linked(SCRIPTS, STYLES)))
+            _write(page, render(run, _pictures(run, store), shell.linked(SCRIPTS, STYLES), said))
     except OSError as error:
         raise EvalsuiteError(f"{folder}: the report cannot be written: {error.strerror}") from error
     return page
@@ -72,6 +77,9 @@ def build(
 def _write(page: Path, content: str) -> None:
     # Lone surrogates cannot be encoded; they can only come from file names, and are shown as question marks.
     page.write_text(content, encoding="utf-8", errors="replace")
+
+
+Conclusions = tuple[tuple["VerdictRow", ...], tuple["ClaimRow", ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +159,7 @@ def _accuracy(score: Score) -> float:
     return 0.0 if accuracy is None else accuracy
 
 
-def render(run: Run, pictures: Mapping[str, Picture], parts: shell.Shell) -> str:
+def render(run: Run, pictures: Mapping[str, Picture], parts: shell.Shell, said: Conclusions = ((), ())) -> str:
     """The page as HTML, with its data inside. Images without an entry in `pictures` failed, or are left out."""
     kept = [score for score in run.scores if parts.is_folder or score.key in pictures]
     data, boxes = payload.gallery(run.manifest, kept, run.generations, run.readings, pictures)
@@ -170,6 +178,8 @@ def render(run: Run, pictures: Mapping[str, Picture], parts: shell.Shell) -> str
             heading=heading,
             version=evalsuite.__version__,
             shell=parts,
+            verdicts=said[0],
+            claims=said[1],
             kept=len(kept),
             languages=i18n.LANGUAGES,
             words=payload.script_json({code: i18n.catalogue(code) for code in i18n.LANGUAGES}),
@@ -220,7 +230,13 @@ def _environment() -> jinja2.Environment:
     environment.filters["groupby_model"] = lambda rows: [
         list(group) for _, group in groupby(rows, lambda row: row.model)
     ]
-    environment.globals.update(t=i18n.element, ta=i18n.attribute, known_words=i18n.catalogue(i18n.DEFAULT))
+    environment.globals.update(
+        t=i18n.element,
+        ta=i18n.attribute,
+        known_words=i18n.catalogue(i18n.DEFAULT),
+        tone=conclusions.tone,
+        message=conclusions.message,
+    )
     return environment
 
 

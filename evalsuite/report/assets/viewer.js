@@ -43,9 +43,9 @@
 
   function strings(item) {
     return item.targets.map((target) => {
-      const wrong = target.errors + target.caseErrors;
-      const verdict = !target.matched ? t("diff.unmatched") : wrong === 0 ? t("diff.exact") : t("diff.errors", { n: wrong });
-      return el("div", { class: "string" }, el("p", { class: wrong || !target.matched ? "verdict bad-text" : "verdict" }, verdict), aligned(target, item.prompt.language));
+      const verdict = !target.matched ? t("diff.unmatched") : !target.exact ? t("diff.errors", { n: target.errors })
+        : target.caseErrors ? t("diff.case_only", { n: target.caseErrors }) : t("diff.exact");
+      return el("div", { class: "string" }, el("p", { class: target.exact ? "verdict" : "verdict bad-text" }, verdict), aligned(target, item.prompt.language));
     });
   }
 

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalsuite.records import Edit, TargetScore
+from evalsuite.report import payload
+
+ALIKE = (Edit(kind="equal", target="AB", read="AB"),)
+
+
+def target(*, case_errors=0, edits=ALIKE):
+    counts = {"substitutions": 0, "insertions": 0, "deletions": 0, "case_errors": case_errors}
+    return TargetScore(target="AB", length=2, matched=True, exact=True, edits=edits, **counts)
+
+
+@given(st.text())
+def test_no_string_ends_the_script_element_and_all_come_back(text):
+    block = payload.script_json({"text": text, text: 1} if text != "text" else {"text": text})
+    assert "<" not in block
+    assert json.loads(block)["text"] == (1 if text == "text" else text) or text == "text"
+
+
+def test_the_ways_out_of_a_script_element_are_closed():
+    block = payload.script_json(["</script>", "<!--", "]]>", "\x00", "\u2028"])
+    assert "<" not in block
+    assert "\x00" not in block
+    assert json.loads(block) == ["</script>", "<!--", "]]>", "\x00", "\u2028"]
+
+
+def test_a_target_read_letter_for_letter_is_one_digit():
+    assert payload._target(target()) == 0
+
+
+def test_a_target_read_with_another_case_or_form_keeps_its_edits():
+    read = target(
+        case_errors=1, edits=(Edit(kind="equal", target="A", read="A"), Edit(kind="case", target="B", read="b"))
+    )
+    assert payload._target(read) == [1, 0, 1, 1, [[0, "A", "A"], [1, "B", "b"]]]
+    split = target(edits=(Edit(kind="equal", target="A B", read="A\nB"),))
+    assert payload._target(split) == [1, 0, 0, 1, [[0, "A B", "A\nB"]]]
+
+
+def test_rows_name_their_model_prompt_and_command(handmade, tmp_path):
+    store = handmade.make_run(tmp_path / "run", outcome=handmade.noodes, models=(handmade.model("my model; rm -rf /"),))
+    scores = store.scores(store.manifest.ocr, store.manifest.scorer).read()
+    readings = {row.key: row for row in store.readings(store.manifest.ocr).read()}
+    data, boxes = payload.gallery(store.manifest, scores, store.last_generations(), readings, {})
+    assert data["models"][0]["command"] == "evalsuite run --model 'my model; rm -rf /'"
+    assert data["commands"] == {"signs": " --suite signs.yaml", "signs-zh": " --suite signs-zh.yaml"}
+    assert [row[:3] for row in data["rows"]] == [[0, 0, 0], [0, 1, 0], [0, 2, 0]]
+    neon = data["rows"][0]
+    assert neon[8:10] == [12, 1]  # characters, errors
+    assert neon[11] == [[1, 1, 0, 0, [[0, "NIGHT NOOD", "NIGHT NOOD"], [3, "L", ""], [0, "ES", "ES"]]]]
+    assert [line[:2] for line in boxes[0]] == [[payload.WITH_ERRORS, "NIGHT NOODES"]]
+    assert [line[0] for line in boxes[1]] == [payload.EXACT, payload.WITH_ERRORS, payload.NO_TARGET]
