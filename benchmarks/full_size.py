@@ -34,6 +34,7 @@ console = Console(width=160)
 
 BASE_IMAGES = 3
 WARM_UP = 2
+BASE_WARM_UP = 1
 ATTENTION = ("_native_cudnn", "_native_flash", "_native_efficient", "flash", "_flash_3")
 
 
@@ -89,7 +90,7 @@ def spec_of(preset: str, size: str, **runtime: Json) -> ModelSpec:
     )
 
 
-def plain_loop(pipeline: Any, spec: ModelSpec, prompts: list[Prompt], images: int) -> list[float]:
+def plain_loop(pipeline: Any, spec: ModelSpec, prompts: list[Prompt], images: int, warm_up: int) -> list[float]:
     """Seconds an image of a loop as anyone would write it around the pipeline, after warming up."""
     import torch
 
@@ -98,14 +99,14 @@ def plain_loop(pipeline: Any, spec: ModelSpec, prompts: list[Prompt], images: in
     call = call_arguments(pipeline, spec)
     wait: Callable[[], None] = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
     seconds = []
-    for number in range(WARM_UP + images):
+    for number in range(warm_up + images):
         wait()
         started = time.perf_counter()
         generator = torch.Generator("cpu").manual_seed(number)
         pipeline(prompt=prompts[number % len(prompts)].text, generator=generator, **call)
         wait()
         seconds.append(time.perf_counter() - started)
-    return seconds[WARM_UP:]
+    return seconds[warm_up:]
 
 
 def through_the_suite(
@@ -126,19 +127,20 @@ def through_the_suite(
 class Bench:
     """Draws with one family and keeps the rows."""
 
-    def __init__(self, results: Results, family: Family, prompts: list[Prompt], size: str, *, shallow: bool) -> None:
-        self.results, self.family, self.prompts, self.size, self.shallow = results, family, prompts, size, shallow
+    def __init__(self, results: Results, out: Path, family: Family, prompts: list[Prompt], *, shallow: bool) -> None:
+        self.results, self.out, self.family, self.prompts, self.shallow = results, out, family, prompts, shallow
+        self.size = "128x128" if shallow else "1024x1024"
         started = time.perf_counter()
         self.pipeline = build_pipeline(family, shallow=shallow)
         results.build_seconds[family.name] = time.perf_counter() - started
         self.plain: dict[str, float] = {}
 
-    def measure_preset(self, preset: str, images: int) -> None:
+    def measure_preset(self, preset: str, images: int, warm_up: int) -> None:
         """A preset by the plain loop, then by the suite, with its operations counted."""
         if "is_distilled" in self.pipeline.config:  # klein's pipeline leaves guidance out where it is set
             self.pipeline.register_to_config(is_distilled=preset == "flux2-klein-4b")
         spec = spec_of(preset, self.size)
-        seconds = plain_loop(self.pipeline, spec, self.prompts, images)
+        seconds = plain_loop(self.pipeline, spec, self.prompts, images, warm_up)
         self.plain[preset] = statistics.median(seconds)
         self.keep(
             Row(
@@ -151,17 +153,26 @@ class Bench:
             )
         )
         self.results.operations[preset] = count_operations(self.pipeline, spec, self.prompts[0].text)
-        self.measure(preset, "suite", images)
+        self.measure(preset, "suite", images, warm_up=warm_up)
 
-    def measure(self, preset: str, option: str, images: int, *, one_prompt: bool = False, **runtime: Json) -> None:
+    def measure(
+        self,
+        preset: str,
+        option: str,
+        images: int,
+        *,
+        warm_up: int = WARM_UP,
+        one_prompt: bool = False,
+        **runtime: Json,
+    ) -> None:
         """One way of drawing a preset, through the suite; a failure becomes a row that says why."""
         batch = int(runtime.get("batch", 1))
-        count, warm_up = images * batch, WARM_UP * batch
+        count, first_warm = images * batch, warm_up * batch
         prompts = self.prompts[:1] if one_prompt else self.prompts
-        requests = [(prompts[number % len(prompts)], number) for number in range(warm_up + count)]
+        requests = [(prompts[number % len(prompts)], number) for number in range(first_warm + count)]
         try:
             spec = spec_of(preset, self.size, **runtime)
-            timings, memory, first = through_the_suite(self.pipeline, spec, requests, warm_up)
+            timings, memory, first = through_the_suite(self.pipeline, spec, requests, first_warm)
         except EvalsuiteError as error:
             self.keep(Row(preset=preset, option=option, error=" ".join(str(error).split())[:300]))
             return
@@ -230,8 +241,7 @@ class Bench:
         try:
             yield True
         finally:
-            # Not `reset_attention_backend`: diffusers keeps the last choice for every model of the process.
-            set_attention(self.pipeline, "native")
+            self.pipeline.transformer.reset_attention_backend()
 
     def measure_enhancer(self, tokens: int) -> None:
         """Seconds a token of the prompt enhancer, which rewrites a prompt before it is drawn."""
@@ -246,8 +256,9 @@ class Bench:
         self.results.enhancer_seconds_per_token = elapsed / tokens
 
     def keep(self, row: Row) -> None:
-        """Remember a row and print it at once: a run that is cut short has still told what it knew."""
+        """Keep a row, in the file too, and print it: a run that is cut short has still told what it knew."""
         self.results.rows.append(row)
+        self.out.write_bytes(msgspec.json.format(msgspec.json.encode(self.results), indent=1))
         told = row.error or f"p50 {row.p50:.3f} s, p90 {row.p90:.3f} s, {row.ratio:.3f} of the plain loop"
         console.print(f"{row.preset}: {row.option}: {told}", markup=False, soft_wrap=True)
 
@@ -280,23 +291,24 @@ def main(
     family: Annotated[list[str] | None, typer.Option(help=f"Only these of {', '.join(FAMILIES)}.")] = None,
     images: Annotated[int, typer.Option(min=2, help="Warm images for the models of few steps.")] = 12,
     shallow: Annotated[bool, typer.Option("--shallow", help="Small copies at 128×128, for a CPU.")] = False,
+    base: Annotated[bool, typer.Option("--base/--no-base", help="The models of fifty steps too.")] = True,
     options: Annotated[bool, typer.Option("--options/--no-options", help="The speed options too.")] = True,
 ) -> None:
-    """Build, draw, time; write the figures as JSON after every family."""
+    """Build, draw, time; write the figures as JSON after every row."""
     prompts = list(suites.sample([prompt for suite in suites.load("signage-en") for prompt in suite.prompts], 8))
     here = hardware.describe(accelerator=True)
     rate = matmul_rate(512 if shallow else 8192)
     results = Results(hardware=here, line=hardware.line(here), shallow=shallow, matmul_flops=rate)
     console.print(f"{results.line}\nbfloat16 matrix product: {rate / 1e12:.1f} TFLOP/s", soft_wrap=True)
     for name in family or FAMILIES:
-        bench = Bench(results, FAMILIES[name], prompts, "128x128" if shallow else "1024x1024", shallow=shallow)
-        fast, base = FAMILIES[name].presets
-        bench.measure_preset(fast, images)
-        bench.measure_preset(base, BASE_IMAGES)
+        bench = Bench(results, out, FAMILIES[name], prompts, shallow=shallow)
+        fast, fifty_steps = FAMILIES[name].presets
+        bench.measure_preset(fast, images, WARM_UP)
+        if base:
+            bench.measure_preset(fifty_steps, BASE_IMAGES, BASE_WARM_UP)
         bench.measure_enhancer(16 if shallow else 128)
         if options:
             bench.measure_options(fast, images)
-        out.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1))
         del bench
         free_memory()
     show(results)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from evalsuite import __version__, console
+from evalsuite import __version__, cli_gate, console
 from evalsuite.errors import EvalsuiteError, ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from evalsuite.runs.session import RunResult
 
 app = typer.Typer(
@@ -25,6 +27,7 @@ suites_app = typer.Typer(no_args_is_help=True, help="The prompt suites: list, sh
 models_app = typer.Typer(no_args_is_help=True, help="The models that can be named.")
 app.add_typer(suites_app, name="suites")
 app.add_typer(models_app, name="models")
+app.add_typer(cli_gate.app)
 
 OcrOption = Annotated[str, typer.Option("--ocr", help="OCR engine: paddle, or paddle:DET_DIR,REC_DIR.")]
 ProfileOption = Annotated[str, typer.Option("--profile", help="Scoring profile: strict, standard or lenient.")]
@@ -73,7 +76,7 @@ def run(
         list[str] | None, typer.Option("--prompt", help="Only the prompt with this id; repeatable.")
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A sampler setting, e.g. steps=8 or size=768x1344; repeatable.")
+        list[str] | None, typer.Option("--set", help="Sampler settings, e.g. --set steps=8 size=768x1344.")
     ] = None,
     lora: Annotated[list[str] | None, typer.Option("--lora", help="PATH[:scale] of an adapter; repeatable.")] = None,
     transformer: Annotated[
@@ -83,6 +86,9 @@ def run(
     ocr: OcrOption = "paddle",
     profile: ProfileOption = "standard",
     ceiling: Annotated[bool, typer.Option("--ceiling/--no-ceiling", help="Draw the typeset reference too.")] = True,
+    interleave: Annotated[
+        bool, typer.Option("--interleave", help="Load the models together and draw in turns, to compare their speed.")
+    ] = False,
     workers: WorkersOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -105,6 +111,7 @@ def run(
             ocr=ocr,
             profile=profile,
             ceiling=ceiling,
+            interleave=interleave,
             workers=workers,
             watch=watch,
         )
@@ -245,10 +252,25 @@ def _conclude(result: RunResult) -> NoReturn:
     raise typer.Exit(ExitCode.OK)
 
 
+def spread_settings(arguments: Sequence[str]) -> list[str]:
+    """Write `--set steps=8 size=768x1344` as `--set steps=8 --set size=768x1344`, which is what Typer takes."""
+    spread: list[str] = []
+    setting = False
+    for argument in arguments:
+        if setting and spread[-1] != "--set" and "=" in argument and not argument.startswith("-"):
+            spread.append("--set")
+        elif argument == "--set":
+            setting = True
+        elif argument.startswith("-") or "=" not in argument:
+            setting = False
+        spread.append(argument)
+    return spread
+
+
 def main() -> None:
     """Entry point: runs a command; what the user can mend is one line and a documented exit code."""
     try:
-        app()
+        app(spread_settings(sys.argv[1:]))
     except EvalsuiteError as error:
         console.error(str(error))
         sys.exit(int(error.exit_code))

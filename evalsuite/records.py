@@ -133,7 +133,8 @@ class Timing(Record, frozen=True, kw_only=True):
     """Seconds for one image. In a batch, every image carries its share (batch time / batch size).
 
     `steps` are the denoising steps in order. A `warmup` image (first after load, resume or a change of
-    shape) is kept but left out of timing statistics.
+    shape) is kept but left out of timing statistics. `load` is on the first image after loading only: the
+    seconds from the weights' files to a pipeline on its device; they are no part of `total`.
     """
 
     total: float
@@ -141,6 +142,7 @@ class Timing(Record, frozen=True, kw_only=True):
     steps: tuple[float, ...] = ()
     batch: int = 1
     warmup: bool = False
+    load: float | None = None
 
 
 class Memory(Record, frozen=True, kw_only=True):

@@ -8,6 +8,8 @@ import sys
 import pytest
 from PIL import Image
 
+from evalsuite.cli import spread_settings
+
 
 def evalsuite(*arguments: str, cwd=None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "evalsuite", *arguments]
@@ -103,3 +105,23 @@ def test_help_starts_without_the_heavy_libraries():
     code = f"import sys, evalsuite.cli; print([name for name in '{heavy}'.split() if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_several_settings_may_follow_one_set():
+    given = ["run", "--set", "steps=8", "guidance=1.5", "--model", "a", "--set", "size=64x64", "-q"]
+    assert spread_settings(given) == [
+        "run", "--set", "steps=8", "--set", "guidance=1.5", "--model", "a", "--set", "size=64x64", "-q",
+    ]  # fmt: skip
+    assert spread_settings(["score", "a=b", "--targets", "c=d.txt"]) == ["score", "a=b", "--targets", "c=d.txt"]
+
+
+def test_settings_without_a_model_that_takes_them_are_an_error(tmp_path):
+    done = evalsuite("run", "--model", "typeset", "--set", "steps=8", "guidance=1", cwd=tmp_path)
+    assert_one_clear_line(done, "--set")
+
+
+def test_real_presets_without_weights_say_how_to_get_them(tmp_path):
+    done = evalsuite(
+        "run", "--model", "flux2-klein-4b", "--model", "ernie-image-turbo", "--suite", "signage-en", cwd=tmp_path
+    )
+    assert_one_clear_line(done, "black-forest-labs/FLUX.2-klein-4B", "hf download", "GB")

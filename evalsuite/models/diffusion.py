@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.base import Drawing
@@ -31,6 +34,7 @@ class DiffusionModel:
         self._stack: ExitStack | None = None
         self._session: DrawingSession | None = None
         self._load_seconds: float | None = None
+        self._load_told = False
 
     @classmethod
     def from_pipeline(cls, pipeline: Any, spec: ModelSpec) -> Self:
@@ -72,6 +76,7 @@ class DiffusionModel:
             self._session = stack.enter_context(DrawingSession.open(pipeline, self._spec, device))
             self._stack = stack.pop_all()
         self._load_seconds = time.perf_counter() - started
+        self._load_told = False
         return self
 
     def __exit__(
@@ -100,7 +105,14 @@ class DiffusionModel:
             drawings = self._attempt(self._session, batch)
             if len(batch) > 1 and drawings[0].error is not None:
                 drawings = [self._attempt(self._session, [request])[0] for request in batch]
-            yield from drawings
+            yield from map(self._with_load_time, drawings)
+
+    def _with_load_time(self, drawing: Drawing) -> Drawing:
+        """Put the load time on record with the first timed image after it."""
+        if self._load_told or drawing.timing is None:
+            return drawing
+        self._load_told = True
+        return replace(drawing, timing=msgspec.structs.replace(drawing.timing, load=self._load_seconds))
 
     def _attempt(self, session: DrawingSession, batch: Batch) -> list[Drawing]:
         import torch

@@ -173,8 +173,12 @@ def set_attention(pipeline: Any, name: str) -> None:
     """
     if name.endswith("_hub"):
         raise EvalsuiteError(f"attention={name}: would download and run code; install the kernel and use another name")
+    from diffusers.models.attention_dispatch import attention_backend
+
     try:
-        pipeline.transformer.set_attention_backend(name)
+        # diffusers would also make it the default of every other model in the process; the block undoes that.
+        with attention_backend("native"):
+            pipeline.transformer.set_attention_backend(name)
     except (ValueError, RuntimeError, ImportError, AttributeError) as error:
         raise EvalsuiteError(f"attention={name}: {error}") from error
 

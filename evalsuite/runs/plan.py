@@ -68,7 +68,7 @@ def plan_prompts(
         seeds=seeds,
         ocr=ocr.resolve(ocr_name).spec,
         scorer=scoring.scorer_spec(profile),
-        environment=hardware.describe(),
+        environment=hardware.describe(accelerator=any(model.spec.kind == "diffusion" for model in models)),
     )
     return Plan(manifest, tuple(models), tuple(_folder_notices(models, prompts, seeds)))
 

@@ -78,6 +78,7 @@ def test_warm_up_is_the_first_image_after_loading_and_after_another_batch_size(o
     for _ in range(2):  # loading again warms up again
         drawings = draw(model, *requests)
         assert [drawing.timing.warmup for drawing in drawings] == [True, True, False, False, True]
+        assert [drawing.timing.load for drawing in drawings] == [model.load_seconds, None, None, None, None]
     assert model.load_seconds > 0
 
 

@@ -266,6 +266,14 @@ def test_tiles_and_slices_of_the_autoencoder(open_model, prompt):
     assert np.abs(sliced[0] - plain).max() <= 1
 
 
+def test_a_back_end_chosen_for_one_model_is_not_the_next_models_default(open_model):
+    from diffusers.models.attention_dispatch import _AttentionBackendRegistry
+
+    before = _AttentionBackendRegistry.get_active_backend()[0]
+    with open_model("klein", "attention=_native_math"):
+        assert _AttentionBackendRegistry.get_active_backend()[0] == before
+
+
 def test_attention_back_ends_are_chosen_by_name(open_model, prompt):
     plain = image_of(open_model("klein"), prompt)
     assert np.abs(image_of(open_model("klein", "attention=_native_math"), prompt) - plain).max() <= 1
