@@ -7,12 +7,16 @@ from evalsuite.ocr.base import OcrEngine, OcrError
 
 __all__ = ["ENGINES", "OcrEngine", "OcrError", "resolve"]
 
-ENGINES = {"paddle": "PP-OCRv6 small on ONNX Runtime, offline; paddle:DET_DIR,REC_DIR for other PP-OCR models"}
+ENGINES = {
+    "paddle": "PP-OCRv6 small on ONNX Runtime, offline; paddle:DET_DIR,REC_DIR for other PP-OCR models",
+    "qwen2.5-vl": "Qwen2.5-VL-7B-Instruct as LongText-Bench asks it, from the hub cache; qwen2.5-vl:FOLDER for a "
+    "local copy; qwen2.5-vl:server=URL,model=NAME for one behind an OpenAI-compatible server",
+}
 """The OCR engines by name, with a line on each."""
 
 
 def resolve(name: str) -> OcrEngine:
-    """The OCR engine that a name such as `paddle` or `paddle:DET_DIR,REC_DIR` stands for, not yet loaded.
+    """The OCR engine that a name such as `paddle` or `qwen2.5-vl:FOLDER,batch=8` stands for, not yet loaded.
 
     Raises:
         EvalsuiteError: for an unknown engine, or one whose weights are missing.
@@ -22,4 +26,12 @@ def resolve(name: str) -> OcrEngine:
         from evalsuite.ocr.paddle import PaddleReader
 
         return PaddleReader.parse(arguments)
+    if engine == "qwen2.5-vl":
+        if any(piece.startswith("server=") for piece in arguments.split(",")):
+            from evalsuite.ocr.served import ServedReader
+
+            return ServedReader.parse(arguments)
+        from evalsuite.ocr.vlm import QwenReader
+
+        return QwenReader.parse(arguments)
     raise EvalsuiteError(f"unknown OCR engine {name!r}; known: {', '.join(ENGINES)}")

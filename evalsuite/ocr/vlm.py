@@ -1,0 +1,256 @@
+"""Qwen2.5-VL as a reader, as LongText-Bench and OneIG-Bench use it, through transformers.
+
+The prompt, the limit of new tokens, bfloat16, and the generation settings of the checkpoint are those of
+`textbench/evaluate_text_reward.py` of X-Omni-Team/X-Omni at 2b8237b; that the published figures read one image
+at a time is why `batch` is 1 unless asked otherwise (padding changes the last bits of bfloat16). The image
+enters as there: sides rounded to multiples of 28 pixels, bicubic.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import inspect
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from evalsuite.errors import EvalsuiteError
+from evalsuite.images import ImageError, to_rgb
+from evalsuite.models.weights import files_digest
+from evalsuite.ocr.base import OcrError
+from evalsuite.ocr.many import Answer, Source, lines_of
+from evalsuite.ocr.options import parse_options, whole_number
+from evalsuite.ocr.vlm_folder import NAME, VlmFolder, cached_folder, open_folder
+from evalsuite.ocr.weights import OcrUnavailableError
+from evalsuite.records import Json, OcrSpec, TextLine
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PROMPT = (
+    "Recognize the text in the image, only reply with the text content, but avoid repeating previously mentioned "
+    "content. If no text is recognized, please reply with 'No text recognized'."
+)
+"""What LongText-Bench and OneIG-Bench ask, word for word."""
+MAX_NEW_TOKENS = 1024
+"""LongText-Bench's limit; what a model writes beyond it is cut off."""
+
+_IMAGE_TOKEN = "<|image_pad|>"  # noqa: S105 - a token of the vocabulary
+_PRECISIONS = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+
+
+class QwenReader:
+    """Reads an image by asking Qwen2.5-VL for its text. No places, no confidences.
+
+    The model loads on the first read. Sampling, where the checkpoint's generation settings ask for it, is seeded
+    anew for every batch, so that a reading depends on nothing that was read before.
+    """
+
+    def __init__(
+        self, folder: VlmFolder, *, batch: int = 1, device: str = "auto", precision: str = "bf16", seed: int = 0
+    ) -> None:
+        self._folder = folder
+        self._batch = batch
+        self._device = device
+        self._precision = precision
+        self._seed = seed
+        self._loaded: _Loaded | None = None
+        text = folder.config.get("text_config", folder.config)
+        settings: dict[str, Json] = {
+            "model": folder.origin,
+            "hidden_size": text.get("hidden_size"),
+            "layers": text.get("num_hidden_layers"),
+            "prompt": PROMPT,
+            "max_new_tokens": MAX_NEW_TOKENS,
+            "generation": dict(sorted(folder.generation.items())),
+            "precision": precision,
+            "batch": batch,
+        }
+        if folder.generation.get("do_sample"):
+            settings["seed"] = seed
+        self._spec = OcrSpec(
+            name=NAME,
+            weights_digest=files_digest(folder.files()),
+            settings=settings,
+            versions={name: importlib.metadata.version(name) for name in ("torch", "transformers")},
+        )
+
+    @classmethod
+    def parse(cls, arguments: str = "") -> Self:
+        """The reader for `qwen2.5-vl[:FOLDER][,batch=N][,device=D][,precision=bf16|fp16|fp32][,seed=N]`.
+
+        Without a folder it is Qwen2.5-VL-7B-Instruct from the hub cache, at the pinned revision.
+
+        Raises:
+            OcrUnavailableError: when transformers, torch or the weights are missing.
+            EvalsuiteError: for an unknown option or a folder that holds something else.
+        """
+        for library in ("torch", "transformers"):
+            if importlib.util.find_spec(library) is None:
+                raise OcrUnavailableError(f"{NAME} needs {library}; run: pip install 'evalsuite[models]'")
+        first, _, rest = arguments.partition(",")
+        folder, given = ("", arguments) if "=" in first else (first, rest)
+        options = parse_options(NAME, given, {"batch": "1", "device": "auto", "precision": "bf16", "seed": "0"})
+        if options["precision"] not in _PRECISIONS:
+            raise EvalsuiteError(f"{NAME}: precision={options['precision']}: one of {', '.join(_PRECISIONS)}")
+        batch, seed = whole_number(NAME, options, "batch", 1, 256), whole_number(NAME, options, "seed", 0, 2**32 - 1)
+        found = open_folder(Path(folder).expanduser(), f"folder {Path(folder).name}") if folder else cached_folder()
+        return cls(found, batch=batch, device=options["device"], precision=options["precision"], seed=seed)
+
+    @property
+    def spec(self) -> OcrSpec:
+        """Checkpoint, weights digest, prompt, generation settings and library versions."""
+        return self._spec
+
+    def read(self, image: Image) -> tuple[TextLine, ...]:
+        """The text lines of an image, without places.
+
+        Raises:
+            OcrError: when the image cannot be taken in or the model fails.
+        """
+        try:
+            rgb = to_rgb(image)
+        except ImageError as error:
+            raise OcrError(str(error)) from error
+        return lines_of(self._answers([rgb])[0])
+
+    def read_many(self, sources: Sequence[Source]) -> Iterator[tuple[int, Answer]]:
+        """The answers in order, `batch` images at a time. See `ManyReader`.
+
+        Where a batch fails, its images are read one by one, so that one bad image spoils no other.
+        """
+        for start in range(0, len(sources), self._batch):
+            opened: dict[int, Image] = {}
+            for index in range(start, min(start + self._batch, len(sources))):
+                try:
+                    opened[index] = to_rgb(sources[index]())
+                except ImageError as error:
+                    yield index, Answer(error=str(error))
+            if opened:
+                yield from self._read_batch(opened)
+
+    def _read_batch(self, images: dict[int, Image]) -> Iterator[tuple[int, Answer]]:
+        started = time.perf_counter()
+        try:
+            texts = self._answers(list(images.values()))
+        except OcrError as error:
+            if len(images) == 1:
+                yield next(iter(images)), Answer(error=str(error), seconds=time.perf_counter() - started)
+                return
+            for index, image in images.items():
+                yield from self._read_batch({index: image})
+            return
+        seconds = (time.perf_counter() - started) / len(images)
+        for index, text in zip(images, texts, strict=True):
+            yield index, Answer(lines_of(text), seconds=seconds)
+
+    def _answers(self, images: list[Image]) -> list[str]:
+        if self._loaded is None:
+            self._loaded = _load(self._folder, self._device, self._precision)
+        try:
+            texts = self._loaded.generate(images, self._seed)
+        except (RuntimeError, ValueError) as error:  # CUDA out of memory is a RuntimeError
+            raise OcrError(
+                f"Qwen2.5-VL failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            ) from error
+        if len(texts) != len(images):
+            raise OcrError(f"Qwen2.5-VL gave {len(texts)} answers for {len(images)} images")
+        return texts
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """The model with what turns images into its inputs and its outputs into text.
+
+    transformers' own processor class is not used: it asks for the video processor, which needs torchvision.
+    """
+
+    model: Any
+    tokenizer: Any
+    images: Any
+    question: str
+
+    def generate(self, images: list[Image], seed: int) -> list[str]:
+        import torch
+
+        pixels = self.images(images=images, return_tensors="pt")
+        grids = pixels["image_grid_thw"]
+        merged = self.images.merge_size**2
+        texts = [self.question.replace(_IMAGE_TOKEN, _IMAGE_TOKEN * (int(grid.prod()) // merged)) for grid in grids]
+        inputs = dict(self.tokenizer(texts, padding=True, padding_side="left", return_tensors="pt"))
+        inputs |= {"pixel_values": pixels["pixel_values"], "image_grid_thw": grids}
+        if "mm_token_type_ids" in inspect.signature(self.model.forward).parameters:
+            pad = self.tokenizer.convert_tokens_to_ids(_IMAGE_TOKEN)
+            inputs["mm_token_type_ids"] = (inputs["input_ids"] == pad).int()
+        device = self.model.device
+        moved = {
+            key: value.to(device, self.model.dtype) if key == "pixel_values" else value.to(device)
+            for key, value in inputs.items()
+        }
+        devices = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices), torch.inference_mode():
+            torch.manual_seed(seed)
+            tokens = self.model.generate(**moved, max_new_tokens=MAX_NEW_TOKENS)
+        answers = tokens[:, moved["input_ids"].shape[1] :]
+        return list(self.tokenizer.batch_decode(answers, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+
+def _load(folder: VlmFolder, device: str, precision: str) -> _Loaded:
+    import torch
+    from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    try:
+        from transformers import Qwen2VLImageProcessorPil
+    except ImportError as error:
+        raise OcrUnavailableError(
+            f"{NAME} needs a newer transformers than {importlib.metadata.version('transformers')}: "
+            "pip install --upgrade transformers"
+        ) from error
+    try:
+        model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+            folder.path, dtype=getattr(torch, _PRECISIONS[precision]), local_files_only=True, use_safetensors=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder.path, local_files_only=True)
+        images = Qwen2VLImageProcessorPil.from_pretrained(folder.path, local_files_only=True)
+        question = tokenizer.apply_chat_template(
+            [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]}],
+            chat_template=_chat_template(folder.path, tokenizer),
+            tokenize=False,
+            add_generation_prompt=True,
+        )
+        model = model.to(_device(device)).eval()
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise EvalsuiteError(f"{folder.path}: cannot be loaded as Qwen2.5-VL: {error}") from error
+    if question.count(_IMAGE_TOKEN) != 1:
+        raise EvalsuiteError(
+            f"{folder.path}: its chat template has {question.count(_IMAGE_TOKEN)} places for an image, not 1"
+        )
+    return _Loaded(model, tokenizer, images, question)
+
+
+def _chat_template(folder: Path, tokenizer: Any) -> str:
+    """The template that knows images: beside the tokenizer in older checkpoints, whose own one is for text alone."""
+    jinja, older = folder / "chat_template.jinja", folder / "chat_template.json"
+    if jinja.is_file():
+        return jinja.read_text(encoding="utf-8")
+    if older.is_file():
+        return str(json.loads(older.read_text(encoding="utf-8"))["chat_template"])
+    if not tokenizer.chat_template:
+        raise ValueError("it has no chat template (chat_template.jinja or chat_template.json)")
+    return str(tokenizer.chat_template)
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name != "auto":
+        return name
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -1,0 +1,373 @@
+"""The served reader against a loopback server that answers as a script says."""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import io
+import json
+import multiprocessing
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+from PIL import Image
+
+import evalsuite
+from evalsuite import ocr
+from evalsuite.errors import EvalsuiteError
+from evalsuite.images import ImageError
+from evalsuite.ocr.base import OcrEngine, OcrError
+from evalsuite.ocr.many import ManyReader
+from evalsuite.records import OcrSpec
+from evalsuite.runs.store import RunStore
+
+pytest.importorskip("httpx2", reason="httpx2 is not installed (evalsuite[server])")
+pytest.importorskip("tenacity", reason="tenacity is not installed (evalsuite[server])")
+
+from evalsuite.ocr import served
+from evalsuite.ocr.served import OcrServerError
+from evalsuite.ocr.vlm import PROMPT
+
+
+def completion(text: object) -> bytes:
+    return json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Answers the requests with the entries of `script` in turn, and with the last one from then on.
+
+    An entry is the text of a good answer, a number (an HTTP status), bytes (a body with status 200), or a
+    function of the request handler that does as it likes.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.script: list[object] = ["OPEN"]
+        self.requests: list[dict] = []
+        self.headers: list[dict] = []
+        self.headers_out: dict[str, str] = {}
+        self.under_way = self.most_under_way = 0
+        self.seconds = 0.0
+        self.lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return f"qwen2.5-vl:server=http://127.0.0.1:{self.server_port},model=tiny"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Server
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.lock:
+            entry = self.server.script[min(len(self.server.requests), len(self.server.script) - 1)]
+            self.server.requests.append(body | {"path": self.path})
+            self.server.headers.append(dict(self.headers))
+            self.server.under_way += 1
+            self.server.most_under_way = max(self.server.most_under_way, self.server.under_way)
+        time.sleep(self.server.seconds)
+        with self.server.lock:
+            self.server.under_way -= 1
+        if callable(entry):
+            entry(self)
+        elif isinstance(entry, int):
+            self.answer(entry, b"<html>sorry</html>", "text/html", **self.server.headers_out)
+        else:
+            self.answer(200, completion(entry) if isinstance(entry, str) else entry, "application/json")
+
+    def answer(self, status: int, body: bytes, kind: str, **headers: str) -> None:
+        self.send_response(status)
+        for key, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def hang(_: Handler) -> None:
+    time.sleep(2)
+
+
+def drip(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    for _ in range(20):
+        handler.wfile.write(b" ")
+        time.sleep(0.2)
+
+
+def hang_up(handler: Handler) -> None:
+    handler.connection.close()
+
+
+def half(handler: Handler) -> None:
+    """Half of the announced bytes, then the end."""
+    body = completion("OPEN")
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body[: len(body) // 2])
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(served, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(served, "LONGEST_PAUSE", 0.05)
+    with Server() as running:
+        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+PICTURE = Image.new("RGB", (20, 10), "red")
+
+
+def texts(lines) -> list[str]:
+    return [line.text for line in lines]
+
+
+def test_the_question_is_the_benchmarks_with_the_picture_as_it_is(server):
+    server.script = ["GRAND OPENING\n\n  Open Daily \n"]
+    reader = ocr.resolve(server.name)
+    assert isinstance(reader, OcrEngine)
+    assert isinstance(reader, ManyReader)
+    assert texts(reader.read(PICTURE)) == ["GRAND OPENING", "  Open Daily "]
+    (request,) = server.requests
+    assert (request["path"], request["model"], request["max_tokens"]) == ("/v1/chat/completions", "tiny", 1024)
+    assert (request["temperature"], request["repetition_penalty"]) == (0, 1.05)
+    picture, question = request["messages"][0]["content"]
+    assert question == {"type": "text", "text": PROMPT}
+    scheme, data = picture["image_url"]["url"].split(",")
+    assert scheme == "data:image/png;base64"
+    assert Image.open(io.BytesIO(base64.b64decode(data))).tobytes() == PICTURE.tobytes()
+    assert "Authorization" not in server.headers[0]
+
+
+def test_an_answer_without_text_is_an_empty_reading_and_the_key_comes_from_the_environment(server, monkeypatch):
+    monkeypatch.setenv(served.KEY_VARIABLE, "secret")
+    server.script = [""]
+    reader = ocr.resolve(server.name)
+    assert reader.read(PICTURE) == ()
+    assert server.headers[0]["Authorization"] == "Bearer secret"
+    assert "secret" not in str(reader.spec)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        (500, "HTTP 500"),
+        (429, "HTTP 429"),
+        (b"<html><body>Gateway</body></html>", "not JSON but application/json: '<html>"),
+        (completion("OPEN")[:30], "not JSON"),
+        (b"", "not JSON but application/json: an empty answer"),
+        (b'{"choices": []}', "JSON, but no chat completion"),
+        (b"[1, 2]", "JSON, but no chat completion"),
+        (completion(None), "a chat completion without text"),
+        (half, "RemoteProtocolError"),
+        (hang_up, "RemoteProtocolError"),
+    ],
+)
+def test_trouble_that_passes_is_tried_again_and_counted(server, trouble, reason):
+    server.script = [trouble, trouble, "OPEN"]
+    ((index, answer),) = ocr.resolve(server.name).read_many([lambda: PICTURE])
+    assert (index, texts(answer.lines), answer.error) == (0, ["OPEN"], None)
+    assert len(server.requests) == 3
+    (finding,) = answer.findings
+    assert finding.code == "read-retried"
+    assert finding.message.startswith("read at attempt 3, after: ")
+    assert finding.message.count(reason) == 2
+
+
+@pytest.mark.parametrize(("trouble", "reason"), [(503, "HTTP 503"), (b"{", "not JSON"), (half, "RemoteProtocolError")])
+def test_trouble_that_stays_is_an_error_of_the_image_never_an_empty_text(server, trouble, reason):
+    server.script = [trouble]
+    with pytest.raises(OcrError, match=rf"http://127.0.0.1:\d+ failed all 3 attempts: .*{reason}"):
+        ocr.resolve(server.name + ",attempts=3").read(PICTURE)
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("trouble", [hang, drip])
+def test_a_server_that_never_ends_its_answer_runs_into_the_time_out(server, trouble):
+    server.script = [trouble]
+    started = time.monotonic()
+    with pytest.raises(OcrError, match="failed all 1 attempts: no whole answer within 1 s"):
+        ocr.resolve(server.name + ",attempts=1,timeout=1").read(PICTURE)
+    assert time.monotonic() - started < 2.5
+
+
+def test_the_pause_doubles_and_the_server_may_name_it(server, monkeypatch):
+    waited: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: waited.append(seconds) if seconds else None)
+    monkeypatch.setattr(served, "FIRST_PAUSE", 0.5)
+    monkeypatch.setattr(served, "LONGEST_PAUSE", 6.0)
+    server.script = [500]
+    with pytest.raises(OcrError):
+        ocr.resolve(server.name).read(PICTURE)
+    assert [0.5 * 2**n <= pause <= 0.5 * 2**n + 0.5 for n, pause in enumerate(waited)] == [True] * 4
+    waited.clear()
+    server.headers_out = {"Retry-After": "2"}
+    with pytest.raises(OcrError):
+        ocr.resolve(server.name).read(PICTURE)
+    server.headers_out = {"Retry-After": "3600"}
+    with pytest.raises(OcrError):
+        ocr.resolve(server.name + ",attempts=2").read(PICTURE)
+    assert waited == [2.0] * 4 + [6.0]
+
+
+def test_what_will_never_work_stops_at_once_and_says_what_to_do(server):
+    for status, advice in ((401, served.KEY_VARIABLE), (404, "no such model")):
+        server.script = [status]
+        before = len(server.requests)
+        with pytest.raises(OcrServerError, match=rf"model 'tiny'\): HTTP {status}: .*{advice}.*sorry"):
+            ocr.resolve(server.name).read(PICTURE)
+        assert len(server.requests) == before + 1
+
+
+def test_a_refused_image_is_its_own_error_and_not_tried_again(server):
+    server.script = [400, "OPEN"]
+    reader = ocr.resolve(server.name)
+    with pytest.raises(OcrError, match="HTTP 400: '<html>sorry</html>'"):
+        reader.read(PICTURE)
+    assert texts(reader.read(PICTURE)) == ["OPEN"]
+
+
+def test_an_answer_that_is_far_too_long_is_refused(server, monkeypatch):
+    monkeypatch.setattr(served, "MAX_ANSWER_BYTES", 1000)
+    server.script = ["x" * 5000]
+    with pytest.raises(OcrError, match="more than 1,000 bytes"):
+        ocr.resolve(server.name).read(PICTURE)
+
+
+def test_a_server_that_fails_on_every_image_stops_the_run(server):
+    server.script = [500]
+    reader = ocr.resolve(server.name + ",attempts=1,concurrency=1")
+    answers = []
+    with pytest.raises(OcrServerError, match="the last 5 images failed at every attempt"):
+        answers.extend(reader.read_many([lambda: PICTURE] * 50))
+    assert 5 <= len(server.requests) <= 7  # a further one may have been under way
+    assert [answer.error is not None for _, answer in answers] == [True] * 4
+
+
+def test_nobody_at_the_address(server):
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(OcrError, match="failed all 2 attempts: ConnectError"):
+        ocr.resolve(server.name + ",attempts=2").read(PICTURE)
+
+
+def test_many_requests_are_under_way_at_once_but_no_more_than_asked(server):
+    server.seconds = 0.1
+    started = time.monotonic()
+    answers = dict(ocr.resolve(server.name + ",concurrency=6").read_many([lambda: PICTURE] * 18))
+    assert sorted(answers) == list(range(18))
+    assert all(texts(answer.lines) == ["OPEN"] for answer in answers.values())
+    assert 3 <= server.most_under_way <= 6
+    assert time.monotonic() - started < 1.4  # one after the other it takes 1.8 s
+
+
+def test_an_image_that_cannot_be_opened_is_its_own_error(server):
+    def broken() -> Image.Image:
+        raise ImageError("x.png: not a readable image")
+
+    answers = dict(ocr.resolve(server.name).read_many([lambda: PICTURE, broken]))
+    assert texts(answers[0].lines) == ["OPEN"]
+    assert answers[1].error == "x.png: not a readable image"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("server=", "an address such as"),
+        ("server=ftp://here", "an address such as"),
+        ("server=http://", "an address such as"),
+        ("server=http://h:99999", "an address such as"),
+        ("server=http://user:pass@h", "an address such as"),
+        ("server=http://h,model=", "the name under which the server has"),
+        ("server=http://h,modell=x", "option 'modell=x': known: server=…, model=…"),
+        ("server=http://h,server=http://i", "option 'server' is given twice"),
+        ("server=http://h,attempts=0", "attempts=0: a whole number from 1 to 20"),
+        ("server=http://h,timeout=soon", "timeout=soon: a whole number"),
+    ],
+)
+def test_options_that_are_wrong_are_named(arguments, message):
+    with pytest.raises(EvalsuiteError, match=message):
+        ocr.resolve(f"qwen2.5-vl:{arguments}")
+
+
+def test_readings_are_told_apart_by_model_and_question_not_by_address():
+    one = ocr.resolve("qwen2.5-vl:server=http://a:1/v1/,model=m,concurrency=2").spec
+    other = ocr.resolve("qwen2.5-vl:server=https://b,model=m,timeout=7").spec
+    assert one.digest == other.digest
+    assert one.versions["server"] == "http://a:1"
+    assert one.name == "qwen2.5-vl-served"
+    assert one.settings["weights"] == "unverified"
+    assert ocr.resolve("qwen2.5-vl:server=http://a,model=n").spec.digest != one.digest
+
+
+def _spec_elsewhere(name: str) -> OcrSpec:
+    return ocr.resolve(name).spec
+
+
+def test_another_process_resolves_the_same_reader_from_its_name():
+    name = "qwen2.5-vl:server=http://127.0.0.1:8000,model=NAME"
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert pool.submit(_spec_elsewhere, name).result() == ocr.resolve(name).spec
+
+
+# --- In a run ----------------------------------------------------------------------------------------
+
+SUITE = """\
+suite: small
+language: en
+prompts:
+  - {id: one, text: 'A sign "OPEN".', targets: [OPEN]}
+  - {id: two, text: 'A sign "SALE".', targets: [SALE]}
+  - {id: three, text: 'A sign "CAFE".', targets: [CAFE]}
+"""
+
+
+@pytest.fixture
+def images(tmp_path) -> str:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in ("one", "two", "three"):
+        PICTURE.save(folder / f"{name}_0.png")
+    (tmp_path / "small.yaml").write_text(SUITE)
+    return f"folder:{folder}"
+
+
+def test_a_run_keeps_what_was_read_when_the_server_breaks_and_goes_on_from_there(server, images, tmp_path):
+    server.script = ["OPEN", 404, 404]
+    arguments = {"out": tmp_path / "run", "ceiling": False, "workers": 1, "ocr": server.name + ",concurrency=1"}
+    with pytest.raises(OcrServerError, match="HTTP 404"):
+        evalsuite.run([images], [str(tmp_path / "small.yaml")], **arguments)
+    store = RunStore.open(tmp_path / "run")
+    rows = store.readings(store.manifest.ocr).read()
+    assert [texts(row.lines) for row in rows] == [["OPEN"]]
+    server.requests.clear()
+    server.script = ["SALE", "CAFE"]
+    result = evalsuite.run([images], [str(tmp_path / "small.yaml")], **arguments)
+    assert len(server.requests) == 2
+    assert [(score.status, score.targets[0].exact) for score in result.scores] == [("scored", True)] * 3
+
+
+def test_an_image_that_the_server_fails_on_makes_the_run_incomplete_and_is_read_again(server, images, tmp_path):
+    server.script = ["OPEN", 500, 500, "CAFE"]
+    arguments = {"out": tmp_path / "run", "ceiling": False, "workers": 1}
+    name = server.name + ",attempts=2,concurrency=1"
+    result = evalsuite.run([images], [str(tmp_path / "small.yaml")], ocr=name, **arguments)
+    assert [score.status for score in result.scores] == ["scored", "unreadable", "scored"]
+    assert "failed all 2 attempts: HTTP 500" in result.incomplete[0].detail
+    server.requests.clear()
+    server.script = ["SALE"]
+    result = evalsuite.run([images], [str(tmp_path / "small.yaml")], ocr=name, **arguments)
+    assert len(server.requests) == 1
+    assert result.incomplete == ()
