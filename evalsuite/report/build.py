@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 import evalsuite
-from evalsuite import scoring
+from evalsuite import adjudications, scoring
 from evalsuite.errors import EvalsuiteError
 from evalsuite.images import ImageError
 from evalsuite.report import charts, conclusions, i18n, payload, shell, thumbnails, views
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from evalsuite.report.summary import Summary
     from evalsuite.report.views import AccuracyRow
 
-SCRIPTS = ("i18n.js", "dom.js", "data.js", "diff.js", "filters.js", "gallery.js", "viewer.js", "main.js")
+SHARED = ("i18n.js", "dom.js", "data.js", "address.js", "grid.js", "diff.js", "picture.js")
+SCRIPTS = (*SHARED, "marks.js", "filters.js", "gallery.js", "viewer.js", "main.js")
 STYLES = ("report.css",)
 
 SINGLE_FILE_BYTES = 8 * 2**20
@@ -93,17 +94,38 @@ class Run:
     generations: Mapping[str, Generation]
     readings: Mapping[str, Reading]
     summary: Summary
+    judged: tuple[adjudications.Applied, Summary] | None = None
 
 
 def _load(store: RunStore, ocr: OcrSpec, scorer: ScorerSpec) -> Run:
-    scores = _scores(store, ocr, scorer)
+    applied = adjudications.stored(store, ocr, scorer)
+    scores = applied.scores if applied else _scores(store, ocr, scorer)
     generations = store.last_generations()
     readings = {
         row.key: row
         for row in store.readings(ocr).read()
         if row.error is None and row.key in generations and generations[row.key].sha256 == row.image_sha256
     }
-    return Run(store.manifest, ocr, scorer, scores, generations, readings, summarise(store, scores))
+    return Run(
+        store.manifest,
+        ocr,
+        scorer,
+        scores,
+        generations,
+        readings,
+        summarise(store, scores),
+        _judged(store, ocr, applied),
+    )
+
+
+def _judged(
+    store: RunStore, ocr: OcrSpec, applied: adjudications.Applied | None
+) -> tuple[adjudications.Applied, Summary] | None:
+    """The marks that were applied, and the run without them."""
+    if applied is None:
+        return None
+    plain = store.scores(ocr, adjudications.plain(applied.scorer)).read()
+    return applied, summarise(store, plain)
 
 
 def _scores(store: RunStore, ocr: OcrSpec, scorer: ScorerSpec) -> Sequence[Score]:
@@ -162,7 +184,7 @@ def _accuracy(score: Score) -> float:
 def render(run: Run, pictures: Mapping[str, Picture], parts: shell.Shell, said: Conclusions = ((), ())) -> str:
     """The page as HTML, with its data inside. Images without an entry in `pictures` failed, or are left out."""
     kept = [score for score in run.scores if parts.is_folder or score.key in pictures]
-    data, boxes = payload.gallery(run.manifest, kept, run.generations, run.readings, pictures)
+    data, boxes = payload.gallery(run.manifest, run.ocr, kept, run.generations, run.readings, pictures)
     summary = run.summary
     accuracy = views.accuracy_rows(summary)
     real = [spec.name for spec in run.manifest.models if spec.role != "reference"]
@@ -201,6 +223,7 @@ def render(run: Run, pictures: Mapping[str, Picture], parts: shell.Shell, said: 
             slices=[
                 (dimension, *views.slice_table(summary, dimension)) for dimension in ("suite", "category", "length")
             ],
+            judged=views.judged(summary, *run.judged) if run.judged else None,
             speed=views.speed_rows(summary),
             plots=charts.draw_all(summary, run.scores, run.generations),
         )

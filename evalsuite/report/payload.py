@@ -14,12 +14,13 @@ import msgspec
 from markupsafe import Markup
 
 from evalsuite import suites
+from evalsuite.records import digest
 from evalsuite.report.text import clipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from evalsuite.records import Generation, Json, Manifest, ModelSpec, Prompt, Reading, Score, TargetScore
+    from evalsuite.records import Generation, Json, Manifest, ModelSpec, OcrSpec, Prompt, Reading, Score, TargetScore
 
 FORMAT = 1
 
@@ -58,6 +59,7 @@ def script_json(value: Json) -> Markup:
 
 def gallery(
     manifest: Manifest,
+    ocr: OcrSpec,
     scores: Sequence[Score],
     generations: Mapping[str, Generation],
     readings: Mapping[str, Reading],
@@ -75,6 +77,8 @@ def gallery(
         boxes.append(_boxes(score, readings.get(score.key)))
     data: dict[str, Json] = {
         "format": FORMAT,
+        "run": digest(manifest),
+        "engine": ocr.digest,
         "models": [{"name": spec.name, "role": spec.role, "command": _command(spec)} for spec in manifest.models],
         "commands": {ref.name: _suite_option(ref.name, ref.source) for ref in manifest.suites},
         "prompts": listed,

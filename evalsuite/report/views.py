@@ -12,6 +12,7 @@ from evalsuite.report.text import rate, seconds, size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from evalsuite.adjudications import Applied
     from evalsuite.records import Manifest, ModelRole
     from evalsuite.report.summary import ModelSummary, Slice, Summary
     from evalsuite.report.timing import TimingSummary
@@ -251,3 +252,38 @@ def hardware_line(manifest: Manifest) -> str | None:
         return hardware.line(manifest.environment)
     except (KeyError, TypeError, AttributeError):
         return None  # a manifest from elsewhere may describe its machine otherwise, or not at all
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a person's marks say of the OCR, and each model's accuracy before and after them."""
+
+    rate: str
+    interval: str | None
+    misread: int
+    total: int
+    charged: int
+    remaining: int
+    models: list[tuple[ModelSummary, Figure, Figure]]
+
+
+def judged(summary: Summary, applied: Applied, plain: Summary) -> Judged:
+    """The section on a person's corrections: `summary` is with them, `plain` without."""
+    errors = applied.errors
+    before = {model.name: model.overall for model in plain.models}
+    return Judged(
+        rate=rate(errors.rate),
+        interval=None if errors.low is None else f"{rate(errors.low)}\u2009–\u2009{rate(errors.high)}",
+        misread=errors.misread,
+        total=errors.judged,
+        charged=errors.charged,
+        remaining=errors.remaining,
+        models=[
+            (
+                model,
+                figure(before[model.name].intervals["character_accuracy"]),
+                figure(model.overall.intervals["character_accuracy"]),
+            )
+            for model in _real_first(summary)
+        ],
+    )

@@ -12,7 +12,7 @@ REPORT = Path(evalsuite.report.__file__).parent
 # Keys that are put together from a prefix and a value; everything else stands in the sources as it is.
 COMPOSED = (
     "role.", "named.", "slices.", "length.", "phase.", "filter.", "sort.", "kind.", "card.missing", "card.unreadable",
-    "diff.", "plot.", "control.theme.", "outcome.",
+    "diff.", "plot.", "mark.verdict.", "control.theme.", "outcome.",
 )  # fmt: skip
 
 

@@ -1,34 +1,12 @@
 "use strict";
 /* Which images are shown and in which order. The choice is kept in the address, so that a view can be linked. */
 (() => {
-  const { el, t, has, page, items, prompts } = window.Evalsuite;
+  const { el, t, has, choices, page, items, prompts } = window.Evalsuite;
   const REAL = page.models.some((model) => model.role !== "reference");
-  const DEFAULTS = { model: REAL ? "real" : "", language: "", suite: "", category: "", length: "", kind: "", from: "", to: "", q: "", sort: "worst" };
-  const state = { ...DEFAULTS };
-  /* `image` and `boxes` live in the address too but belong to the viewer. */
-  const view = { image: "", boxes: "" };
+  const FILTERS = { model: REAL ? "real" : "", language: "", suite: "", category: "", length: "", kind: "", from: "", to: "", q: "", sort: "worst" };
+  /* `image` is the key of the image that is open, `boxes` whether the OCR boxes are shown. */
+  const { state, read, address, write, reset } = choices({ ...FILTERS, image: "", boxes: "" }, "#images");
   const listeners = [];
-
-  function readAddress() {
-    const asked = new URLSearchParams(location.hash.slice(1));
-    for (const name of Object.keys(DEFAULTS)) state[name] = asked.has(name) ? asked.get(name) : DEFAULTS[name];
-    for (const name of Object.keys(view)) view[name] = asked.get(name) ?? "";
-  }
-
-  function address(changes = {}) {
-    const asked = new URLSearchParams();
-    for (const [name, value] of Object.entries({ ...state, ...view, ...changes })) {
-      if (value !== (DEFAULTS[name] ?? "")) asked.set(name, value);
-    }
-    const text = asked.toString();
-    return text ? `#${text}` : "#images";
-  }
-
-  function writeAddress({ push = false } = {}) {
-    const target = location.pathname + location.search + address();
-    if (push) history.pushState(null, "", target);
-    else history.replaceState(null, "", target);
-  }
 
   const number = (text) => (text.trim() === "" || Number.isNaN(Number(text)) ? null : Number(text));
 
@@ -39,7 +17,7 @@
     if (state.suite && prompt.suite !== state.suite) return false;
     if (state.category && prompt.category !== state.category) return false;
     if (state.length && prompt.length !== state.length) return false;
-    if (state.kind && !item.kinds.has(state.kind)) return false;
+    if (state.kind === "marked" ? !window.Evalsuite.marks.get(item.key) : state.kind && !item.kinds.has(state.kind)) return false;
     const from = number(state.from);
     const to = number(state.to);
     if (from !== null && !(item.accuracy >= from)) return false;
@@ -60,8 +38,8 @@
 
   const selected = () => items.filter(fits).sort(ORDERS[state.sort] ?? ORDERS.worst);
 
-  function changed(options) {
-    writeAddress(options);
+  function changed() {
+    write();
     for (const listener of listeners) listener();
   }
 
@@ -69,7 +47,7 @@
     "inserted", "case", "punctuation", "traditional-for-simplified", "malformed", "duplicate", "other"];
   const unique = (values) => [...new Set(values)];
 
-  function choices() {
+  function options() {
     const kinds = new Set();
     for (const item of items) for (const kind of item.kinds) kinds.add(kind);
     const known = KIND_ORDER.filter((kind) => kinds.has(kind));
@@ -83,7 +61,7 @@
       suite: [["", t("filter.all")], ...plain(unique(prompts.map((prompt) => prompt.suite)))],
       category: [["", t("filter.all")], ...plain(unique(prompts.map((prompt) => prompt.category)))],
       length: [["", t("filter.all")], ...unique(prompts.map((prompt) => prompt.length)).map((length) => [length, t(`length.${length}`)])],
-      kind: [["", t("filter.all")], ...[...known, ...other].map((kind) => [kind, kindName(kind)])],
+      kind: [["", t("filter.all")], ...[...known, ...other, "marked"].map((kind) => [kind, kindName(kind)])],
       sort: Object.keys(ORDERS).map((order) => [order, t(`sort.${order}`)]),
     };
   }
@@ -91,7 +69,7 @@
   /** Build the form anew, in the current language, with the current choice. */
   function controls(form) {
     const active = document.activeElement?.id;
-    const lists = choices();
+    const lists = options();
     const select = (name) => el("label", {}, t(`filter.${name}`),
       el("select", { id: `filter-${name}`, onchange: (event) => { state[name] = event.target.value; changed(); } },
         lists[name].map(([value, text]) => el("option", { value, selected: value === state[name] }, text))));
@@ -108,20 +86,19 @@
       el("fieldset", {}, el("legend", {}, t("filter.range")), el("div", { class: "range" }, bound("from"), "–", bound("to"))),
       select("sort"),
       el("div", { class: "buttons" },
-        el("button", { id: "boxes", type: "button", "aria-pressed": view.boxes ? "true" : "false", onclick: () => toggleBoxes() }, t("gallery.boxes")),
-        el("button", { type: "button", onclick: () => { Object.assign(state, DEFAULTS); controls(form); changed(); } }, t("gallery.reset"))),
+        el("button", { id: "boxes", type: "button", "aria-pressed": state.boxes ? "true" : "false", onclick: () => toggleBoxes() }, t("gallery.boxes")),
+        el("button", { type: "button", onclick: () => { reset(Object.keys(FILTERS)); controls(form); changed(); } }, t("gallery.reset"))),
     );
     if (active) document.getElementById(active)?.focus();
   }
 
   function toggleBoxes() {
-    view.boxes = view.boxes ? "" : "1";
-    document.getElementById("boxes").setAttribute("aria-pressed", view.boxes ? "true" : "false");
+    state.boxes = state.boxes ? "" : "1";
+    document.getElementById("boxes").setAttribute("aria-pressed", state.boxes ? "true" : "false");
     changed();
   }
 
-  readAddress();
   Object.assign(window.Evalsuite, {
-    filters: { state, view, selected, controls, address, writeAddress, readAddress, toggleBoxes, onChange: (listener) => listeners.push(listener) },
+    filters: { state, selected, controls, read, address, write, toggleBoxes, onChange: (listener) => listeners.push(listener) },
   });
 })();

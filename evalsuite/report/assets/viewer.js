@@ -1,7 +1,7 @@
 "use strict";
 /* One image in full: the picture with its boxes, every string aligned, the prompt, the times, the command. */
 (() => {
-  const { el, t, has, rate, seconds, visible, aligned, lines, items, filters, gallery } = window.Evalsuite;
+  const { el, t, has, rate, seconds, visible, aligned, lines, overlay, picture, score, imageName, items, filters, gallery, marks } = window.Evalsuite;
   const dialog = document.getElementById("viewer");
   const byKey = new Map(items.map((item) => [item.key, item]));
   const siblings = new Map();
@@ -22,7 +22,7 @@
       place >= 0 ? el("span", { class: "quiet" }, t("viewer.position", { n: place + 1, total: gallery.shown.length })) : null,
       button("viewer.previous", "←", walk(-1)),
       button("viewer.next", "→", walk(1)),
-      el("button", { type: "button", "aria-pressed": filters.view.boxes ? "true" : "false", onclick: () => { filters.toggleBoxes(); show(item); } }, t("gallery.boxes")),
+      el("button", { type: "button", "aria-pressed": filters.state.boxes ? "true" : "false", onclick: () => { filters.toggleBoxes(); show(item); } }, t("gallery.boxes")),
       button("viewer.close", "✕", { onclick: close }));
   }
 
@@ -32,9 +32,9 @@
       return el("div", { class: "viewer-picture" }, el("p", { class: "bad-text" }, t("viewer.no_image", { reason: item.detail ? visible(item.detail) : t("viewer.no_thumbnail") })));
     }
     const [width, height] = item.size ?? [1, 1];
-    const fit = el("div", { class: "fit" }, el("img", { src: source, alt: t("card.image", { prompt: item.prompt.id, model: visible(item.model.name), seed: item.seed }), width, height }));
+    const fit = el("div", { class: "fit" }, el("img", { src: source, alt: t("card.image", imageName(item)), width, height }));
     fit.style.aspectRatio = `${width} / ${height}`;
-    if (filters.view.boxes) { const over = gallery.overlay(item); if (over) fit.append(over); }
+    if (filters.state.boxes) { const over = overlay(item); if (over) fit.append(over); }
     return el("div", { class: "viewer-picture" }, el("div", { class: "frame" }, fit),
       item.full ? el("p", {}, el("a", { href: item.full, target: "_blank", rel: "noopener" }, t("viewer.full")), el("span", { class: "quiet" }, ` ${width} × ${height}`)) : null);
   }
@@ -88,7 +88,7 @@
   function strip(others, item, label) {
     return el("div", { class: "strip" }, others.map((other) =>
       el("a", { href: filters.address({ image: other.key }), "aria-current": other === item ? "true" : null, onclick: (event) => { event.preventDefault(); open(other.key); } },
-        gallery.picture(other), el("span", { class: "line" }, label(other)), other.status === "scored" ? rate(other.accuracy) : t(`card.${other.status}`))));
+        picture(other), el("span", { class: "line" }, label(other)), score(other, "line"))));
   }
 
   function command(item) {
@@ -105,11 +105,13 @@
     const seeds = family.filter((other) => other.m === item.m);
     const models = family.filter((other) => other.seed === item.seed);
     return el("div", { class: "viewer-text", tabindex: "0" },
-      el("div", { class: "viewer-head" }, el("span", { class: "score" }, item.status === "scored" ? rate(item.accuracy) : t(`card.${item.status}`)),
+      el("div", { class: "viewer-head" }, score(item, "score"),
         el("span", { class: "quiet" }, `${t("accuracy.characters")} · ${t("accuracy.strict")} ${rate(item.strict)}`)),
+      item.status === "scored" && item.detail ? el("p", { class: "quiet" }, t("viewer.adjudicated")) : null,
       item.exactSearch ? null : el("p", { class: "quiet" }, t("viewer.inexact")),
       section("viewer.strings", strings(item)),
       item.extras.length ? section("viewer.extras", item.extras.map((extra) => el("p", {}, el("bdi", { class: "d-extra" }, visible(extra.text)), el("span", { class: "quiet" }, ` ${t(`diff.extra.${extra.kind}`)}`)))) : null,
+      item.sha ? section("viewer.marks", marks.form(item)) : null,
       section("viewer.prompt", marked(item.prompt.text, item.prompt.targets)),
       item.revised ? section("viewer.revised", marked(item.revised, item.prompt.targets)) : null,
       item.findings.length ? section("viewer.findings", item.findings.map(([code, message]) => el("p", {}, el("code", {}, code), ` ${visible(message)}`))) : null,
@@ -134,8 +136,8 @@
     const item = byKey.get(key);
     if (!item) { close(); return; }
     const first = !dialog.open;
-    filters.view.image = key;
-    filters.writeAddress({ push: push && first });
+    filters.state.image = key;
+    filters.write({ push: push && first });
     show(item);
   }
 
@@ -153,8 +155,8 @@
 
   dialog.addEventListener("close", () => {
     current = null;
-    filters.view.image = "";
-    filters.writeAddress();
+    filters.state.image = "";
+    filters.write();
     if (gallery.active >= 0) gallery.activate(gallery.active);
   });
   dialog.addEventListener("click", (event) => { if (event.target === dialog) close(); });

@@ -1,0 +1,54 @@
+"use strict";
+/* The picture of an image with its OCR boxes, and what a card says of its text. */
+(() => {
+  const { el, svg, t, rate, visible, inline, lines } = window.Evalsuite;
+
+  const name = (item) => ({ prompt: item.prompt.id, model: visible(item.model.name), seed: item.seed });
+
+  /** The OCR boxes of an image, to lie over its picture; null where its size is not known. */
+  function overlay(item) {
+    if (!item.size) return null;
+    const [width, height] = item.size;
+    const box = (line, index) => line.polygon && svg("polygon", { class: `b-${line.state}`, "data-line": index, points: line.polygon.join(" ") },
+      svg("title", {}, visible(line.text)));
+    return svg("svg", { class: "boxes", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "xMidYMid meet", "aria-hidden": "true" },
+      lines(item).map(box));
+  }
+
+  /** A square with the thumbnail, else with the image itself, else with the reason why there is none. */
+  function picture(item, { boxes = false } = {}) {
+    const source = item.thumbnail ?? item.full;
+    const frame = el("span", { class: "picture" });
+    if (item.status === "missing") frame.append(el("span", { class: "none" }, t("card.missing")));
+    else if (!source) frame.append(el("span", { class: "none" }, t("viewer.no_thumbnail")));
+    else {
+      const [width, height] = item.size ?? [null, null];
+      frame.append(el("img", { src: source, alt: t("card.image", name(item)), loading: "lazy", decoding: "async", width, height, draggable: "false" }));
+      if (boxes) { const over = overlay(item); if (over) frame.append(over); }
+    }
+    return frame;
+  }
+
+  /** The strings of an image on a line each, those with errors first, and its extra text. */
+  function diffs(item) {
+    if (item.status !== "scored") return el("p", { class: "quiet" }, visible(item.detail ?? ""));
+    const flawed = (target) => !target.exact || target.caseErrors > 0;
+    const targets = item.targets;
+    return [
+      ...[...targets.filter(flawed), ...targets.filter((target) => !flawed(target))].slice(0, 12)
+        .map((target) => el("p", { lang: item.prompt.language }, inline(target))),
+      ...item.extras.slice(0, 4).map((extra) => el("p", {}, el("span", { class: "quiet" }, `${t("card.extra")} `), el("bdi", { class: "d-extra" }, visible(extra.text)))),
+    ];
+  }
+
+  /** The accuracy of an image, or that there is none. */
+  function score(item, style = "card-score") {
+    if (item.status !== "scored") return el("span", { class: `${style} bad-text` }, t(`card.${item.status}`));
+    return el("span", { class: style, title: t("card.accuracy", { value: rate(item.accuracy) }) }, rate(item.accuracy));
+  }
+
+  /** A model's name, and what it is where it is no real model. */
+  const model = (item) => [el("bdi", {}, visible(item.model.name)), item.model.role === "model" ? null : ` · ${t(`role.${item.model.role}`)}`];
+
+  Object.assign(window.Evalsuite, { overlay, picture, diffs, score, model, imageName: name });
+})();
