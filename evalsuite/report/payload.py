@@ -57,30 +57,48 @@ def script_json(value: Json) -> Markup:
     return Markup(msgspec.json.encode(value).replace(b"<", b"\\u003c").decode())  # noqa: S704 - `<` is escaped above
 
 
-def gallery(
-    manifest: Manifest,
-    ocr: OcrSpec,
-    scores: Sequence[Score],
-    generations: Mapping[str, Generation],
-    readings: Mapping[str, Reading],
-    pictures: Mapping[str, Picture],
-) -> tuple[dict[str, Json], list[Json]]:
-    """The page's two blocks: models, prompts and rows; and the OCR lines of each row, parsed only on demand."""
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One run's part in a page: its rows, and each of its models that the page shows with the name shown for it."""
+
+    manifest: Manifest
+    ocr: OcrSpec
+    scores: Sequence[Score]
+    generations: Mapping[str, Generation]
+    readings: Mapping[str, Reading]
+    pictures: Mapping[str, Picture]
+    names: Mapping[str, str]
+
+
+def gallery(sides: Sequence[Side]) -> tuple[dict[str, Json], list[Json]]:
+    """The page's two blocks: models, prompts and rows; and the OCR lines of each row, parsed only on demand.
+
+    All sides have the same prompts; a page of one run has one side.
+    """
+    first = sides[0]
     tables = {name: Table() for name in ("suites", "languages", "categories", "errors", "phases")}
-    models = {spec.name: place for place, spec in enumerate(manifest.models)}
-    prompts = {prompt.id: place for place, prompt in enumerate(manifest.prompts)}
-    listed = [_prompt(prompt, tables) for prompt in manifest.prompts]
+    prompts = {prompt.id: place for place, prompt in enumerate(first.manifest.prompts)}
+    listed = [_prompt(prompt, tables) for prompt in first.manifest.prompts]
+    models: list[Json] = []
     rows, boxes = [], []
-    for score in scores:
-        row = _row(score, generations.get(score.key), pictures.get(score.key, Picture()), tables)
-        rows.append([models[score.model], prompts[score.prompt], *row])
-        boxes.append(_boxes(score, readings.get(score.key)))
+    for side in sides:
+        places = {}
+        for spec in side.manifest.models:
+            if spec.name in side.names:
+                places[spec.name] = len(models)
+                models.append({"name": side.names[spec.name], "role": spec.role, "command": _command(spec)})
+        for score in side.scores:
+            if score.model in places:
+                picture = side.pictures.get(score.key, Picture())
+                row = _row(score, side.generations.get(score.key), picture, tables)
+                rows.append([places[score.model], prompts[score.prompt], *row])
+                boxes.append(_boxes(score, side.readings.get(score.key)))
     data: dict[str, Json] = {
         "format": FORMAT,
-        "run": digest(manifest),
-        "engine": ocr.digest,
-        "models": [{"name": spec.name, "role": spec.role, "command": _command(spec)} for spec in manifest.models],
-        "commands": {ref.name: _suite_option(ref.name, ref.source) for ref in manifest.suites},
+        "run": digest(first.manifest),
+        "engine": first.ocr.digest,
+        "models": models,
+        "commands": {ref.name: _suite_option(ref.name, ref.source) for ref in first.manifest.suites},
         "prompts": listed,
         "rows": rows,
         **{name: table.values for name, table in tables.items()},

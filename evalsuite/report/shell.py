@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from evalsuite.errors import EvalsuiteError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -56,10 +58,17 @@ def inlined(scripts: Sequence[str], styles: Sequence[str]) -> Shell:
 
 
 def copy_assets(folder: Path, scripts: Sequence[str], styles: Sequence[str]) -> None:
-    """Write the report's own scripts and styles into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (*scripts, *styles):
-        (folder / name).write_bytes(_asset(name))
+    """Write the report's own scripts and styles into `folder`.
+
+    Raises:
+        EvalsuiteError: when it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (*scripts, *styles):
+            (folder / name).write_bytes(_asset(name))
+    except OSError as error:
+        raise EvalsuiteError(f"{folder}: the report cannot be written: {error.strerror}") from error
 
 
 def _asset(name: str) -> bytes:

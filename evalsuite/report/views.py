@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evalsuite import hardware
+from evalsuite.report.summary import is_ceiling
 from evalsuite.report.text import rate, seconds, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from evalsuite.adjudications import Applied
-    from evalsuite.records import Manifest, ModelRole
+    from evalsuite.records import Manifest, ModelRole, ModelSpec
     from evalsuite.report.summary import ModelSummary, Slice, Summary
     from evalsuite.report.timing import TimingSummary
     from evalsuite.stats import Interval
@@ -244,6 +245,30 @@ def missing(summary: Summary) -> list[Missing]:
             more = len(each.missing) + len(each.unreadable) - len(absent) - len(unread)
             found.append(Missing(model.name, absent, unread, more))
     return found
+
+
+def prompts_per_suite(manifest: Manifest) -> dict[str, int]:
+    """How many prompts of each suite the run takes."""
+    used = {ref.name: 0 for ref in manifest.suites}
+    for prompt in manifest.prompts:
+        used[prompt.suite] = used.get(prompt.suite, 0) + 1
+    return used
+
+
+def role_notes(specs: Iterable[ModelSpec]) -> list[tuple[str, list[str]]]:
+    """What must be said of models that are none: a message, and whom it is about."""
+    groups: dict[str, list[str]] = {}
+    for spec in specs:
+        if spec.role == "stand-in":
+            groups.setdefault("role.stand-in.note", []).append(spec.name)
+        elif spec.role == "reference":
+            groups.setdefault("role.reference.note" if is_ceiling(spec) else "role.planted.note", []).append(spec.name)
+    return list(groups.items())
+
+
+def level(summary: Summary) -> str:
+    """The intervals' level in per cent."""
+    return f"{100 * summary.models[0].overall.intervals['character_accuracy'].level:g}"
 
 
 def hardware_line(manifest: Manifest) -> str | None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import html
 import json
 import re
-import sys
 from base64 import b64encode
 from hashlib import sha256
 from html.parser import HTMLParser
@@ -14,7 +13,7 @@ import pytest
 from evalsuite import scoring
 from evalsuite.errors import EvalsuiteError
 from evalsuite.records import Extra, Span
-from evalsuite.report import ClaimRow, VerdictRow, build, shell, text
+from evalsuite.report import ClaimRow, VerdictRow, build, pictures, shell, text
 from evalsuite.report.build import SCRIPTS, STYLES
 from evalsuite.runs.store import RunStore
 
@@ -234,7 +233,7 @@ def test_a_single_file_needs_nothing_beside_it(handmade, tmp_path):
 
 def test_a_single_file_holds_the_worst_within_its_cap_and_says_so(handmade, tmp_path, monkeypatch):
     handmade.make_run(tmp_path / "run", outcome=handmade.noodes)
-    monkeypatch.setattr(sys.modules["evalsuite.report.build"], "SINGLE_FILE_BYTES", 1_000)
+    monkeypatch.setattr(pictures, "SINGLE_FILE_BYTES", 1_000)
     page = Page(build(tmp_path / "run", single_file=True).read_text(encoding="utf-8"))
     data = json.loads(page.data["gallery-data"])
     kept = [data["prompts"][row[1]][0] for row in data["rows"]]

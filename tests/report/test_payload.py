@@ -47,7 +47,11 @@ def test_rows_name_their_model_prompt_and_command(handmade, tmp_path):
     store = handmade.make_run(tmp_path / "run", outcome=handmade.noodes, models=(handmade.model("my model; rm -rf /"),))
     scores = store.scores(store.manifest.ocr, store.manifest.scorer).read()
     readings = {row.key: row for row in store.readings(store.manifest.ocr).read()}
-    data, boxes = payload.gallery(store.manifest, handmade.OCR, scores, store.last_generations(), readings, {})
+    name = store.manifest.models[0].name
+    side = payload.Side(
+        store.manifest, handmade.OCR, scores, store.last_generations(), readings, pictures={}, names={name: name}
+    )
+    data, boxes = payload.gallery([side])
     assert data["models"][0]["command"] == "evalsuite run --model 'my model; rm -rf /'"
     assert data["commands"] == {"signs": " --suite signs.yaml", "signs-zh": " --suite signs-zh.yaml"}
     assert [row[:3] for row in data["rows"]] == [[0, 0, 0], [0, 1, 0], [0, 2, 0]]

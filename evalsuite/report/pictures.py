@@ -1,0 +1,95 @@
+"""Where a page finds the images of a run: in the run folder, copied beside the page, or inside it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+from evalsuite import scoring
+from evalsuite.images import ImageError
+from evalsuite.report import thumbnails
+from evalsuite.report.payload import Picture
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from evalsuite.records import Generation, Score
+    from evalsuite.report.stored import Run
+
+SINGLE_FILE_BYTES = 8 * 2**20
+"""What the pictures of a single file may weigh together as base64: the whole stays fit for mail."""
+
+
+def linked(run: Run) -> dict[str, Picture]:
+    """Links to the run's own images, for a page in the run folder, and thumbnails in its assets."""
+    drawn = _drawn(run)
+    failed = _thumbnails(run, drawn, run.store.folder)
+    return {key: _picture(f"{row.image}?v={sha[:12]}", sha, failed) for key, (sha, row) in drawn.items()}
+
+
+def copied(run: Run, folder: Path, models: Collection[str]) -> dict[str, Picture]:
+    """The images of some models beside a page in `folder`, named by their content, and thumbnails in its assets.
+
+    Images are linked where the file system allows it, so that a comparison of large runs takes no room.
+    """
+    drawn = {key: (sha, row) for key, (sha, row) in _drawn(run).items() if row.model in models}
+    failed = _thumbnails(run, drawn, folder)
+    images = folder / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for key, (sha, row) in drawn.items():
+        target = images / f"{sha[:20]}.png"
+        if not target.exists() and sha not in failed:
+            try:
+                os.link(run.store.image_path(row), target)
+            except OSError:  # another disk, or a file system without links
+                shutil.copyfile(run.store.image_path(row), target)
+        found[key] = Picture() if sha in failed else _picture(f"images/{target.name}", sha, failed)
+    return found
+
+
+def inlined(run: Run) -> dict[str, Picture]:
+    """Thumbnails as addresses that hold the picture itself: the worst images, until they weigh too much.
+
+    What is left out has no entry; what was not drawn, or cannot be decoded, has an empty one.
+    """
+    roles = {spec.name: spec.role for spec in run.manifest.models}
+    found: dict[str, Picture] = {}
+    weight = 0
+    for score in sorted(run.scores, key=lambda score: (roles[score.model] == "reference", _accuracy(score))):
+        row = run.generations.get(score.key)
+        found[score.key] = Picture()
+        if row is None or row.error is not None:
+            continue
+        try:
+            address = "data:image/webp;base64," + b64encode(thumbnails.encode(run.store.image_path(row))).decode()
+        except ImageError:
+            continue
+        weight += len(address)
+        if weight > SINGLE_FILE_BYTES:
+            del found[score.key]
+            break
+        found[score.key] = Picture(thumbnail=address)
+    return found
+
+
+def _drawn(run: Run) -> dict[str, tuple[str, Generation]]:
+    rows = run.generations.values()
+    return {row.key: (row.sha256, row) for row in rows if row.error is None and row.sha256 is not None}
+
+
+def _thumbnails(run: Run, drawn: Mapping[str, tuple[str, Generation]], folder: Path) -> Mapping[str, str]:
+    wanted = [(sha, run.store.image_path(row)) for sha, row in drawn.values()]
+    return thumbnails.make(wanted, folder / "assets" / "thumbs")
+
+
+def _picture(full: str, sha: str, failed: Mapping[str, str]) -> Picture:
+    return Picture(full, None if sha in failed else f"assets/thumbs/{thumbnails.file_name(sha)}")
+
+
+def _accuracy(score: Score) -> float:
+    accuracy = scoring.rates(score).character_accuracy
+    return 0.0 if accuracy is None else accuracy

@@ -1,0 +1,79 @@
+"""The Jinja environment of the pages, and what every page needs."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+
+import evalsuite
+from evalsuite.errors import EvalsuiteError
+from evalsuite.report import conclusions, i18n, payload
+from evalsuite.report.text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from evalsuite.report.shell import Shell
+    from evalsuite.report.views import AccuracyRow
+
+
+def render(template: str, *, shell: Shell, data: Any, boxes: Any, **context: Any) -> str:
+    """A page as HTML with its data inside. Everything in `context` that is no `Markup` is escaped."""
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            version=evalsuite.__version__,
+            languages=i18n.LANGUAGES,
+            words=payload.script_json({code: dict(i18n.catalogue(code)) for code in i18n.LANGUAGES}),
+            data=payload.script_json(data),
+            boxes=payload.script_json(boxes),
+            shell=shell,
+            **context,
+        )
+    )
+
+
+def write(page: Path, content: str) -> Path:
+    """Write a page.
+
+    Raises:
+        EvalsuiteError: when it cannot be written.
+    """
+    try:
+        # A lone surrogate cannot be encoded; it can only come from a file name, and is shown as a question mark.
+        page.write_text(content, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise EvalsuiteError(f"{page}: the report cannot be written: {error.strerror}") from error
+    return page
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("evalsuite.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["visible"] = _visible
+    environment.filters["by_model"] = _by_model
+    environment.globals.update(
+        t=i18n.element,
+        ta=i18n.attribute,
+        known_words=i18n.catalogue(i18n.DEFAULT),
+        tone=conclusions.tone,
+        message=conclusions.message,
+    )
+    return environment
+
+
+def _by_model(rows: Sequence[AccuracyRow]) -> list[list[AccuracyRow]]:
+    return [list(group) for _, group in groupby(rows, lambda row: row.model)]
+
+
+def _visible(value: object) -> str:
+    return visible(str(value))
