@@ -43,6 +43,7 @@ def run(
     ocr: str = "paddle",
     profile: str = "standard",
     ceiling: bool = True,
+    interleave: bool = False,
     workers: int | None = None,
     watch: Watcher | None = None,
 ) -> RunResult:
@@ -61,6 +62,7 @@ def run(
         ocr=ocr,
         profile=profile,
         ceiling=ceiling,
+        interleave=interleave,
         workers=workers,
         watch=watch,
     )

@@ -8,6 +8,7 @@ would falsify the timings.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -48,9 +49,18 @@ def _ignore(_: Progress) -> None:
 
 
 def execute(
-    plan: Plan, store: RunStore, ocr_name: str, *, workers: int | None = None, watch: Watcher = _ignore
+    plan: Plan,
+    store: RunStore,
+    ocr_name: str,
+    *,
+    workers: int | None = None,
+    interleave: Sequence[str] = (),
+    watch: Watcher = _ignore,
 ) -> list[Score]:
     """Carry out a plan in its folder: draw, read, score. Resumes by itself; returns the score rows.
+
+    The models named by `interleave` are loaded together and draw in turns, so that whatever the machine does
+    meanwhile meets them alike and their timings can be compared.
 
     Raises:
         EvalsuiteError: for what the user can mend; everything finished until then is kept.
@@ -60,7 +70,7 @@ def execute(
         pool_size = default_workers() if workers is None else workers
         with ReadingPool(ocr_name, pool_size) as pool, store.readings(plan.manifest.ocr).writer() as readings:
             reader = _Reader(store, plan.manifest.ocr, pool, readings, watch)
-            _draw(plan, store, reader, watch)
+            _draw(plan, store, reader, watch, interleave)
             reader.finish()
         return rescore(store, plan.manifest.ocr, plan.manifest.scorer, watch=watch)
 
@@ -110,45 +120,75 @@ class _Reader:
             self._watch(Progress("read", self._done, self._total, reading.key))
 
 
-def _draw(plan: Plan, store: RunStore, reader: _Reader, watch: Watcher) -> None:
+def _draw(plan: Plan, store: RunStore, reader: _Reader, watch: Watcher, interleave: Sequence[str]) -> None:
     drawn = store.drawn()
     prompts = {prompt.id: prompt for prompt in plan.manifest.prompts}
     requests = plan.manifest.requests
     done = sum(request.key in drawn for request in requests)
     watch(Progress("draw", done, len(requests)))
     with store.generations.writer() as writer:
-        for model in plan.models:
-            own = [request for request in requests if request.model == model.spec.name]
-            if not model.uses_cpu:
+        for models in _groups(plan.models, interleave):
+            names = {model.spec.name for model in models}
+            uses_cpu = any(model.uses_cpu for model in models)
+            own = [request for request in requests if request.model in names]
+            if not uses_cpu:
                 reader.expect(drawn[request.key] for request in own if request.key in drawn)
             missing = [request for request in own if request.key not in drawn]
-            for generation in _draw_model(model, missing, prompts, store):
+            for generation in _draw_models(models, missing, prompts, store):
                 writer.append(generation)
                 done += generation.error is None
                 watch(Progress("draw", done, len(requests), f"{generation.model} {generation.prompt}"))
                 if generation.error is None:
                     drawn[generation.key] = generation
-                    if not model.uses_cpu:
+                    if not uses_cpu:
                         reader.expect([generation])
                         reader.poll()
-            if model.uses_cpu:
+            if uses_cpu:
                 reader.expect(drawn[request.key] for request in own if request.key in drawn)
                 reader.finish()
 
 
-def _draw_model(
-    model: ImageModel, missing: Sequence[Request], prompts: Mapping[str, Prompt], store: RunStore
+def _groups(models: Sequence[ImageModel], interleave: Sequence[str]) -> Iterable[list[ImageModel]]:
+    """The models that are loaded together: those to interleave first, each other by itself."""
+    together = [model for model in models if model.spec.name in interleave]
+    if together:
+        yield together
+    yield from ([model] for model in models if model.spec.name not in interleave)
+
+
+def _draw_models(
+    models: Sequence[ImageModel], missing: Sequence[Request], prompts: Mapping[str, Prompt], store: RunStore
 ) -> Iterable[Generation]:
-    if not missing:
+    waiting = [(model, own) for model in models if (own := [r for r in missing if r.model == model.spec.name])]
+    with ExitStack() as stack:
+        for model, _ in waiting:
+            stack.enter_context(model)
+        for model, part in _turns(waiting):
+            drawings = model.draw([(prompts[request.prompt], request.seed) for request in part])
+            for request, drawing in zip(part, drawings, strict=True):
+                if (drawing.prompt.id, drawing.seed) != (request.prompt, request.seed):
+                    raise RuntimeError(
+                        f"{model.spec.name} answered {drawing.prompt.id} when {request.prompt} was asked for"
+                    )
+                yield _keep(request, drawing, store)
+
+
+def _turns(
+    waiting: Sequence[tuple[ImageModel, Sequence[Request]]],
+) -> Iterable[tuple[ImageModel, Sequence[Request]]]:
+    """Who draws what next: one model all of its own, several a batch each in turn.
+
+    The order turns round every time (A B, B A, …), so that a steady drift of the machine favours nobody.
+    """
+    if len(waiting) == 1:
+        yield from waiting
         return
-    with model:
-        drawings = model.draw([(prompts[request.prompt], request.seed) for request in missing])
-        for request, drawing in zip(missing, drawings, strict=True):
-            if (drawing.prompt.id, drawing.seed) != (request.prompt, request.seed):
-                raise RuntimeError(
-                    f"{model.spec.name} answered {drawing.prompt.id} when {request.prompt} was asked for"
-                )
-            yield _keep(request, drawing, store)
+    size = max((int(model.spec.runtime.get("batch", 1)) for model, _ in waiting), default=1)
+    longest = max((len(own) for _, own in waiting), default=0)
+    for number, start in enumerate(range(0, longest, size)):
+        for model, own in waiting if number % 2 == 0 else reversed(waiting):
+            if own[start : start + size]:
+                yield model, own[start : start + size]
 
 
 def _keep(request: Request, drawing: Drawing, store: RunStore) -> Generation:

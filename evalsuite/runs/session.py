@@ -62,12 +62,14 @@ def run(
     ocr: str = "paddle",
     profile: str = "standard",
     ceiling: bool = True,
+    interleave: bool = False,
     workers: int | None = None,
     watch: runner.Watcher | None = None,
 ) -> RunResult:
     """Plan a run, draw what is missing, read it, score it.
 
     `prompts` picks prompts by id, before `limit` samples. With `ceiling`, the typeset reference is drawn too.
+    With `interleave`, the models asked for are loaded together and draw in turns, for comparable timings.
     `out` defaults to a folder under `reports/` that is named by the plan, so that the same call resumes.
 
     Raises:
@@ -76,6 +78,9 @@ def run(
     loaded = suites.load_all(suite_names)
     chosen = _choose([prompt for suite in loaded for prompt in suite.prompts], prompts)
     names = list(dict.fromkeys(models))
+    asked = len(names)
+    if interleave and asked < 2:
+        raise EvalsuiteError("--interleave: draws models in turns, so name at least two with --model")
     if ceiling and CEILING not in names:
         names.append(CEILING)
     opened = _open(names, models, options)
@@ -89,7 +94,8 @@ def run(
         seed=seed,
         name=_slug([*(model.spec.name for model in opened), *suite_names]),
     )
-    return _carry_out(plan, out, ocr, workers, watch, ())
+    in_turns = [model.spec.name for model in opened[:asked]] if interleave else []
+    return _carry_out(plan, out, ocr, workers, watch, (), interleave=in_turns)
 
 
 def _open(names: Sequence[str], asked: Sequence[str], options: ModelOptions | None) -> list[ImageModel]:
@@ -163,13 +169,20 @@ def rescore(
 
 
 def _carry_out(
-    plan: Plan, out: Path | None, ocr: str, workers: int | None, watch: runner.Watcher | None, notices: tuple[str, ...]
+    plan: Plan,
+    out: Path | None,
+    ocr: str,
+    workers: int | None,
+    watch: runner.Watcher | None,
+    notices: tuple[str, ...],
+    *,
+    interleave: Sequence[str] = (),
 ) -> RunResult:
     folder = out or Path("reports") / f"{plan.manifest.name}-{_plan_digest(plan.manifest)}"
     store, resumed = RunStore.create_or_resume(folder, plan.manifest)
     # The stored manifest is the plan: it carries the environment in which the run began.
     stored = Plan(store.manifest, plan.models, plan.notices)
-    rows = runner.execute(stored, store, ocr, workers=workers, watch=watch or _silent)
+    rows = runner.execute(stored, store, ocr, workers=workers, interleave=interleave, watch=watch or _silent)
     return RunResult(
         store,
         store.manifest.ocr,

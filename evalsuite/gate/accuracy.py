@@ -1,0 +1,228 @@
+"""Gates on accuracy: the paired differences of a slice, their bounds, and what they decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evalsuite import bounds, power, scoring
+from evalsuite.gate.metrics import METRICS
+from evalsuite.gate.verdict import GateResult, WorstPrompt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from evalsuite.bounds import Comparison, Floats
+    from evalsuite.gate.policy import Average, GateRule, Policy
+    from evalsuite.gate.verdict import Acknowledgement, Against, Decision
+    from evalsuite.gate.view import RunView, Slot
+    from evalsuite.records import Manifest, Prompt
+    from evalsuite.scoring import Counts
+
+WORST = 20
+"""Prompts that a verdict lists at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One gate's comparison before the decision, which waits for all gates' p-values.
+
+    `differences` has shape (n, k), prompts by samples, in the unit of the denominators `den` (n,).
+    """
+
+    name: str
+    against: Against
+    slice: str
+    metric: str
+    average: Average
+    margin: float
+    baseline: float
+    candidate: float
+    found: Comparison
+    differences: Floats
+    den: Floats
+
+    @property
+    def p_fail(self) -> float:
+        """p-value against Δ ≥ -δ."""
+        return self.found.p_below(-self.margin)
+
+
+def expand(rule: GateRule, manifest: Manifest) -> list[tuple[str, list[Prompt]]]:
+    """The slices that a rule gates, each with its prompts; none where no prompt of the run fits it."""
+    if rule.slice == "all":
+        return [("all", list(manifest.prompts))]
+    dimension, _, wanted = rule.slice.partition("=")
+    groups: dict[str, list[Prompt]] = {}
+    for prompt in manifest.prompts:
+        value = str(getattr(prompt, dimension))
+        if wanted in ("*", value):
+            groups.setdefault(f"{dimension}={value}", []).append(prompt)
+    return list(groups.items())
+
+
+def measure(policy: Policy, baseline: RunView, candidate: RunView, against: Against) -> list[Measured]:
+    """Compare two complete, comparable runs under every gate of the policy.
+
+    Raises:
+        ValueError: The runs' denominators differ, so they were not scored alike.
+    """
+    counts = [_count(view) for view in (baseline, candidate)]
+    seeds = sorted(baseline.manifest.seeds)
+    measured = []
+    for rule in policy.gates:
+        metric, average = rule.metric or policy.metric, rule.average or policy.average
+        for label, prompts in expand(rule, baseline.manifest):
+            name = f"{label}/{metric}" + ("" if average == policy.average else f"/{average}")
+            anchored = against == "anchor"
+            one, other, den = _arrays(metric, prompts, seeds, *counts)
+            if average == "macro":
+                one, other, den = one / den[:, None], other / den[:, None], np.ones_like(den)
+            difference = other - one
+            measured.append(
+                Measured(
+                    name=f"anchor/{name}" if anchored else name,
+                    against=against,
+                    slice=label,
+                    metric=metric,
+                    average=average,
+                    margin=rule.anchor_margin if anchored and rule.anchor_margin is not None else rule.margin,
+                    baseline=float(one.mean(axis=1).sum() / den.sum()),
+                    candidate=float(other.mean(axis=1).sum() / den.sum()),
+                    found=bounds.compare(difference.mean(axis=1), None if average == "macro" else den),
+                    differences=difference,
+                    den=den,
+                )
+            )
+    return measured
+
+
+def _count(view: RunView) -> dict[Slot, Counts]:
+    return {slot: scoring.count(score) for slot, score in view.scores.items()}
+
+
+def _arrays(
+    metric: str,
+    prompts: Sequence[Prompt],
+    seeds: Sequence[int],
+    baseline: Mapping[Slot, Counts],
+    candidate: Mapping[Slot, Counts],
+) -> tuple[Floats, Floats, Floats]:
+    """Numerators of both runs, shape (prompts, seeds), and the denominators, shape (prompts,)."""
+    parts = METRICS[metric]
+    both = [
+        np.array([[parts(counts[prompt.id, seed]) for seed in seeds] for prompt in prompts], dtype=np.float64)
+        for counts in (baseline, candidate)
+    ]
+    den = both[0][:, 0, 1]
+    for values in both:
+        if not (values[:, :, 1] == den[:, None]).all():
+            raise ValueError(f"{metric}: the runs count the targets differently, so they were not scored alike")
+    return both[0][:, :, 0], both[1][:, :, 0], den
+
+
+def conclude(
+    gate: Measured, policy: Policy, look: int, p_fail_holm: float, acknowledged: Acknowledgement | None
+) -> GateResult:
+    """The decision of one gate: PASS if L > -δ, FAIL if U < -δ after Holm's correction, else INCONCLUSIVE."""
+    level, found = policy.level, gate.found
+    concentration = float(gate.den.max() / gate.den.mean())
+    lower, upper = found.lower(level), found.upper(level)
+    least = power.prompts_for_margin(gate.margin, level, concentration)
+    decision, note = _decide(gate, lower, upper, least, failed=p_fail_holm <= level)
+    return GateResult(
+        name=gate.name,
+        against=gate.against,
+        slice=gate.slice,
+        metric=gate.metric,
+        average=gate.average,
+        decision=decision,
+        prompts=found.n,
+        differing=found.differing,
+        samples=gate.differences.shape[1],
+        baseline=gate.baseline,
+        candidate=gate.candidate,
+        delta=found.estimate,
+        lower=lower,
+        upper=upper,
+        margin=gate.margin,
+        standard_error=found.standard_error,
+        method=found.method,
+        p_pass=found.p_above(-gate.margin),
+        p_fail=gate.p_fail,
+        p_fail_holm=p_fail_holm,
+        minimum_detectable_effect=power.minimum_detectable_effect(
+            found.standard_error, found.n, level, concentration=concentration
+        ),
+        resolution_floor=power.resolution_floor(found.n, level, concentration),
+        note=note,
+        advice=_advice(gate, policy, look, least) if decision == "INCONCLUSIVE" else None,
+        acknowledged=acknowledged if decision == "FAIL" else None,
+    )
+
+
+def _decide(gate: Measured, lower: float, upper: float, least: int, *, failed: bool) -> tuple[Decision, str]:
+    margin, n = gate.margin, gate.found.n
+    if failed:
+        return "FAIL", f"worse by at least {points(-upper)}, more than the margin of {points(margin)}"
+    if upper < -margin:
+        return "INCONCLUSIVE", "beyond the margin on its own, but not after Holm's correction for all gates"
+    if lower > -margin and n >= least:
+        if upper < 0:
+            return "PASS", f"worse by {points(-gate.found.estimate)}, within the margin of {points(margin)}"
+        return "PASS", "better" if lower > 0 else f"no loss beyond the margin of {points(margin)}"
+    if n < least:
+        return "INCONCLUSIVE", (
+            f"{n} prompts are too few: were a share of {margin:g} of all prompts broken, so few could miss it"
+        )
+    return "INCONCLUSIVE", f"the loss may lie on either side of the margin of {points(margin)}"
+
+
+def _advice(gate: Measured, policy: Policy, look: int, least: int) -> str:
+    wanted = power.needs(gate.found, gate.differences, gate.den, gate.margin, policy.level)
+    k = gate.differences.shape[1]
+    ways = []
+    if wanted.prompts is not None and wanted.prompts > gate.found.n:
+        ways.append(f"about {wanted.prompts} prompts of this kind")
+    if wanted.samples is not None:
+        ways.append(f"about {wanted.samples} samples a prompt instead of {k}")
+    if ways:
+        text = f"{' or '.join(ways)} would probably decide it"
+    elif gate.found.n < least:
+        text = f"at least {least} prompts are needed for this margin"
+    else:
+        text = "the loss is so close to the margin that no reasonable number of prompts would decide it"
+    if look == 1 and policy.extension is not None:
+        text += f"; the policy allows one extension: draw both runs with --samples {policy.extension.samples}"
+    elif policy.extension is not None:
+        text += "; the policy's one extension is spent"
+    return text
+
+
+def points(rate: float) -> str:
+    """A rate as points of a hundred, e.g. `1.25 points`."""
+    return f"{100 * rate:.2f} points"
+
+
+def worst_prompts(policy: Policy, baseline: RunView, candidate: RunView) -> tuple[WorstPrompt, ...]:
+    """The prompts that lost most under the primary metric, worst first, `WORST` at most."""
+    prompts = baseline.manifest.prompts
+    seeds = sorted(baseline.manifest.seeds)
+    one, other, den = _arrays(policy.metric, prompts, seeds, _count(baseline), _count(candidate))
+    rates = [(each / den[:, None]).mean(axis=1) for each in (one, other)]
+    change = rates[1] - rates[0]
+    return tuple(
+        WorstPrompt(
+            prompt=prompts[place].id,
+            language=prompts[place].language,
+            category=prompts[place].category,
+            baseline=float(rates[0][place]),
+            candidate=float(rates[1][place]),
+            delta=float(change[place]),
+            targets=prompts[place].targets,
+        )
+        for place in np.argsort(change, kind="stable")[:WORST]
+        if change[place] < -1e-12
+    )

@@ -1,0 +1,143 @@
+"""A verdict as Markdown, for a CI job's summary page and for pull requests."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from evalsuite.gate.verdict import GateResult, RunRef, SpeedResult, Verdict
+
+MAX_BYTES = 900_000
+"""A summary page of GitHub Actions holds 1 MiB for all steps of a job."""
+
+_SIGNS = {"PASS": "✅", "FAIL": "❌", "INCONCLUSIVE": "⚠️", "INCOMPLETE": "⛔", "NOT COMPARABLE": "⛔"}
+_LISTED = 200
+_TEXT = 300
+
+
+def markdown(verdict: Verdict) -> str:
+    """The verdict, its table, and the prompts that lost most; below `MAX_BYTES` of UTF-8."""
+    text = "\n".join(_lines(verdict)) + "\n"
+    if len(text.encode()) < MAX_BYTES:
+        return text
+    note = "\n\n… cut short; the JSON verdict holds the rest.\n"
+    kept = text.encode()[: MAX_BYTES - len(note.encode()) - 1].decode(errors="ignore")
+    return kept[: kept.rfind("\n")] + note
+
+
+def _lines(verdict: Verdict) -> Iterator[str]:
+    yield f"## {_SIGNS[verdict.outcome]} Gate: {verdict.outcome}"
+    yield ""
+    yield _summary(verdict)
+    if verdict.differences:
+        yield from _table(
+            ("What differs", "against", "there", "candidate"),
+            [(d.what, d.against, d.baseline, d.candidate) for d in verdict.differences[:_LISTED]],
+        )
+    if verdict.missing:
+        yield ""
+        yield f"{len(verdict.missing)} lacking:"
+        yield ""
+        yield from (f"- {plain(name)}" for name in verdict.missing[:_LISTED])
+        if len(verdict.missing) > _LISTED:
+            yield f"- … and {len(verdict.missing) - _LISTED} more"
+    if verdict.gates:
+        yield from _table(
+            ("", "Gate", "Baseline", "Candidate", "Change", "Bounds", "Margin", "Prompts", "Detectable", "Floor"),
+            [_gate_row(gate) for gate in verdict.gates],
+        )
+        yield ""
+        yield (
+            f"Bounds are one-sided at level {verdict.level:.3g} (α = {verdict.alpha:g}). *Detectable*: smallest change "
+            "told from none with 80 % power. *Floor*: smallest margin that so many prompts can clear."
+        )
+        yield ""
+        yield from (f"- **{plain(gate.name)}**: {plain(_said(gate))}" for gate in verdict.gates)
+    if verdict.speed:
+        yield from _table(
+            ("", "Speed", "Baseline", "Candidate", "Ratio", "Bounds", "Limit"),
+            [_speed_row(speed) for speed in verdict.speed],
+        )
+        yield ""
+        yield from (f"- **{plain(speed.name)}**: {plain(speed.note)}" for speed in verdict.speed)
+    if verdict.worst:
+        yield ""
+        yield f"### The {len(verdict.worst)} prompts that lost most"
+        yield from _table(
+            ("Prompt", "Language", "Baseline", "Candidate", "Change", "Targets"),
+            [
+                (w.prompt, w.language, f"{w.baseline:.4f}", f"{w.candidate:.4f}", f"{w.delta:+.4f}", _quoted(w.targets))
+                for w in verdict.worst
+            ],
+        )
+    if verdict.notes:
+        yield ""
+        yield from (f"- {plain(note)}" for note in verdict.notes)
+
+
+def _summary(verdict: Verdict) -> str:
+    text = f"Candidate {_run(verdict.candidate)} against baseline {_run(verdict.baseline)}"
+    if verdict.anchor is not None:
+        text += f" and anchor {_run(verdict.anchor)}"
+    text += f"; policy {plain(verdict.policy)} ({verdict.policy_digest[:12]}), {verdict.samples} samples a prompt"
+    return text + (", second and last look." if verdict.look == 2 else ".")
+
+
+def _run(ref: RunRef) -> str:
+    role = {"model": "", "reference": ", reference, no model", "stand-in": ", stand-in"}[ref.role]
+    return f"**{plain(ref.model)}** ({ref.digest[:12]}{role})"
+
+
+def _gate_row(gate: GateResult) -> tuple[str, ...]:
+    sign = "☑️ acknowledged" if gate.acknowledged else _SIGNS[gate.decision]
+    return (
+        sign,
+        gate.name,
+        f"{gate.baseline:.4f}",
+        f"{gate.candidate:.4f}",
+        f"{gate.delta:+.4f}",
+        f"{gate.lower:+.4f} … {gate.upper:+.4f}",
+        f"−{gate.margin:g}",
+        f"{gate.prompts} × {gate.samples} ({gate.differing} differ)",
+        f"{gate.minimum_detectable_effect:.4f}",
+        f"{gate.resolution_floor:.4f}",
+    )
+
+
+def _speed_row(speed: SpeedResult) -> tuple[str, ...]:
+    shown = [
+        f"{v / 2**20:,.0f} MiB" if speed.unit == "bytes" else f"{v:.3g} s" for v in (speed.baseline, speed.candidate)
+    ]
+    sign = _SIGNS[speed.decision] if speed.decision else "advisory"
+    return sign, speed.name, *shown, f"{speed.ratio:.3f}", f"{speed.lower:.3f} … {speed.upper:.3f}", f"{speed.limit:g}"
+
+
+def _said(gate: GateResult) -> str:
+    parts = [f"{gate.decision}, {gate.note}"]
+    if gate.acknowledged is not None:
+        parts.append(f"acknowledged by {gate.acknowledged.by} ({gate.acknowledged.at}): {gate.acknowledged.reason}")
+    if gate.advice:
+        parts.append(gate.advice)
+    return "; ".join(parts)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield ""
+    yield f"| {' | '.join(columns)} |"
+    yield f"|{'---|' * len(columns)}"
+    for row in rows:
+        yield f"| {' | '.join(plain(cell) for cell in row)} |"
+
+
+def _quoted(targets: Sequence[str]) -> str:
+    return " ".join(f"“{target}”" for target in targets)
+
+
+def plain(text: str) -> str:
+    """Text from outside on one line, clipped, with every character that Markdown or HTML would act on escaped."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    line = line[: _TEXT - 1] + "…" if len(line) > _TEXT else line
+    return re.sub(r"([\\`*_{}\[\]<>()#|&~@:!$])", r"\\\1", line)

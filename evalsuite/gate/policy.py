@@ -1,0 +1,173 @@
+"""The gate's policy: what is compared, by how much it may fall, how sure the team wants to be. A TOML file."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from evalsuite.datafiles import data_dir
+from evalsuite.errors import EvalsuiteError
+from evalsuite.gate.metrics import METRICS
+from evalsuite.power import look_level
+from evalsuite.records import Record, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FORMAT = 1
+DIMENSIONS = ("language", "suite", "category", "length")
+Average = Literal["macro", "micro"]
+
+
+class PolicyError(EvalsuiteError):
+    """A policy that cannot be used; the message names the file, the field and what it takes."""
+
+
+class GateRule(Record, frozen=True, kw_only=True):
+    """One gate on accuracy: the slice of the prompts, and the loss δ that is still acceptable there.
+
+    `slice` is `all`, `language=zh`, `suite=ui-en`, `category=menu`, `length=long`, or `language=*` for a gate
+    on each language that the run has. `metric` and `average` are the policy's unless named. `anchor_margin` is
+    the margin against the anchor, by default `margin`.
+    """
+
+    slice: str = "all"
+    margin: float
+    metric: str | None = None
+    average: Average | None = None
+    anchor_margin: float | None = None
+
+
+class Extension(Record, frozen=True, kw_only=True):
+    """The one extension allowed: the samples a prompt of the second and last look."""
+
+    samples: int
+
+
+class SpeedRule(Record, frozen=True, kw_only=True):
+    """Greatest ratios candidate / baseline that are acceptable; None is not gated.
+
+    `p50` and `p90` are those of the seconds of warm images, `memory` the peak bytes an image takes. `enforce`
+    says when latency gates count: only for runs drawn in turns by `--interleave`, for all on the same hardware
+    and settings (`same-hardware`), or `never`. Otherwise they are shown as advice. Memory counts on the same
+    hardware and settings unless `enforce` is `never`.
+    """
+
+    p50: float | None = None
+    p90: float | None = None
+    memory: float | None = None
+    enforce: Literal["interleaved", "same-hardware", "never"] = "interleaved"
+
+
+class Policy(Record, frozen=True, kw_only=True):
+    """A gate's policy.
+
+    `metric` and `average` are the primary metric; `macro` averages over prompts, `micro` divides sums.
+    `alpha` is the one-sided level of the whole decision, both looks together. `samples` are the images a
+    prompt that the gate asks for. `on_inconclusive` says what an undecided gate does: `block` the checkpoint
+    (exit code 11), or `warn` and let it ship (exit code 0, the verdict stays INCONCLUSIVE).
+    """
+
+    format: int
+    name: str
+    description: str = ""
+    metric: str = "character_accuracy"
+    average: Average = "macro"
+    alpha: float = 0.05
+    samples: int = 4
+    extension: Extension | None = None
+    on_inconclusive: Literal["block", "warn"] = "block"
+    gates: tuple[GateRule, ...] = ()
+    speed: SpeedRule = SpeedRule()
+
+    @property
+    def digest(self) -> str:
+        """Digest of all that decides; the description is left out."""
+        return digest(msgspec.structs.replace(self, description=""))
+
+    @property
+    def level(self) -> float:
+        """The level of a single look: α, or less where an extension gives a second chance to err."""
+        if self.extension is None:
+            return self.alpha
+        return look_level(self.alpha, self.samples / self.extension.samples)
+
+    def look(self, samples: int) -> int | None:
+        """1 or 2 for runs of so many samples a prompt, None where the policy has no look at that number."""
+        if samples == self.samples:
+            return 1
+        return 2 if self.extension is not None and samples == self.extension.samples else None
+
+
+def load_policy(name: str | Path) -> Policy:
+    """The policy of a name that ships (`default`, `quick`, …) or of a TOML file.
+
+    Raises:
+        PolicyError: There is none, it is empty, or a field is wrong.
+    """
+    path = Path(name)
+    shipped = data_dir() / "gates"
+    if re.fullmatch(r"[A-Za-z0-9-]+", str(name)) and not path.is_file():
+        path = shipped / f"{name}.toml"
+        if not path.is_file():
+            names = sorted(each.stem for each in shipped.glob("*.toml"))
+            raise PolicyError(f"--policy {name}: no policy has this name.{_hint(str(name), names)} Or name a TOML file")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PolicyError(f"{path}: the policy cannot be read: {error.strerror}") from error
+    if not content.strip():
+        raise PolicyError(f"{path}: the policy is empty; {shipped / 'default.toml'} is one to start from")
+    try:
+        policy = msgspec.toml.decode(content, type=Policy)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PolicyError(f"{path}: not a gate policy: {error}") from error
+    for problem in _problems(policy):
+        raise PolicyError(f"{path}: {problem}")
+    return policy
+
+
+def _problems(policy: Policy) -> Iterable[str]:
+    if policy.format != FORMAT:
+        yield f"format = {policy.format}: this evalsuite reads format {FORMAT}"
+    if not policy.gates:
+        yield "names no gate, so it would pass anything; add [[gates]] with a slice and a margin"
+    if not 0 < policy.alpha < 0.5:
+        yield f"alpha = {policy.alpha}: a one-sided level above 0 and below 0.5 is needed, usually 0.05"
+    if policy.samples < 1:
+        yield f"samples = {policy.samples}: at least one image a prompt is needed"
+    if policy.extension is not None and policy.extension.samples <= policy.samples:
+        yield f"extension.samples = {policy.extension.samples}: more than samples = {policy.samples} are needed"
+    seen = set()
+    for place, rule in enumerate(policy.gates, start=1):
+        yield from (f"gate {place}: {problem}" for problem in _rule_problems(rule, rule.metric or policy.metric))
+        key = (rule.slice, rule.metric or policy.metric, rule.average or policy.average)
+        if key in seen:
+            yield f"gate {place}: {rule.slice} is gated twice by the same metric"
+        seen.add(key)
+    for name in ("p50", "p90", "memory"):
+        limit = getattr(policy.speed, name)
+        if limit is not None and not 0 < limit < 100:
+            yield f"speed.{name} = {limit}: a ratio candidate / baseline is needed, e.g. 1.1"
+
+
+def _rule_problems(rule: GateRule, metric: str) -> Iterable[str]:
+    for name in ("margin", "anchor_margin"):
+        margin = getattr(rule, name)
+        if margin is not None and not 0 < margin < 1:
+            yield f"{name} = {margin}: a loss above 0 and below 1 is needed, e.g. 0.02 for two points of a hundred"
+    if metric not in METRICS:
+        yield f"metric = {metric!r}: it must lie between 0 and 1 for every prompt.{_hint(metric, METRICS)}"
+    dimension, equals, value = rule.slice.partition("=")
+    if rule.slice != "all" and not (dimension in DIMENSIONS and equals and value):
+        yield f"slice = {rule.slice!r}: write all, or one of {', '.join(DIMENSIONS)} with a value, e.g. language=zh"
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return (f" Did you mean {close[0]!r}?" if close else "") + f" Known: {', '.join(names)}."

@@ -1,0 +1,240 @@
+"""Gates on speed and memory: ratios of latency quantiles and of peak memory, with bounds over prompts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from evalsuite import bounds
+from evalsuite.gate.compare import taken_in_turns, timing_mismatch
+from evalsuite.gate.verdict import SpeedResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evalsuite.bounds import Floats
+    from evalsuite.gate.policy import Policy
+    from evalsuite.gate.verdict import Against, Decision
+    from evalsuite.gate.view import RunView, Slot
+    from evalsuite.records import Generation
+
+MIN_PROMPTS = 10
+"""With fewer prompts than this, a quantile of latency is not gated."""
+
+_MEMORY = ("allocated", "reserved")
+"""Peaks that belong to drawing one image; those of the driver and the process include what was there before."""
+
+Quantity = Literal["p50", "p90", "memory"]
+
+
+@dataclass(frozen=True, slots=True)
+class LogRatio:
+    """A log-ratio candidate / baseline and its bootstrap replicates, sorted; bounds are their percentiles."""
+
+    estimate: float
+    n: int
+    replicates: Floats
+
+    def lower(self, alpha: float) -> float:
+        """The α-quantile of the replicates."""
+        return float(self.replicates[max(0, math.floor(alpha * (len(self.replicates) + 1) + 1e-9) - 1)])
+
+    def upper(self, alpha: float) -> float:
+        """The (1 - α)-quantile of the replicates."""
+        return float(self.replicates[-max(1, math.floor(alpha * (len(self.replicates) + 1) + 1e-9))])
+
+    def p_above(self, theta: float) -> float:
+        """Share of replicates at or below `theta`: small where the log-ratio lies above it."""
+        return float(1 + np.searchsorted(self.replicates, theta, side="right")) / (len(self.replicates) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredSpeed:
+    """One quantity of both runs before the decision. `advisory` says why it does not count, None where it does."""
+
+    name: str
+    against: Against
+    quantity: Quantity
+    baseline: float
+    candidate: float
+    limit: float
+    found: LogRatio
+    advisory: str | None
+
+    @property
+    def p_fail(self) -> float:
+        """p-value against a ratio of at most `limit`."""
+        return self.found.p_above(math.log(self.limit))
+
+
+def measure_speed(
+    policy: Policy, baseline: RunView, candidate: RunView, against: Against
+) -> tuple[list[MeasuredSpeed], list[str]]:
+    """The quantities that the policy limits, as far as both runs have them, and notes on what they lack."""
+    measured: list[MeasuredSpeed] = []
+    notes: list[str] = []
+    mismatch = timing_mismatch(baseline, candidate)
+    in_turns = taken_in_turns(baseline, candidate)
+    rule = policy.speed
+    prefix = "anchor/" if against == "anchor" else ""
+    latencies: tuple[tuple[Quantity, float | None, float], ...] = (("p50", rule.p50, 0.5), ("p90", rule.p90, 0.9))
+    warm = _warm(baseline, candidate)
+    for quantity, limit, q in latencies:
+        if limit is None:
+            continue
+        if len({slot[0] for slot in warm}) < MIN_PROMPTS:
+            notes.append(f"latency is not compared with the {against}: too few prompts have warm images timed in both")
+            break
+        one, other, found = quantile_ratio(warm, q)
+        advisory = mismatch or _latency_advisory(rule.enforce, in_turns=in_turns)
+        name = f"{prefix}speed/{quantity}"
+        measured.append(MeasuredSpeed(name, against, quantity, one, other, limit, found, advisory))
+    if rule.memory is not None:
+        peaks = _peaks(baseline, candidate)
+        if in_turns:
+            notes.append(f"peak memory is not compared with the {against}: both models were loaded at once")
+        elif len({slot[0] for slot in peaks}) < MIN_PROMPTS:
+            notes.append(f"peak memory is not compared with the {against}: it was not measured in both runs")
+        else:
+            one, other, found = memory_ratio(peaks)
+            advisory = mismatch or ("the policy does not enforce it" if rule.enforce == "never" else None)
+            name = f"{prefix}speed/memory"
+            measured.append(MeasuredSpeed(name, against, "memory", one, other, rule.memory, found, advisory))
+    return measured, notes
+
+
+def _latency_advisory(enforce: str, *, in_turns: bool) -> str | None:
+    if enforce == "never":
+        return "the policy does not enforce it"
+    if enforce == "interleaved" and not in_turns:
+        return (
+            "measured in two sessions, whose drift cannot be told from a change of the model; "
+            "'evalsuite run --interleave' draws both in turns"
+        )
+    return None
+
+
+def _shared(baseline: RunView, candidate: RunView) -> Iterator[tuple[Slot, Generation, Generation]]:
+    mine, theirs = baseline.generations, candidate.generations
+    for prompt in baseline.manifest.prompts:
+        for seed in sorted(baseline.manifest.seeds):
+            if (prompt.id, seed) in mine and (prompt.id, seed) in theirs:
+                yield (prompt.id, seed), mine[prompt.id, seed], theirs[prompt.id, seed]
+
+
+def _warm(baseline: RunView, candidate: RunView) -> dict[Slot, tuple[float, float]]:
+    """Seconds of the images that were drawn warm in both runs."""
+    return {
+        slot: (one.timing.total, other.timing.total)
+        for slot, one, other in _shared(baseline, candidate)
+        if one.timing is not None
+        and other.timing is not None
+        and not (one.timing.warmup or other.timing.warmup)
+        and one.timing.total > 0 < other.timing.total
+    }
+
+
+def _peaks(baseline: RunView, candidate: RunView) -> dict[Slot, tuple[float, float]]:
+    """Peak bytes of each image in both runs, by the first measure that all of them have."""
+    pairs = [
+        (slot, one.memory, other.memory)
+        for slot, one, other in _shared(baseline, candidate)
+        if one.memory is not None and other.memory is not None
+    ]
+    for field in _MEMORY:
+        found = {slot: (getattr(one, field), getattr(other, field)) for slot, one, other in pairs}
+        if found and all(one and other for one, other in found.values()):
+            return found
+    return {}
+
+
+def quantile_ratio(
+    pairs: dict[Slot, tuple[float, float]], q: float, *, replicates: int = bounds.REPLICATES, seed: int = bounds.SEED
+) -> tuple[float, float, LogRatio]:
+    """The q-quantile of either side and the log of their ratio, resampling whole prompts with both sides.
+
+    Quantiles interpolate linearly, in the replicates as in the estimate (Hyndman and Fan's type 7). Bounds are
+    percentiles: a quantile has no standard error to studentise by.
+    """
+    prompts = list(dict.fromkeys(slot[0] for slot in pairs))
+    place = {name: index for index, name in enumerate(prompts)}
+    owner = np.array([place[slot[0]] for slot in pairs])
+    seconds = np.array(list(pairs.values()), dtype=np.float64)
+    counts = bounds.resample_counts(len(prompts), replicates, seed)
+    estimate = np.quantile(seconds, q, axis=0)
+    logs = np.log(_weighted_quantiles(seconds, owner, counts, q))
+    found = LogRatio(float(np.log(estimate[1] / estimate[0])), len(prompts), np.sort(logs[1] - logs[0]))
+    return float(estimate[0]), float(estimate[1]), found
+
+
+def _weighted_quantiles(seconds: Floats, owner: np.typing.NDArray[np.intp], counts: Floats, q: float) -> Floats:
+    """The q-quantile of each column of `seconds` (images, 2) in each replicate: shape (2, replicates)."""
+    result = np.empty((2, len(counts)))
+    orders = np.argsort(seconds, axis=0, kind="stable")
+    for start in range(0, len(counts), 1_000):
+        block = counts[start : start + 1_000]
+        for column in range(2):
+            order = orders[:, column]
+            ordered = seconds[order, column]
+            upto = np.cumsum(block[:, owner[order]], axis=1)
+            position = q * (upto[:, -1] - 1)
+            below = np.floor(position)
+            # The value at rank r (from 0) is the first whose cumulated count exceeds r.
+            first = ordered[(upto > below[:, None]).argmax(axis=1)]
+            second = ordered[(upto > np.minimum(below + 1, upto[:, -1] - 1)[:, None]).argmax(axis=1)]
+            result[column, start : start + 1_000] = first + (position - below) * (second - first)
+    return result
+
+
+def memory_ratio(
+    peaks: dict[Slot, tuple[float, float]], *, replicates: int = bounds.REPLICATES, seed: int = bounds.SEED
+) -> tuple[float, float, LogRatio]:
+    """The greatest peak of either side, and the mean over prompts of the log-ratio of an image's peaks.
+
+    The greatest of a run depends on a single image and has no useful interval; the mean log-ratio has one.
+    """
+    by_prompt: dict[str, list[float]] = {}
+    for (name, _), (one, other) in peaks.items():
+        by_prompt.setdefault(name, []).append(math.log(other / one))
+    logs = np.array([np.mean(values) for values in by_prompt.values()])
+    means = np.sort(bounds.resample_counts(len(logs), replicates, seed) @ logs / len(logs))
+    found = LogRatio(float(logs.mean()), len(logs), means)
+    return max(one for one, _ in peaks.values()), max(other for _, other in peaks.values()), found
+
+
+def conclude_speed(gate: MeasuredSpeed, level: float, p_fail_holm: float | None) -> SpeedResult:
+    """PASS if the ratio's upper bound is at most the limit, FAIL if its lower bound is above after Holm's correction.
+
+    Without a corrected p-value (`None`) the figures are advisory and nothing is decided.
+    """
+    lower, upper = math.exp(gate.found.lower(level)), math.exp(gate.found.upper(level))
+    decision: Decision | None
+    if p_fail_holm is None:
+        decision, note = None, f"advisory: {gate.advisory}"
+    elif p_fail_holm <= level:
+        decision, note = "FAIL", f"at least {lower:.3f} times the baseline's, more than the limit of {gate.limit:g}"
+    elif upper <= gate.limit:
+        decision, note = "PASS", f"within the limit of {gate.limit:g}"
+    else:
+        decision, note = "INCONCLUSIVE", f"the ratio may lie on either side of the limit of {gate.limit:g}"
+    return SpeedResult(
+        name=gate.name,
+        against=gate.against,
+        quantity=gate.quantity,
+        unit="bytes" if gate.quantity == "memory" else "s",
+        decision=decision,
+        prompts=gate.found.n,
+        baseline=gate.baseline,
+        candidate=gate.candidate,
+        ratio=math.exp(gate.found.estimate),
+        lower=lower,
+        upper=upper,
+        limit=gate.limit,
+        p_fail=gate.p_fail,
+        p_fail_holm=p_fail_holm,
+        advisory=gate.advisory,
+        note=note,
+    )

@@ -1,0 +1,23 @@
+"""Many checkpoints: accuracy, speed and gate verdict over the steps of a training run."""
+
+from __future__ import annotations
+
+from evalsuite.sweep.carry_out import SweepPlan, follow, sweep
+from evalsuite.sweep.checkpoints import CheckpointError, Found, find, step_of
+from evalsuite.sweep.results import COLUMNS, FIGURES, Sweep, SweepRow, cells, markdown
+
+__all__ = [
+    "COLUMNS",
+    "FIGURES",
+    "CheckpointError",
+    "Found",
+    "Sweep",
+    "SweepPlan",
+    "SweepRow",
+    "cells",
+    "find",
+    "follow",
+    "markdown",
+    "step_of",
+    "sweep",
+]

@@ -1,0 +1,124 @@
+"""What a sweep found, checkpoint by checkpoint: stored as `sweep.json`, shown as `sweep.md` and in the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from evalsuite import stats
+from evalsuite.gate.markdown import plain
+from evalsuite.gate.verdict import Outcome
+from evalsuite.records import Record
+from evalsuite.sweep.checkpoints import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FORMAT = 1
+
+COLUMNS = (
+    "step", "checkpoint", "character accuracy", "exact strings", "p50 s", "p90 s", "peak memory", "gate", "change",
+)  # fmt: skip
+FIGURES = ("step", "character accuracy", "exact strings", "p50 s", "p90 s", "peak memory", "change")
+"""The columns that hold figures."""
+
+Status = Literal["done", "incomplete", "failed"]
+
+
+class SweepRow(Record, frozen=True, kw_only=True):
+    """One checkpoint of a sweep.
+
+    `run` is its run folder relative to the sweep's; `error` says why it failed. Intervals are two-sided over
+    prompts; `p50` and `p90` are seconds of warm images, `peak_memory` bytes. `outcome` and the rest are its gate's
+    against the sweep's baseline, None for the baseline itself; `delta`, `lower` and `upper` those of its first gate.
+    """
+
+    name: str
+    step: int | None
+    kind: Kind
+    path: str
+    run: str
+    status: Status
+    error: str | None = None
+    images: int = 0
+    character_accuracy: stats.Interval | None = None
+    exact_string_rate: stats.Interval | None = None
+    p50: float | None = None
+    p90: float | None = None
+    images_per_second: float | None = None
+    peak_memory: int | None = None
+    outcome: Outcome | None = None
+    delta: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+
+class Sweep(Record, frozen=True, kw_only=True):
+    """A sweep: its checkpoints in step order, and what they were gated against. `waiting` are not written out yet."""
+
+    format: int = FORMAT
+    folder: str
+    model: str | None
+    samples: int
+    policy: str
+    policy_digest: str
+    baseline: str | None
+    rows: tuple[SweepRow, ...] = ()
+    waiting: tuple[str, ...] = ()
+
+    @property
+    def incomplete(self) -> bool:
+        """True where a checkpoint failed or misses images."""
+        return any(row.status != "done" for row in self.rows)
+
+
+def cells(sweep: Sweep, row: SweepRow) -> tuple[str, ...]:
+    """A row of the table for people, one cell for each of `COLUMNS`."""
+    if row.status == "failed":
+        gate = f"failed: {row.error}"
+    elif row.run == sweep.baseline:
+        gate = "baseline"
+    else:
+        gate = row.outcome or "not gated"
+    change = "" if row.delta is None else f"{row.delta:+.4f} [{row.lower:+.4f}, {row.upper:+.4f}]"
+    return (
+        "–" if row.step is None else str(row.step),
+        row.name,
+        _interval(row.character_accuracy),
+        _interval(row.exact_string_rate),
+        "–" if row.p50 is None else f"{row.p50:.2f}",
+        "–" if row.p90 is None else f"{row.p90:.2f}",
+        "–" if row.peak_memory is None else f"{row.peak_memory / 2**30:.1f} GiB",
+        gate,
+        change,
+    )
+
+
+def _interval(interval: stats.Interval | None) -> str:
+    if interval is None or interval.estimate is None:
+        return "–"
+    if interval.low is None or interval.high is None:
+        return f"{interval.estimate:.4f}"
+    return f"{interval.estimate:.4f} [{interval.low:.4f}, {interval.high:.4f}]"
+
+
+def markdown(sweep: Sweep) -> str:
+    """The sweep as a Markdown table."""
+    return "\n".join(_lines(sweep)) + "\n"
+
+
+def _lines(sweep: Sweep) -> Iterator[str]:
+    yield f"## Sweep of {plain(sweep.folder)}"
+    yield ""
+    yield f"| {' | '.join(COLUMNS)} |"
+    yield f"|{'---|' * len(COLUMNS)}"
+    for row in sweep.rows:
+        yield f"| {' | '.join(plain(cell) for cell in cells(sweep, row))} |"
+    yield ""
+    yield (
+        f"Accuracy with 95 % intervals over prompts; change with one-sided bounds of policy {plain(sweep.policy)} "
+        f"({sweep.policy_digest[:12]}) against {plain(sweep.baseline or 'nothing')}. Each checkpoint is gated by "
+        "itself: of many equal ones, the best looks better than it is."
+    )
+    if sweep.waiting:
+        yield ""
+        yield f"Not written to the end yet: {plain(', '.join(sweep.waiting))}"
