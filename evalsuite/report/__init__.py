@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evalsuite.report.build import build
+from evalsuite.report.compare import compare
 from evalsuite.report.conclusions import ClaimRow, VerdictRow
 from evalsuite.report.summary import ModelSummary, Slice, Summary, summarise
 from evalsuite.report.timing import PhaseSummary, Spread, TimingSummary
@@ -17,5 +18,6 @@ __all__ = [
     "TimingSummary",
     "VerdictRow",
     "build",
+    "compare",
     "summarise",
 ]

@@ -10,7 +10,7 @@ import jinja2
 import evalsuite
 from evalsuite.errors import EvalsuiteError
 from evalsuite.report import conclusions, i18n, payload
-from evalsuite.report.text import visible
+from evalsuite.report.text import signed, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +60,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["visible"] = _visible
+    environment.filters["signed"] = signed
     environment.filters["by_model"] = _by_model
     environment.globals.update(
         t=i18n.element,

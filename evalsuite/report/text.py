@@ -35,6 +35,15 @@ def rate(value: float | None) -> str:
     return text.replace("-", "\u2212")
 
 
+def signed(value: float | None) -> str:
+    """A difference of rates with its sign: `+0.012`, `−0.004`, `0.000`; more decimals where it would look like none."""
+    if value is None:
+        return "–"
+    digits = next((digits for digits in range(3, 8) if round(value, digits) != 0), 3)
+    text = f"{value:+.{digits}f}" if round(value, digits) else "0.000"
+    return text.replace("-", "\u2212")
+
+
 def seconds(value: float | None) -> str:
     """A time with three significant digits: `0.482 s`, `12.4 s`, `3.2 ms`, `2 min 05 s`."""
     if value is None:

@@ -7,6 +7,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from evalsuite.errors import EvalsuiteError
 from evalsuite.images import ImageError, load_image
 
 if TYPE_CHECKING:
@@ -50,7 +51,17 @@ def make(images: Iterable[tuple[str, Path]], folder: Path) -> dict[str, str]:
     """Write the missing thumbnails of (SHA-256, path) into `folder`; returns what failed, by SHA-256.
 
     Pillow frees the interpreter while it decodes, so that threads keep all cores busy.
+
+    Raises:
+        EvalsuiteError: when the folder cannot be written.
     """
+    try:
+        return _make(images, folder)
+    except OSError as error:
+        raise EvalsuiteError(f"{folder}: thumbnails cannot be written: {error.strerror}") from error
+
+
+def _make(images: Iterable[tuple[str, Path]], folder: Path) -> dict[str, str]:
     folder.mkdir(parents=True, exist_ok=True)
     present = {path.name for path in folder.iterdir()}
     missing = {sha: path for sha, path in images if file_name(sha) not in present}

@@ -41,19 +41,20 @@ def figure(interval: Interval) -> Figure:
     return Figure(
         text=rate(interval.estimate),
         interval=f"{rate(interval.low)}\u2009–\u2009{rate(interval.high)}" if has_bounds else None,
-        reason=None if has_bounds else _REASONS[interval.method],
+        reason=None if has_bounds else REASONS[interval.method],
         value=interval.estimate,
         low=interval.low,
         high=interval.high,
     )
 
 
-_REASONS = {
+REASONS = {
     "none: no data": "interval.no_data",
     "none: too few prompts": "interval.few",
     "none: no spread": "interval.no_spread",
     "studentised bootstrap": "interval.no_data",
 }
+"""The message that says why there is no interval, by the method of `stats`."""
 
 
 @dataclass(frozen=True, slots=True)

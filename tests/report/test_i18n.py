@@ -39,7 +39,9 @@ def sources():
 
 def test_every_message_that_is_asked_for_exists_and_none_is_left_over():
     known = set(i18n.catalogue("en"))
-    call = re.compile(r"""\b(?:t|ta|translate|word|section|button|element)\((?:"[\w-]+", )?"([a-z_]+\.[\w.-]+)\"""")
+    call = re.compile(
+        r"""\b(?:t|ta|translate|word|section|button|element|contestant|toggle)\((?:"[\w-]+", )?"([a-z_]+\.[\w.-]+)\""""
+    )
     literal = re.compile(r'"([a-z_]+\.[a-z_][\w.-]*)"')
     asked, mentioned = set(), set()
     for name, content in sources():

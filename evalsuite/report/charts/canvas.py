@@ -15,7 +15,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import matplotlib as mpl
 from markupsafe import Markup
@@ -27,7 +27,8 @@ from evalsuite.report.text import visible
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from evalsuite.report.summary import ModelSummary, Summary
+    from evalsuite.records import ModelRole
+    from evalsuite.report.summary import Summary
 
 WIDTH = 6.4
 """Inches of every chart, at 72 units an inch."""
@@ -69,21 +70,29 @@ _STYLE: Any = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of the table beneath a chart, or a text in it: plain, or the message `key` with its `values`."""
+    """A cell of the table beneath a chart, or a text in it: plain, or the message `key` with its `values`.
+
+    `link` is an address in the page.
+    """
 
     text: str
     key: str | None = None
     values: Mapping[str, str] = field(default_factory=dict)
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart with its numbers. `name` gives the keys `plot.NAME` and `plot.NAME.lead` of its heading and text."""
+    """A chart with its numbers.
+
+    `name` gives the keys `plot.NAME` and `plot.NAME.lead` of its heading and text, `values` what these want.
+    """
 
     name: str
     svg: Markup
     columns: tuple[Cell, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 def cells(*values: str | Cell) -> tuple[Cell, ...]:
@@ -96,7 +105,21 @@ def word(key: str) -> Cell:
     return Cell(translate(key), key)
 
 
-def named(model: ModelSummary) -> Cell:
+class Named(Protocol):
+    """What has a name and a role: a model of a run, or a side of a comparison."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def role(self) -> ModelRole:
+        """What it may be called."""
+        ...
+
+
+def named(model: Named) -> Cell:
     """A model's name, and beside it what it is where it is no real model."""
     name = label(model.name)
     if model.role == "model":
@@ -231,6 +254,8 @@ def _attributes(element: ET.Element, name: str) -> dict[str, str]:
             attributes["font-size"] = value.split()[0]
         elif key in _KEEP:
             attributes[key] = value
+    if _local(element.tag) == "a":  # a point that leads to its prompt; the keyboard takes the table's links
+        return {"href": attributes["href"], "tabindex": "-1"}
     for key, value in attributes.items():
         if value.lower() in _VARIABLES:
             attributes[key] = f"var(--{_VARIABLES[value.lower()]})"

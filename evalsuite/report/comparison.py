@@ -1,0 +1,153 @@
+"""Runs side by side: what keeps them from being compared, and what differs, prompt by prompt. No rendering."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from evalsuite import scoring, stats
+from evalsuite.errors import NotComparableError
+from evalsuite.records import ModelRole, Record
+from evalsuite.scoring import Counts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from evalsuite.records import ModelSpec
+    from evalsuite.report.stored import Run
+
+MAX_DIFFERENCES = 5
+
+
+class Contestant(Record, frozen=True, kw_only=True):
+    """One side of a comparison: a model of one of the runs, and the name that the page calls it."""
+
+    run: int
+    model: str
+    name: str
+    role: ModelRole
+
+
+class Difference(Record, frozen=True, kw_only=True):
+    """What a contestant's character accuracy is above the first one's, over the prompts of one language, or of all.
+
+    `interval` is of the mean over prompts of the difference of the two accuracies, each over all seeds of the prompt.
+    """
+
+    contestant: Contestant
+    language: str | None
+    interval: stats.Interval
+    better: int
+    worse: int
+    same: int
+
+
+def check_comparable(runs: Sequence[Run]) -> None:
+    """Refuse runs that differ in prompts, seeds, OCR or scorer.
+
+    Raises:
+        NotComparableError: naming each difference from the first run.
+    """
+    first = runs[0]
+    for other in runs[1:]:
+        found = differences(first, other)
+        if found:
+            raise NotComparableError(
+                f"{other.store.folder} cannot be compared with {first.store.folder}: {'; '.join(found)}"
+            )
+
+
+def differences(one: Run, other: Run) -> list[str]:
+    """What keeps two runs from being compared, in words; empty when nothing does."""
+    found = []
+    left, right = ({prompt.id: prompt for prompt in run.manifest.prompts} for run in (one, other))
+    odd = sorted(set(left) ^ set(right)) + [ident for ident in left if ident in right and left[ident] != right[ident]]
+    if odd:
+        shown = ", ".join(odd[:MAX_DIFFERENCES]) + (" …" if len(odd) > MAX_DIFFERENCES else "")
+        found.append(f"{len(odd)} prompts are not the same ({shown})")
+    if one.manifest.seeds != other.manifest.seeds:
+        found.append(f"seeds {list(one.manifest.seeds)} and {list(other.manifest.seeds)}")
+    if one.ocr.digest != other.ocr.digest:
+        found.append(f"OCR {one.ocr.name} {one.ocr.digest[:8]} and {other.ocr.name} {other.ocr.digest[:8]}")
+    for name in ("name", "version", "profile", "normalizer"):
+        values = getattr(one.scorer, name), getattr(other.scorer, name)
+        if values[0] != values[1]:
+            found.append(f"scorer {name} {values[0]} and {values[1]}")
+    return found
+
+
+def same_machine(runs: Sequence[Run]) -> bool:
+    """True where all runs say that they were made on the same hardware; timings are compared only then."""
+    machines = [
+        tuple(repr(run.manifest.environment.get(name)) for name in ("cpu", "cpu_threads", "memory", "gpus"))
+        for run in runs
+    ]
+    return len(set(machines)) == 1 and all(run.manifest.environment.get("cpu") for run in runs)
+
+
+def contestants(runs: Sequence[Run]) -> list[Contestant]:
+    """The models to compare, run by run: all that are no reference, or the references where a run has nothing else.
+
+    A model that stands in several runs is called by its run too.
+    """
+    found = []
+    for place, run in enumerate(runs):
+        specs: Sequence[ModelSpec] = [spec for spec in run.manifest.models if spec.role != "reference"]
+        found += [(place, spec) for spec in specs or run.manifest.models]
+    names = [spec.name for _, spec in found]
+    titles = [run.manifest.name for run in runs]
+    called = []
+    for place, spec in found:
+        title = titles[place] if titles.count(titles[place]) == 1 else f"{titles[place]} ({place + 1})"
+        name = spec.name if names.count(spec.name) == 1 else f"{spec.name} · {title}"
+        called.append(Contestant(run=place, model=spec.name, name=name, role=spec.role))
+    if len(called) < 2:
+        raise NotComparableError(f"{runs[0].store.folder}: one model alone is nothing to compare; name a second run")
+    return called
+
+
+def per_prompt(run: Run, model: str) -> dict[str, Counts]:
+    """A model's counts by prompt, summed over seeds."""
+    found: dict[str, Counts] = defaultdict(Counts)
+    for score in run.scores:
+        if score.model == model:
+            found[score.prompt] += scoring.count(score)
+    return dict(found)
+
+
+def accuracy(counts: Counts) -> float:
+    """Character accuracy; targets are never empty."""
+    return (counts.length - counts.edits) / counts.length
+
+
+def compare_all(runs: Sequence[Run], called: Sequence[Contestant]) -> list[Difference]:
+    """Every contestant but the first against the first: over all prompts, then by language where there are several."""
+    first = called[0]
+    base = per_prompt(runs[first.run], first.model)
+    languages = {prompt.id: prompt.language for prompt in runs[0].manifest.prompts}
+    several = list(dict.fromkeys(languages.values()))
+    groups: list[str | None] = [None, *several] if len(several) > 1 else [None]
+    return [
+        _difference(other, base, per_prompt(runs[other.run], other.model), languages, group)
+        for other in called[1:]
+        for group in groups
+    ]
+
+
+def _difference(
+    other: Contestant,
+    base: Mapping[str, Counts],
+    against: Mapping[str, Counts],
+    languages: Mapping[str, str],
+    group: str | None,
+) -> Difference:
+    chosen = [ident for ident in base if group is None or languages[ident] == group]
+    deltas = [accuracy(against[ident]) - accuracy(base[ident]) for ident in chosen]
+    return Difference(
+        contestant=other,
+        language=group,
+        interval=stats.mean_interval(deltas),
+        better=sum(delta > 0 for delta in deltas),
+        worse=sum(delta < 0 for delta in deltas),
+        same=sum(delta == 0 for delta in deltas),
+    )
