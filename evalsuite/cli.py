@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from evalsuite import __version__, cli_gate, console
+from evalsuite import __version__, cli_claims, cli_gate, console
+from evalsuite.cli_claims import ProtocolOption
 from evalsuite.errors import EvalsuiteError, ExitCode
 
 if TYPE_CHECKING:
@@ -28,8 +29,12 @@ models_app = typer.Typer(no_args_is_help=True, help="The models that can be name
 app.add_typer(suites_app, name="suites")
 app.add_typer(models_app, name="models")
 app.add_typer(cli_gate.app)
+app.add_typer(cli_claims.app)
 
-OcrOption = Annotated[str, typer.Option("--ocr", help="OCR engine: paddle, or paddle:DET_DIR,REC_DIR.")]
+OcrOption = Annotated[
+    str,
+    typer.Option("--ocr", help="OCR engine: paddle, qwen2.5-vl, or either with :ARGUMENTS (docs/longtext-bench.md)."),
+]
 ProfileOption = Annotated[str, typer.Option("--profile", help="Scoring profile: strict, standard or lenient.")]
 WorkersOption = Annotated[
     int | None, typer.Option("--ocr-workers", min=1, max=64, help="OCR processes; by default one a core, four at most.")
@@ -89,6 +94,7 @@ def run(
     interleave: Annotated[
         bool, typer.Option("--interleave", help="Load the models together and draw in turns, to compare their speed.")
     ] = False,
+    protocol: ProtocolOption = None,
     workers: WorkersOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -97,6 +103,7 @@ def run(
     from evalsuite.models import ModelOptions, parse_settings
     from evalsuite.runs.session import DEFAULT_MODELS
 
+    cli_claims.check_protocols(protocol)
     options = ModelOptions(settings=parse_settings(settings or []), lora=tuple(lora or ()), transformer=transformer)
     with console.progress(quiet=quiet) as watch:
         result = evalsuite.run(
@@ -115,7 +122,7 @@ def run(
             workers=workers,
             watch=watch,
         )
-    _conclude(result)
+    _conclude(result, protocol)
 
 
 @app.command()
@@ -129,12 +136,14 @@ def score(
     profile: Annotated[
         str | None, typer.Option("--profile", help="Scoring profile: strict, standard or lenient.")
     ] = None,
+    protocol: ProtocolOption = None,
     workers: WorkersOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Score a stored run again, with other OCR or another profile, or score images that exist already."""
     import evalsuite
 
+    cli_claims.check_protocols(protocol)
     with console.progress(quiet=quiet) as watch:
         if targets is not None:
             result = evalsuite.score(
@@ -152,7 +161,7 @@ def score(
             )
         else:
             result = evalsuite.rescore(folder, ocr=ocr, profile=profile, workers=workers, watch=watch)
-    _conclude(result)
+    _conclude(result, protocol)
 
 
 @app.command()
@@ -230,13 +239,14 @@ def models_list() -> None:
     console.table("Models", ("name", "what it is", "repository", "licence", "needs", "here"), rows)
 
 
-def _conclude(result: RunResult) -> NoReturn:
+def _conclude(result: RunResult, protocols: Sequence[str] | None) -> NoReturn:
     """Write the report, print the table and the path, and leave with the exit code of completeness."""
     import evalsuite
     from evalsuite.report import terminal
 
     page = evalsuite.build_report(result.store.folder)
     terminal.show(result)
+    cli_claims.show_protocols(result, protocols)
     for text in result.notices:
         console.notice(text)
     console.say(f"Report: {page}")

@@ -1,0 +1,51 @@
+"""Verdicts as the rows that a report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evalsuite.claims.published import ScoreClaim
+from evalsuite.claims.verdict import ClaimVerdict
+from evalsuite.report.conclusions import ClaimRow
+from evalsuite.stats import Interval
+
+
+def report_rows(verdicts: Sequence[ClaimVerdict]) -> tuple[ClaimRow, ...]:
+    """One row a verdict, for `evalsuite.report.build`."""
+    return tuple(_row(verdict) for verdict in verdicts)
+
+
+def _row(verdict: ClaimVerdict) -> ClaimRow:
+    claim = verdict.claim
+    if isinstance(claim, ScoreClaim):
+        average = verdict.average
+        measured = average.measured if average else None
+        published = f"{claim.average.text} ({', '.join(f'{key} {each.text}' for key, each in claim.languages.items())})"
+        ceiling = average.ceiling if average else None
+        protocol = f"{claim.protocol}, read by {verdict.engine}, {verdict.images_a_prompt} images a prompt"
+        digits = 4
+    else:
+        measured, ceiling, digits = verdict.quantity, None, 2
+        published, protocol = f"{claim.text} {claim.quantity}", claim.gpu or "any NVIDIA GPU"
+    return ClaimRow(
+        outcome=verdict.outcome,
+        claim=f"{claim.model} ({claim.id}), against {verdict.model}",
+        published=published,
+        measured=_number(measured.estimate, digits) if measured else None,
+        interval=bracket(measured, digits) or None if measured else None,
+        ceiling=_number(ceiling.estimate, digits) if ceiling else None,
+        protocol=protocol,
+        text=verdict.text,
+        source=claim.source.citation,
+    )
+
+
+def bracket(interval: Interval, digits: int = 4) -> str:
+    """The ends of an interval, e.g. `[0.9712, 0.9754]`, or nothing where there is none."""
+    if interval.low is None or interval.high is None:
+        return ""
+    return f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+
+
+def _number(value: float | None, digits: int) -> str | None:
+    return None if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,248 @@
+"""A run against a published score: what it measured, the verdict, and how many more images would settle it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evalsuite import scoring
+from evalsuite.claims.comparable import score_differences
+from evalsuite.claims.verdict import ClaimVerdict, Difference, Measured, MoreImages, Outcome
+from evalsuite.protocol_scores import LanguageCounts, count_run, headline_strata
+from evalsuite.scoring.protocols import primary, protocol_named
+from evalsuite.scoring.protocols.statistics import Stratum, components, interval, ratio
+from evalsuite.stats import Interval
+
+if TYPE_CHECKING:
+    from evalsuite.claims.published import Published, ScoreClaim
+    from evalsuite.records import ModelSpec, OcrSpec, Score
+    from evalsuite.runs.store import RunStore
+
+AVERAGE = "average"
+NAMES = {"en": "English", "zh": "Chinese"}
+MOST_IMAGES = 1_000
+"""More images a prompt than this are called out of reach."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFigures:
+    """One model of a run under a claim's protocol: each language and the average, with all that stands beside them."""
+
+    spec: ModelSpec
+    lacking: int
+    scores: Mapping[str, Interval]
+    fixed: Mapping[str, Interval]
+    accuracy: Mapping[str, Interval]
+    parts: Sequence[LanguageCounts]
+
+
+def measure(store: RunStore, ocr: OcrSpec, protocol: str, rows: Sequence[Score]) -> dict[str, ModelFigures]:
+    """The figures of every model of a run, from the readings of `ocr` and its score rows (none for no accuracy)."""
+    published, fixed = protocol_named(protocol), protocol_named(f"{protocol}-fixed")
+    counted, mended = count_run(store, published, ocr), count_run(store, fixed, ocr)
+    languages = {prompt.id: primary(prompt.language) for prompt in store.manifest.prompts}
+    found = {}
+    for spec in store.manifest.models:
+        parts = counted[spec.name]
+        found[spec.name] = ModelFigures(
+            spec=spec,
+            lacking=sum(len(part.lacking) for part in parts),
+            scores=_by_language(
+                parts, published.languages, {p.language: headline_strata([p], published)[0] for p in parts}
+            ),
+            fixed=_by_language(
+                parts, fixed.languages, {p.language: headline_strata([p], fixed)[0] for p in mended[spec.name]}
+            ),
+            accuracy=_by_language(
+                parts, published.languages, _accuracy([row for row in rows if row.model == spec.name], languages)
+            ),
+            parts=parts,
+        )
+    return found
+
+
+def _by_language(
+    parts: Sequence[LanguageCounts], wanted: Sequence[str], strata: Mapping[str, Stratum]
+) -> dict[str, Interval]:
+    """The interval of each language, and of their unweighted mean where all wanted ones are there."""
+    found = {language: interval([stratum]) for language, stratum in strata.items() if len(stratum.counts)}
+    if {part.language for part in parts} == set(wanted) == set(found):
+        each = [Stratum(strata[name].counts, strata[name].statistic, 1 / len(wanted)) for name in sorted(wanted)]
+        found[AVERAGE] = interval(each)
+    return found
+
+
+def _accuracy(rows: Sequence[Score], languages: Mapping[str, str]) -> dict[str, Stratum]:
+    """The suite's own character accuracy as strata: characters right and wanted, summed over each prompt."""
+    sums: dict[str, dict[str, np.ndarray]] = {}
+    for row in rows:
+        counts = scoring.count(row)
+        own = sums.setdefault(languages[row.prompt], {})
+        own.setdefault(row.prompt, np.zeros(2))
+        own[row.prompt] += (counts.length - counts.edits, counts.length)
+    return {
+        language: Stratum(np.array(list(prompts.values())), ratio(0, 1))
+        for language, prompts in sums.items()
+        if prompts
+    }
+
+
+def check_score(
+    claim: ScoreClaim,
+    model: ModelFigures,
+    store: RunStore,
+    ocr: OcrSpec,
+    ceiling: ModelFigures | None,
+    published: Published,
+    *,
+    vouched: bool,
+) -> ClaimVerdict:
+    """Hold a model's score against a published one."""
+    manifest = store.manifest
+    differences = score_differences(manifest, model.spec, claim, ocr, model.lacking, vouched=vouched)
+    figures = tuple(
+        _measured(name, claim, model, ceiling) for name in (*claim.languages, AVERAGE) if name in model.scores
+    )
+    average = next((figure for figure in figures if figure.of == AVERAGE), None)
+    outcome, more = _outcome(claim, average, differences, model)
+    rank, of = _rank(average, published)
+    return ClaimVerdict(
+        claim=claim,
+        model=model.spec.name,
+        outcome=outcome,
+        text=_text(claim, outcome, figures, differences, more, len(manifest.seeds), (rank, of)),
+        engine=ocr.name,
+        images_a_prompt=len(manifest.seeds),
+        figures=figures,
+        differences=differences,
+        more=more,
+        rank=rank,
+        of=of,
+        settings_vouched=vouched and model.spec.kind != "diffusion",
+    )
+
+
+def _measured(name: str, claim: ScoreClaim, model: ModelFigures, ceiling: ModelFigures | None) -> Measured:
+    figure = claim.average if name == AVERAGE else claim.languages[name]
+    above = ceiling if ceiling is not None and not ceiling.lacking else None
+    return Measured(
+        of=name,
+        published=figure.value,
+        text=figure.text,
+        measured=model.scores[name],
+        fixed=model.fixed[name],
+        accuracy=model.accuracy.get(name),
+        ceiling=above.scores.get(name) if above else None,
+        fixed_ceiling=above.fixed.get(name) if above else None,
+        accuracy_ceiling=above.accuracy.get(name) if above else None,
+    )
+
+
+def _outcome(
+    claim: ScoreClaim, average: Measured | None, differences: Sequence[Difference], model: ModelFigures
+) -> tuple[Outcome, MoreImages | None]:
+    if differences or average is None or average.measured.estimate is None:
+        return "not comparable", None
+    low, high = ends(average.measured)
+    if not low - claim.average.rounding <= claim.average.value <= high + claim.average.rounding:
+        return "not reproduced", None
+    if high - low < claim.tolerance:
+        return "reproduced", None
+    return "inconclusive", more_images(high - low, claim, model)
+
+
+def ends(found: Interval) -> tuple[float, float]:
+    """The ends of an interval; where nothing varied, both are the estimate."""
+    if found.estimate is None:
+        raise ValueError("an undefined score has no interval")
+    if found.low is None or found.high is None:
+        return (found.estimate, found.estimate) if found.method == "none: no spread" else (-math.inf, math.inf)
+    return found.low, found.high
+
+
+def more_images(width: float, claim: ScoreClaim, model: ModelFigures) -> MoreImages:
+    """How many images a prompt it takes for the interval to be narrower than the tolerance.
+
+    The width falls with the standard error, of which the part between prompts stays however many images are drawn
+    (see `statistics.components`).
+    """
+    tolerance = claim.tolerance
+    if not math.isfinite(width):
+        return MoreImages(images=None, at_least=False, text="too few prompts for an interval: run the whole benchmark")
+    strata = headline_strata(model.parts, protocol_named(claim.protocol))
+    parts = components(strata, [part.single() for part in model.parts])
+    if parts.within is None:
+        # At best, all of the variance is between seeds.
+        images = math.floor((width / tolerance) ** 2 * parts.images) + 1
+        return MoreImages(
+            images=images,
+            at_least=True,
+            text=f"at least {images} images a prompt would settle it; one a prompt does not show how much seeds vary",
+        )
+    spread = parts.spread(parts.images)
+    floor = width * parts.spread(math.inf) / spread
+    if floor >= tolerance:
+        return MoreImages(
+            images=None,
+            at_least=False,
+            text=f"no number of images would settle it: the prompts alone leave the interval {floor:.4f} wide, and "
+            f"the tolerance is {tolerance:.4f}",
+        )
+    images = parts.images
+    while width * parts.spread(images) / spread >= tolerance and images <= MOST_IMAGES:
+        images += 1
+    if images > MOST_IMAGES:
+        return MoreImages(images=None, at_least=False, text=f"more than {MOST_IMAGES} images a prompt would be needed")
+    return MoreImages(
+        images=images,
+        at_least=False,
+        text=f"{images} images a prompt in all ({images - parts.images} more) would settle it",
+    )
+
+
+def _rank(average: Measured | None, published: Published) -> tuple[int | None, int | None]:
+    if average is None or average.measured.estimate is None:
+        return None, None
+    score = average.measured.estimate
+    return 1 + sum(claim.average.value > score for claim in published.scores), len(published.scores)
+
+
+def _text(
+    claim: ScoreClaim,
+    outcome: Outcome,
+    figures: Sequence[Measured],
+    differences: Sequence[Difference],
+    more: MoreImages | None,
+    images: int,
+    place: tuple[int | None, int | None],
+) -> str:
+    if outcome == "not comparable":
+        return "; ".join(f"{each.kind}: {each.text}" for each in differences) or "the average cannot be formed"
+    average = figures[-1]
+    low, high = ends(average.measured)
+    figure = claim.average.text + ("" if claim.average_printed else " (computed from its languages)")
+    side = "outside" if outcome == "not reproduced" else "in"
+    width = f"{high - low:.4f} wide (tolerance {claim.tolerance:.4f})"
+    sentences = [f"The published average {figure} lies {side} [{low:.4f}, {high:.4f}], which is {width}"]
+    if outcome == "not reproduced":
+        parts = (f"{NAMES.get(each.of, each.of)} {signed(each)}" for each in (average, *figures[:-1]))
+        sentences.append(f"Measured less published: {', '.join(parts)}")
+    if more is not None:
+        sentences.append(more.text[0].upper() + more.text[1:])
+    if images < claim.samples:
+        sentences.append(f"The benchmark draws {claim.samples} images a prompt, this run {images}")
+    sentences.append(f"It would stand {place[0]} among {place[1]} published scores")
+    sentences.append(f"Labs differ by about {claim.labs_differ} on one model")
+    return ". ".join(sentences) + "."
+
+
+def signed(figure: Measured) -> str:
+    """A difference with its interval, e.g. `-0.0123 [-0.0171, -0.0075]`."""
+    if figure.difference is None:
+        return "undefined"
+    around = figure.difference_interval
+    return f"{figure.difference:+.4f}" + (f" [{around[0]:+.4f}, {around[1]:+.4f}]" if around else "")

@@ -1,0 +1,77 @@
+"""The published scores in order, with the run's own among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from evalsuite.claims.comparable import prompt_differences, reader_differences
+from evalsuite.claims.scores import AVERAGE, ModelFigures
+from evalsuite.claims.verdict import Difference
+from evalsuite.records import ModelRole, Record
+from evalsuite.stats import Interval
+
+if TYPE_CHECKING:
+    from evalsuite.claims.published import Published
+    from evalsuite.records import OcrSpec
+    from evalsuite.runs.store import RunStore
+
+
+class Standing(Record, frozen=True, kw_only=True):
+    """One row: a published score, or one of the run's models (`role` set).
+
+    `rank` counts published scores alone: that of a run's row is the place that it would take among them.
+    `differences` say in what the run's row does not compare with the published ones.
+    """
+
+    rank: int
+    model: str
+    languages: dict[str, float]
+    average: float
+    interval: Interval | None = None
+    role: ModelRole | None = None
+    source: str
+    differences: tuple[Difference, ...] = ()
+
+
+def standings_of(
+    store: RunStore, ocr: OcrSpec, figures: Mapping[str, ModelFigures], published: Published
+) -> tuple[Standing, ...]:
+    """Published scores and the run's models, best average first; of equal ones the published come first."""
+    rows = [
+        Standing(
+            rank=_rank(claim.average.value, published),
+            model=claim.model,
+            languages={name: figure.value for name, figure in claim.languages.items()},
+            average=claim.average.value,
+            source=claim.source.citation,
+        )
+        for claim in published.scores
+    ]
+    different = (*prompt_differences(store.manifest), *reader_differences(ocr))
+    for name, model in figures.items():
+        average = model.scores.get(AVERAGE)
+        if average is None or average.estimate is None:
+            continue
+        own = (Difference(kind="completeness", text=f"{model.lacking} images are missing or unread"),)
+        rows.append(
+            Standing(
+                rank=_rank(average.estimate, published),
+                model=name,
+                languages={
+                    key: found.estimate
+                    for key, found in model.scores.items()
+                    if key != AVERAGE and found.estimate is not None
+                },
+                average=average.estimate,
+                interval=average,
+                role=model.spec.role,
+                source=f"this run, read by {ocr.name}, {len(store.manifest.seeds)} images a prompt",
+                differences=(own if model.lacking else ()) + different,
+            )
+        )
+    return tuple(sorted(rows, key=lambda row: (-row.average, row.role is not None)))
+
+
+def _rank(score: float, published: Published) -> int:
+    return 1 + sum(claim.average.value > score for claim in published.scores)
