@@ -1,0 +1,193 @@
+"""Train the stand-in checkpoints: `python -m benchmarks.standins.train --out DIR`.
+
+The stages are the decoder, which both architectures share, and for each a text encoder and then a transformer. Every
+stage writes what it made to `--out`, and a stage whose result is there is skipped; the transformer continues from its
+last saved state. So an interrupted training goes on where it stopped. `--stop-at` ends the transformer's training
+early, which gives a checkpoint that misspells: what `evalsuite sweep` and the gate can be tried on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from benchmarks.standins import autoencoder, denoiser, encoder, export
+from benchmarks.standins.glyphs import Glyphs
+from benchmarks.standins.optimiser import Clock
+from benchmarks.standins.prompts import Pool, make_pool
+from benchmarks.standins.tokenizer import build
+
+STAGES = ("ENCODER", "TRANSFORMER", "DECODER")
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="train", description=(__doc__ or "").splitlines()[0])
+    add = parser.add_argument
+    add("--out", type=Path, required=True, help="folder for all results; existing ones are kept")
+    add("--only", choices=[*export.FOLDERS, "decoder", "pool"], help="one part (default: all)")
+    add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add("--seed", type=int, default=1)
+    add("--glyphs", type=Path, help=".npz of rendered glyphs, as `--only pool` writes it (default: render the fonts)")
+    add("--prompts", type=int, default=200_000, help="prompts in the pool")
+    add("--steps", type=int, nargs=3, default=(1500, 5000, 2500), metavar=STAGES)
+    add("--seconds", type=float, nargs=3, default=(math.inf,) * 3, metavar=STAGES,
+        help="end a stage after so long; the course of the learning rate is fitted to it")  # fmt: skip
+    add("--tokens", type=int, nargs=2, default=(65_536, 98_304), metavar=STAGES[:2], help="tokens a batch")
+    add("--stop-at", type=float, default=1.0, help="end the transformer at this share of its training")
+    add("--early", type=float, default=0.3, help="also keep the transformer of this share")
+    add("--start", type=Path, help="folder of an earlier result to train further; characters may have been added")
+    add("--every", type=float, default=60, help="seconds between reports and saved states")
+    add("--ocr", type=int, default=0, metavar="N", help="draw N held-out prompts for each report and read them")
+    add("--compile", action="store_true", help="compile the blocks")
+    return parser.parse_args(argv)
+
+
+class Training:
+    """The stages of one training, each done once."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+        self._begun = time.monotonic()
+        args.out.mkdir(parents=True, exist_ok=True)
+
+    def log(self, line: str) -> None:
+        """Print a progress line with the seconds since the start."""
+        print(f"[{time.monotonic() - self._begun:6.0f} s] {line}", flush=True)
+
+    def glyphs(self) -> Glyphs:
+        """The glyph table: given, or rendered once and kept. That of `--start` decides the basis of the codes."""
+        path = self.args.glyphs or self.args.out / "glyphs.npz"
+        if not path.exists():
+            before = self.args.start / "glyphs.npz" if self.args.start else None
+            Glyphs.render(Glyphs.load(before) if before else None).save(path)
+        return Glyphs.load(path)
+
+    def pool(self) -> Pool:
+        """The training prompts, made once."""
+        path = self.args.out / "pool.npz"
+        if not path.exists():
+            made = make_pool(self.args.seed, self.args.prompts, max(1, (os.cpu_count() or 2) - 1))
+            partial = path.with_suffix(f".{os.getpid()}.npz")
+            made.save(partial)
+            partial.replace(path)
+            self.log(f"pool of {len(made.tokens)} prompts")
+        return Pool.load(path)
+
+    def decoder(self) -> None:
+        """Train and save the autoencoder."""
+        path = self.args.out / "decoder.safetensors"
+        if path.exists():
+            return
+        torch.manual_seed(self.args.seed)
+        vae = autoencoder.build()
+        clock = Clock(self.args.steps[2], self.args.seconds[2])
+        side = 32 if self.args.device != "cpu" else 10
+        autoencoder.train(vae, self.glyphs(), clock, self.args.device, side, self.log)
+        save_file(half(vae.state_dict()), path)
+
+    def encoder(self, architecture: str, batches: encoder.Batches, tokenizer: Any) -> encoder.Encoder:
+        """The trained encoder: from its file, or trained and saved now. In both cases as it is stored, in float16."""
+        path = self.args.out / f"{architecture}-encoder.safetensors"
+        model = encoder.Encoder(architecture, len(tokenizer))
+        if not path.exists():
+            glyphs = self.glyphs()
+            torch.manual_seed(self.args.seed)
+            numbers = torch.from_numpy(encoder.token_glyphs(tokenizer, glyphs))
+            if self.args.start is None:
+                model.start_from(glyphs, numbers)
+            else:
+                weights = load_file(self.args.start / path.name)
+                before = json.loads((self.args.start / "tokens.json").read_text(encoding="utf-8"))
+                model.load_state_dict(encoder.extended(weights, before, spelling(tokenizer), glyphs, numbers))
+            model.to(self.args.device)
+            clock, size = Clock(self.args.steps[0], self.args.seconds[0]), self.args.tokens[0]
+            if self.args.compile:
+                for layer in model.model.layers:
+                    layer.compile()
+            encoder.train(model, batches, glyphs, clock, size, self.log, curriculum=self.args.start is None)
+            save_file(half(model.state_dict()), path)
+            (self.args.out / "tokens.json").write_text(json.dumps(spelling(tokenizer)), encoding="utf-8")
+        model.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+        model.to(self.args.device)
+        return model
+
+    def transformer(self, architecture: str) -> None:
+        """Train and save one architecture's encoder and transformer."""
+        tokenizer = build(chat=architecture == "klein")
+        batches = encoder.Batches(self.pool(), tokenizer, self.glyphs(), self.args.device, self.args.seed)
+        text = self.encoder(architecture, batches, tokenizer)
+        path = self.args.out / f"{architecture}-transformer.safetensors"
+        if path.exists():
+            return
+        torch.manual_seed(self.args.seed + 1)
+        clock = Clock(self.args.steps[1], self.args.seconds[1])
+        canvas = autoencoder.Canvas(self.glyphs(), self.args.device)
+        trainer = denoiser.Trainer(architecture, text, batches, canvas, clock)
+        trainer.curriculum = self.args.start is None
+        if self.args.start is not None:
+            trainer.start_from(load_file(self.args.start / path.name))
+        if self.args.compile:
+            trainer.model.compile_repeated_blocks()
+        state = self.args.out / f"{architecture}-state.pt"
+        if state.exists():
+            trainer.load_state_dict(torch.load(state, map_location=self.args.device, weights_only=True))
+            self.log(f"{architecture} continues at step {clock.step}")
+        trainer.run(self.args.tokens[1], self.log, self.keep, self.args.every, self.args.stop_at)
+        save_file(half(trainer.average.state_dict()), path)
+        state.unlink(missing_ok=True)
+
+    def keep(self, trainer: denoiser.Trainer) -> None:
+        """Save the state and, once, the early weights; with `--ocr`, say what the drawn text reads as."""
+        name = trainer.architecture
+        torch.save(trainer.state_dict(), self.args.out / f"{name}-state.pt")
+        early = self.args.out / f"{name}-early.safetensors"
+        if trainer.clock.progress >= self.args.early and not early.exists():
+            save_file(half(trainer.average.state_dict()), early)
+        decoder = self.args.out / "decoder.safetensors"
+        if self.args.ocr and decoder.exists():
+            from benchmarks.standins.evaluate import accuracy
+
+            encoder_file = load_file(self.args.out / f"{name}-encoder.safetensors")
+            drawn = export.assemble(name, load_file(decoder), encoder_file, half(trainer.average.state_dict()))
+            found, _ = accuracy(drawn.to(self.args.device), self.args.ocr)
+            self.log(f"{name} step {trainer.clock.step} character accuracy {found.character_accuracy}")
+
+
+def half(state: dict[str, Any]) -> dict[str, Any]:
+    """Weights as they are stored: float16, contiguous, on the CPU."""
+    return {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in state.items()}
+
+
+def spelling(tokenizer: Any) -> list[str]:
+    """The vocabulary in the order of its ids."""
+    return list(tokenizer.convert_ids_to_tokens(list(range(len(tokenizer)))))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the stages that are asked for and not yet done."""
+    args = arguments(argv)
+    torch.set_float32_matmul_precision("high")
+    training = Training(args)
+    if args.only == "pool":
+        training.glyphs()
+        training.pool()
+    if args.only in {None, "decoder"}:
+        training.decoder()
+    for architecture in export.FOLDERS:
+        if args.only in {None, architecture}:
+            training.transformer(architecture)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
