@@ -22,7 +22,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.full_size_parts import FAMILIES, Family, build_pipeline, count_operations, matmul_rate
+from benchmarks._full_size_parts import FAMILIES, Family, build_pipeline, count_operations, matmul_rate
 from evalsuite import hardware, suites
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.diffusion import DiffusionModel
