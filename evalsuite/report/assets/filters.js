@@ -1,7 +1,7 @@
 "use strict";
 /* Which images are shown and in which order. The choice is kept in the address, so that a view can be linked. */
 (() => {
-  const { el, t, has, choices, page, items, prompts } = window.Evalsuite;
+  const { el, t, has, visible, choices, page, items, prompts } = window.Evalsuite;
   const REAL = page.models.some((model) => model.role !== "reference");
   const FILTERS = { model: REAL ? "real" : "", language: "", suite: "", category: "", length: "", kind: "", from: "", to: "", q: "", sort: "worst" };
   /* `image` is the key of the image that is open, `boxes` whether the OCR boxes are shown. */
@@ -72,7 +72,7 @@
     const lists = options();
     const select = (name) => el("label", {}, t(`filter.${name}`),
       el("select", { id: `filter-${name}`, onchange: (event) => { state[name] = event.target.value; changed(); } },
-        lists[name].map(([value, text]) => el("option", { value, selected: value === state[name] }, text))));
+        lists[name].map(([value, text]) => el("option", { value, selected: value === state[name] }, visible(text)))));
     const bound = (name) => el("input", {
       id: `filter-${name}`, type: "number", min: -1, max: 1, step: "any", value: state[name], "aria-label": t(`filter.${name}`),
       oninput: (event) => { state[name] = event.target.value; changed(); },

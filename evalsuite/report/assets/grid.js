@@ -44,7 +44,9 @@
       const top = list.getBoundingClientRect().top;
       const step = layout.height + GAP;
       const first = Math.max(0, Math.floor((-top - BEYOND) / step)) * layout.columns;
-      const last = Math.min(count, Math.ceil((-top + window.innerHeight + BEYOND) / step) * layout.columns);
+      // The first two rows exist even where the grid is far below the window: for links, keys and screen readers.
+      const rows = Math.max(Math.ceil((-top + window.innerHeight + BEYOND) / step), first ? 0 : 2);
+      const last = Math.min(count, rows * layout.columns);
       for (const [place, element] of cards) {
         if (place < first || place >= last) { element.remove(); cards.delete(place); }
       }

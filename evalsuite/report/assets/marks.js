@@ -75,7 +75,11 @@
   function bar() {
     const note = el("span", { class: "quiet", role: "status" });
     const file = el("input", { type: "file", accept: "application/json,.json", class: "unseen", id: "marks-file", tabindex: "-1", "aria-hidden": "true",
-      onchange: async (event) => { if (event.target.files[0]) await upload(event.target.files[0], (text) => { document.getElementById("marks-note").textContent = text; }); } });
+      onchange: async (event) => {
+        const chosen = event.target.files[0];
+        event.target.value = ""; // so that the same file, mended, can be chosen again
+        if (chosen) await upload(chosen, (text) => { document.getElementById("marks-note").textContent = text; });
+      } });
     note.id = "marks-note";
     const misread = [...marks.values()].filter((mark) => mark.verdict === "ocr-misread").length;
     return [

@@ -96,7 +96,7 @@
       page.models.map((each) => el("option", { value: each.name, selected: each.name === state[name] }, each.role === "model" ? visible(each.name) : `${visible(each.name)} (${t(`role.${each.role}`)})`))));
     const select = (name, values) => values.length < 2 && name !== "sort" ? null : el("label", {}, t(`filter.${name}`),
       el("select", { id: `filter-${name}`, onchange: (event) => { state[name] = event.target.value; changed(); } },
-        (name === "sort" ? values : [["", t("filter.all")], ...values.map((value) => [value, value])]).map(([value, text]) => el("option", { value, selected: value === state[name] }, text))));
+        (name === "sort" ? values : [["", t("filter.all")], ...values.map((value) => [value, value])]).map(([value, text]) => el("option", { value, selected: value === state[name] }, visible(text)))));
     const toggle = (name, key) => el("button", { type: "button", id: `toggle-${name}`, "aria-pressed": state[name] ? "true" : "false", onclick: () => flip(name) }, t(key));
     form.replaceChildren(...[
       contestant("a", "compare.a"), contestant("b", "compare.b"),

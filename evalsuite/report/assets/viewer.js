@@ -81,7 +81,7 @@
   function timing(item) {
     const { total, warmup, batch, phases } = item.timing;
     return el("p", {}, t("viewer.timing.total", { time: seconds(total) }),
-      phases.length > 1 ? `: ${phases.map((phase) => `${has(`phase.${phase.name}`) ? t(`phase.${phase.name}`) : phase.name} ${seconds(phase.seconds)}`).join(" · ")}` : null,
+      phases.length > 1 ? `: ${phases.map((phase) => `${has(`phase.${phase.name}`) ? t(`phase.${phase.name}`) : visible(phase.name)} ${seconds(phase.seconds)}`).join(" · ")}` : null,
       warmup ? ` · ${t("viewer.timing.warmup")}` : null, batch > 1 ? ` · ${t("viewer.timing.batch", { n: batch })}` : null);
   }
 
@@ -97,7 +97,7 @@
       await navigator.clipboard.writeText(text);
       copy.textContent = t("viewer.copied");
     } }, t("viewer.copy"));
-    return el("div", { class: "command" }, el("pre", { tabindex: "0" }, text), navigator.clipboard ? copy : null);
+    return el("div", { class: "command" }, el("pre", { tabindex: "0" }, visible(text)), navigator.clipboard ? copy : null);
   }
 
   function textSide(item) {
@@ -114,7 +114,7 @@
       item.sha ? section("viewer.marks", marks.form(item)) : null,
       section("viewer.prompt", marked(item.prompt.text, item.prompt.targets)),
       item.revised ? section("viewer.revised", marked(item.revised, item.prompt.targets)) : null,
-      item.findings.length ? section("viewer.findings", item.findings.map(([code, message]) => el("p", {}, el("code", {}, code), ` ${visible(message)}`))) : null,
+      item.findings.length ? section("viewer.findings", item.findings.map(([code, message]) => el("p", {}, el("code", {}, visible(code)), ` ${visible(message)}`))) : null,
       seeds.length > 1 ? section("viewer.seeds", strip(seeds, item, (other) => t("card.seed", { seed: other.seed }))) : null,
       models.length > 1 ? section("viewer.models", strip(models, item, (other) => visible(other.model.name))) : null,
       item.status === "scored" ? section("viewer.lines", lineList(item)) : null,
