@@ -205,7 +205,12 @@ def test_a_server_that_never_ends_its_answer_runs_into_the_time_out(server, trou
 
 def test_the_pause_doubles_and_the_server_may_name_it(server, monkeypatch):
     waited: list[float] = []
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: waited.append(seconds) if seconds else None)
+
+    def sleep(seconds: float) -> None:
+        if threading.current_thread() is threading.main_thread():  # servers sleep too
+            waited.append(seconds)
+
+    monkeypatch.setattr("tenacity.nap.time.sleep", sleep)
     monkeypatch.setattr(served, "FIRST_PAUSE", 0.5)
     monkeypatch.setattr(served, "LONGEST_PAUSE", 6.0)
     server.script = [500]
