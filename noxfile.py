@@ -1,4 +1,4 @@
-"""The project's commands: `nox -s eval`, `nox -s tests`, `nox -s lint`, `nox -s bench`.
+"""The project's commands: `nox -s eval`, `nox -s claims`, `nox -s tests`, `nox -s lint`, `nox -s bench`.
 
 Each session makes its own environment with the versions pinned in constraints.txt and installs all it needs.
 """
@@ -38,6 +38,13 @@ def eval(session: nox.Session) -> None:  # noqa: A001 - `nox -s eval` is the com
     """Draw, read, score and report. Arguments after -- go to `evalsuite run`."""
     install(session, "ocr", "fonts", "models")
     session.run("evalsuite", "run", *(session.posargs or EVAL_DEFAULT), success_codes=[0])
+
+
+@nox.session
+def claims(session: nox.Session) -> None:
+    """Check a run against published figures. Arguments after -- go to `evalsuite claims`; without any, list them."""
+    install(session)
+    session.run("evalsuite", "claims", *(session.posargs or ["--list"]))
 
 
 @nox.session

@@ -208,10 +208,8 @@ def _load(folder: VlmFolder, device: str, precision: str) -> _Loaded:
     try:
         from transformers import Qwen2VLImageProcessorPil
     except ImportError as error:
-        raise OcrUnavailableError(
-            f"{NAME} needs a newer transformers than {importlib.metadata.version('transformers')}: "
-            "pip install --upgrade transformers"
-        ) from error
+        found = importlib.metadata.version("transformers")
+        raise OcrUnavailableError(f"{NAME} needs transformers 5.4 or newer, not {found}") from error
     try:
         model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
             folder.path, dtype=getattr(torch, _PRECISIONS[precision]), local_files_only=True, use_safetensors=True
