@@ -8,6 +8,7 @@ summed (or averaged) within the prompt first, and whole prompts are resampled. R
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ MIN_PROMPTS = 5
 """Fewer prompts than this give an estimate but no interval: their spread says nothing about the rest."""
 
 Floats = npt.NDArray[np.float64]
+Bounds = tuple[float | None, float | None]
 Method = Literal["studentised bootstrap", "none: no data", "none: too few prompts", "none: no spread"]
 
 
@@ -47,13 +49,17 @@ def ratio_interval(
     level: float = LEVEL,
     replicates: int = REPLICATES,
     seed: int = SEED,
+    bounds: Bounds = (None, None),
 ) -> Interval:
     """Interval for Σ numerators / Σ denominators, one pair a prompt, by the studentised bootstrap.
 
     With R the ratio and e_i = num_i - R den_i, the standard error is sqrt(n / (n - 1) Σe²) / Σden
     (linearisation; Cochran, Sampling Techniques, 3rd ed., 1977, ch. 6). Replicates resample whole prompts;
     t* = (R* - R) / se*, and the interval is [R - t*_(1-α/2) se, R - t*_(α/2) se] (Efron and Tibshirani,
-    An Introduction to the Bootstrap, 1993, ch. 12.5). A replicate without spread counts as ±∞.
+    An Introduction to the Bootstrap, 1993, ch. 12.5). A replicate without spread counts as ±∞. Prompts with
+    denominator 0 are left out. `bounds` are the least and greatest value that the rate can have at all: the
+    interval is cut off there, which costs no coverage. There is no interval for fewer than `MIN_PROMPTS`
+    prompts, nor where all prompts, or too many replicates, have no spread.
 
     Raises `ValueError` where the lengths differ, a value is not finite, or a denominator is negative.
     """
@@ -67,6 +73,9 @@ def ratio_interval(
         raise ValueError(f"level {level} is not between 0 and 1")
 
     def result(low: float | None, high: float | None, method: Method) -> Interval:
+        least, most = bounds
+        low = least if low is not None and least is not None and low < least else low
+        high = most if high is not None and most is not None and high > most else high
         return Interval(estimate=estimate, low=low, high=high, level=level, n=n, method=method)
 
     num, den = num[den > 0], den[den > 0]
@@ -94,10 +103,12 @@ def mean_interval(
     level: float = LEVEL,
     replicates: int = REPLICATES,
     seed: int = SEED,
+    bounds: Bounds = (None, None),
 ) -> Interval:
     """Interval for the mean of one value a prompt: `ratio_interval` with every denominator 1 (bootstrap-t)."""
     values = np.asarray(values, dtype=np.float64)
-    return ratio_interval(values, np.ones_like(values), level=level, replicates=replicates, seed=seed)
+    ones = np.ones_like(values)
+    return ratio_interval(values, ones, level=level, replicates=replicates, seed=seed, bounds=bounds)
 
 
 def _standard_error(square_sum: float, den_sum: float, n: int) -> float:
@@ -107,15 +118,8 @@ def _standard_error(square_sum: float, den_sum: float, n: int) -> float:
 def _studentised(error: Floats, den: Floats, replicates: int, seed: int) -> Floats:
     """The replicates' t*, from e_i = num_i - R den_i and den_i; zero spread gives ±∞ (0 where R* = R)."""
     n = len(error)
-    rng = np.random.default_rng(seed)
     columns = np.stack([error, den, error**2, error * den, den**2], axis=1)
-    sums = np.empty((replicates, columns.shape[1]))
-    block = max(1, 2_000_000 // n)
-    for start in range(0, replicates, block):
-        size = min(block, replicates - start)
-        picks = rng.integers(0, n, size=(size, n)) + np.arange(size)[:, None] * n
-        weights = np.bincount(picks.ravel(), minlength=size * n).reshape(size, n)
-        sums[start : start + size] = weights @ columns
+    sums = np.concatenate([weights.astype(np.float64) @ columns for weights in _resamples(n, replicates, seed)])
     e, d, ee, ed, dd = sums.T
     shift = e / d
     square = ee - 2 * shift * ed + shift**2 * dd
@@ -124,6 +128,22 @@ def _studentised(error: Floats, den: Floats, replicates: int, seed: int) -> Floa
     with np.errstate(divide="ignore", invalid="ignore"):
         t = shift / spread
     return np.where(np.isnan(t), 0.0, t)
+
+
+@lru_cache(maxsize=4)
+def _resamples(n: int, replicates: int, seed: int) -> tuple[npt.NDArray[np.uint16], ...]:
+    """How often each of n prompts is in each replicate, in blocks of shape (some replicates, n).
+
+    Kept, because all rates of one run ask for the same.
+    """
+    rng = np.random.default_rng(seed)
+    block = max(1, 2_000_000 // n)
+    found = []
+    for start in range(0, replicates, block):
+        size = min(block, replicates - start)
+        picks = rng.integers(0, n, size=(size, n)) + np.arange(size)[:, None] * n
+        found.append(np.bincount(picks.ravel(), minlength=size * n).reshape(size, n).astype(np.uint16))
+    return tuple(found)
 
 
 SliceKey = Literal["language", "suite", "category", "length"]

@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -29,8 +30,11 @@ from rapidfuzz.distance import Levenshtein
 from evalsuite.scoring.normalize import Kind, Text
 from evalsuite.scoring.search import Ints, PatternIndex
 
-PAIR_BUDGET = 2_000_000
+PAIR_BUDGET = 200_000
 """Pieces looked at for one target in one chain; beyond it only the most promising cuts are tried."""
+
+CANDIDATE_BUDGET = 5_000
+"""Candidates of one target in one chain; beyond it only those with the greatest gain are kept."""
 
 
 class Alphabet:
@@ -205,7 +209,7 @@ def perfect(target: int, pattern: Pattern, chain: Chain) -> list[Candidate]:
     if start < 0:
         return found
     starts, ends = set(chain.starts.tolist()), set(chain.ends.tolist())
-    while start >= 0:
+    while start >= 0 and len(found) < CANDIDATE_BUDGET:
         end = start + size
         if start in starts and end in ends and chain.rows[start] == chain.rows[end - 1]:
             found.append(Candidate(target, chain, start, end, 0, 0, chain.mask(start, end)))
@@ -247,13 +251,12 @@ class Search:
             left, right = int(edges[word - 1]), int(edges[word])
             firsts = np.flatnonzero(ends_well[:, inside].any(axis=1)).tolist()
             seconds = np.flatnonzero(starts_well[:, inside].any(axis=1)).tolist()
-            for first in firsts:
-                for second in seconds:
-                    ending, starting = self.ending[first], self.starting[second]
-                    total = ending + starting
-                    sums = total[inside[ends_well[first, inside] & starts_well[second, inside]]]
-                    if len(sums) and sums.min() < min(total[left], total[right]):
-                        found.update(inside[total[inside] == sums.min()].tolist())
+            for first, second in product(firsts, seconds):
+                total = self.ending[first] + self.starting[second]
+                good = inside[ends_well[first, inside] & starts_well[second, inside]]
+                least = total[good].min(initial=_FAR)
+                if least < min(total[left], total[right]):
+                    found.update(good[total[good] == least].tolist())
         return sorted(found)
 
     def top_gain(self, target: int) -> int:
@@ -263,10 +266,13 @@ class Search:
     def candidates(self, target: int, least_gain: int = 0) -> list[Candidate]:
         """The candidates of one target with at least this gain, by their start and end."""
         starts, ends, distances, gains = self._pieces(target)
-        kept = np.flatnonzero(gains >= least_gain).tolist()
+        kept = np.flatnonzero(gains >= least_gain)
+        if len(kept) > CANDIDATE_BUDGET:
+            self.complete = False
+            kept = np.sort(kept[np.argsort(-gains[kept], kind="stable")[:CANDIDATE_BUDGET]])
         return [
             _candidate(target, self.patterns[target], self.chain, int(starts[i]), int(ends[i]), int(distances[i]))
-            for i in kept
+            for i in kept.tolist()
         ]
 
     def _pieces(self, target: int) -> tuple[Ints, Ints, Ints, Ints]:
@@ -315,8 +321,21 @@ class Search:
         return rows[good], columns[good]
 
     def _minimal(self, rows: Ints, columns: Ints, distances: Ints) -> Ints:
-        """Indices of the pieces inside which none is nearer, and none on fewer lines as near."""
-        chain = self.chain
+        """Indices of the pieces (sorted by row) inside which none is nearer, and none on fewer lines as near."""
+        kept = []
+        low = 0
+        while low < len(rows):
+            # Pieces are short, so that a stretch of the chain at a time needs only the pieces that start in it
+            # or before its last piece ends. One stretch is the rule.
+            high = int(np.searchsorted(rows, rows[low] + STRETCH))
+            last = self.chain.ends[columns[low:high]].max()
+            until = int(np.searchsorted(self.chain.starts[rows], last))
+            found = self._minimal_of(rows[low:until], columns[low:until], distances[low:until])
+            kept.append(low + found[found < high - low])
+            low = high
+        return np.concatenate(kept)
+
+    def _minimal_of(self, rows: Ints, columns: Ints, distances: Ints) -> Ints:
         # least[i, j]: the nearest piece that starts at cut i or later and ends at cut j - 1 or earlier
         first, last = int(rows.min()), int(columns.min())
         row, column = rows - first, columns - last
@@ -324,13 +343,16 @@ class Search:
         least[row, column + 1] = distances
         least = np.minimum.accumulate(np.minimum.accumulate(least[::-1], axis=0)[::-1], axis=1)
         inner = np.minimum(least[row + 1, column + 1], least[row, column])
-        start_line, end_line = chain.lines(chain.starts), chain.lines(chain.ends - 1)
+        start_line, end_line = self.chain.lines(self.chain.starts), self.chain.lines(self.chain.ends - 1)
         later = np.searchsorted(start_line, start_line[rows], side="right") - first
         earlier = np.searchsorted(end_line, end_line[columns], side="left") - last
         later, earlier = np.minimum(later, least.shape[0] - 1), np.maximum(earlier, 0)
         fewer = np.minimum(least[later, column + 1], least[row, earlier])
         return np.flatnonzero((distances <= inner) & (distances < fewer))
 
+
+STRETCH = 1_000
+"""Starts that `Search._minimal` looks at together."""
 
 _FAR = 1 << 30
 _NONE: Ints = np.array([], dtype=np.int64)

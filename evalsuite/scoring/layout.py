@@ -7,10 +7,13 @@ taken as the reading order.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
+from unicodedata import bidirectional
 
 from evalsuite.records import TextLine
 
@@ -23,7 +26,7 @@ ROW_OVERLAP = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """An upright box around a line, in pixels; for vertical text turned so that it reads like horizontal text."""
+    """An upright box around a line, in pixels, turned or mirrored so that it reads like text from left to right."""
 
     left: float
     top: float
@@ -44,6 +47,10 @@ class Box:
         """A quarter turn anticlockwise: columns from right to left become rows from top to bottom."""
         return Box(self.top, -self.right, self.bottom, -self.left)
 
+    def mirrored(self) -> Box:
+        """Left and right exchanged."""
+        return Box(-self.right, self.top, -self.left, self.bottom)
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -58,16 +65,18 @@ def layout(lines: Sequence[TextLine]) -> Layout:
 
     The order is a recursive XY cut at the widest gap (Nagy and Seth 1984): columns from left to right,
     rows from top to bottom. Where most text stands in tall boxes it is vertical, and its columns are read
-    from right to left. The asides catch what one order for the whole picture gets wrong: the lines of one
-    row, a line and the nearest one below it, a tall line and the nearest tall one to its left.
+    from right to left; where most letters are Hebrew, Arabic or the like, columns and rows are too. The
+    asides catch what one order for the whole picture gets wrong: the lines of one row, a line and the
+    nearest one below it, a tall line and the nearest tall one to its left.
     """
     boxes = [_box(line) for line in lines]
     known = [box for box in boxes if box is not None]
     if len(known) < len(boxes) or len(boxes) < 2:
         return Layout(tuple(range(len(lines))))
-    vertical = _is_vertical(lines, known)
-    if vertical:
+    if _is_vertical(lines, known):
         known = [box.turned() for box in known]
+    elif _is_right_to_left(lines):
+        known = [box.mirrored() for box in known]
     # Ties fall by what the lines say, never by their place in the list.
     listed = sorted(range(len(lines)), key=lambda i: (_place(known[i]), lines[i].text, lines[i].confidence or 0.0))
     order = _order(listed, known, median(box.height for box in known))
@@ -93,6 +102,15 @@ def _is_vertical(lines: Sequence[TextLine], boxes: Sequence[Box]) -> bool:
     """Do more characters stand in tall boxes than in others? A single character says nothing."""
     sizes = [len(line.text.strip()) for line in lines]
     return sum((1 if box.is_tall else -1) * size for box, size in zip(boxes, sizes, strict=True) if size > 1) > 0
+
+
+def _is_right_to_left(lines: Sequence[TextLine]) -> bool:
+    """Are more characters of scripts written from right to left than of others?"""
+    text = "".join(line.text for line in lines)
+    if text.isascii() or max(text) < "\u0590":
+        return False
+    directions = Counter(map(bidirectional, text))
+    return directions["R"] + directions["AL"] > directions["L"]
 
 
 def _order(lines: list[int], boxes: Sequence[Box], height: float) -> list[int]:
@@ -148,7 +166,7 @@ def _rows(lines: Sequence[int], boxes: Sequence[Box]) -> list[list[int]]:
         box = boxes[line]
         for row in reversed(rows):
             head = boxes[row[0]]
-            if _share(head.top, head.bottom, box.top, box.bottom) > ROW_OVERLAP:
+            if head.bottom > box.top and _share(head.top, head.bottom, box.top, box.bottom) > ROW_OVERLAP:
                 row.append(line)
                 break
         else:
@@ -157,25 +175,24 @@ def _rows(lines: Sequence[int], boxes: Sequence[Box]) -> list[list[int]]:
 
 
 def _asides(order: Sequence[int], boxes: Sequence[Box]) -> list[tuple[int, ...]]:
+    rank = {line: number for number, line in enumerate(order)}
+    by_top = sorted(order, key=lambda line: (boxes[line].top, rank[line]))
+    tops = [boxes[line].top for line in by_top]
+    tall = sorted((line for line in order if boxes[line].is_tall), key=lambda line: (-boxes[line].right, rank[line]))
     runs = [tuple(row) for row in _rows(sorted(order, key=lambda i: _place(boxes[i])), boxes) if len(row) > 1]
     for line in order:
         here = boxes[line]
-        below = [
-            (there.top - here.bottom, rank)
-            for rank, there in enumerate(boxes[i] for i in order)
-            if there.top >= here.top + here.height * ROW_OVERLAP
-            and _share(here.left, here.right, there.left, there.right) > 0
-        ]
-        if below:
-            runs.append((line, order[min(below)[1]]))
-        left = [
-            (here.left - there.right, rank)
-            for rank, there in enumerate(boxes[i] for i in order)
-            if here.is_tall
-            and there.is_tall
-            and there.left < here.left
-            and _share(here.top, here.bottom, there.top, there.bottom) > 0
-        ]
-        if left:
-            runs.append((line, order[min(left)[1]]))
+        lower = by_top[bisect_left(tops, here.top + here.height * ROW_OVERLAP) :]
+        for other in lower:
+            there = boxes[other]
+            if other != line and _share(here.left, here.right, there.left, there.right) > 0:
+                runs.append((line, other))
+                break
+    for place, line in enumerate(tall):
+        here = boxes[line]
+        for other in tall[place + 1 :]:
+            there = boxes[other]
+            if there.left < here.left and _share(here.top, here.bottom, there.top, there.bottom) > 0:
+                runs.append((line, other))
+                break
     return runs

@@ -6,7 +6,7 @@ from collections.abc import Collection, Container, Iterable, Sequence
 from itertools import pairwise
 
 from evalsuite.records import Extra
-from evalsuite.scoring.candidates import Candidate, Chain, Line, Patterns, Search, perfect
+from evalsuite.scoring.candidates import CANDIDATE_BUDGET, Candidate, Chain, Line, Patterns, Search, perfect
 from evalsuite.scoring.packing import Packing, gain, greedy, pack
 from evalsuite.scoring.page import Page, Run
 
@@ -21,11 +21,12 @@ def match(page: Page, patterns: Patterns) -> Packing:
     text; only then are all candidates of all targets looked at.
     """
     if not page.order:
-        return Packing((), exact=True)
+        return Packing((), page.complete)
     sizes = [len(pattern.key) for pattern in patterns]
     lines = _lines(page)
     main = Chain(lines.values())
     found = [perfect(number, pattern, main) for number, pattern in enumerate(patterns)]
+    complete = page.complete and max(map(len, found), default=0) < CANDIDATE_BUDGET
     searches = [] if all(found) else _searches(page, patterns, lines, main)
     tops = [2 * sizes[number] if ready else _top(number, searches) for number, ready in enumerate(found)]
     found = [ready or _of(number, searches, tops[number]) for number, ready in enumerate(found)]
@@ -35,7 +36,8 @@ def match(page: Page, patterns: Patterns) -> Packing:
         gap = sum(tops) - sum(gain(candidate, sizes[candidate.target]) for candidate in packing.chosen)
         searches = searches or _searches(page, patterns, lines, main)
         packing = pack([c for number, top in enumerate(tops) for c in _of(number, searches, top - gap)], sizes)
-    return Packing(packing.chosen, packing.exact and all(search.complete for search in searches))
+    exact = packing.exact and complete and all(search.complete for search in searches)
+    return Packing(packing.chosen, exact)
 
 
 def all_candidates(page: Page, patterns: Patterns) -> list[Candidate]:
@@ -73,10 +75,7 @@ def _searches(page: Page, patterns: Patterns, lines: dict[int, Line], main: Chai
         lines[line] = page.piece((line, 0, len(page.texts[line])), offsets)
     joints = ("", " ") if page.profile.charge_space else ("",)
     others = [(run, joint) for joint in joints for run in (page.order, *page.asides)][1:]
-    return [
-        search,
-        *(Search(patterns, Chain([lines[line] for line in run], joint)) for run, joint in others if len(run) > 1),
-    ]
+    return [search, *(Search(patterns, Chain([lines[line] for line in run], joint)) for run, joint in others)]
 
 
 def claims(page: Page, packing: Packing, patterns: Patterns) -> dict[int, list[int]]:
@@ -110,7 +109,9 @@ def extras(page: Page, patterns: Patterns, used: Collection[int]) -> list[Extra]
     rest = [run for run in map(page.stripped, page.runs(unit for unit in page.units if unit not in used)) if run]
     if not rest:
         return []
-    doubles = _duplicates(page, patterns, rest) if len(patterns) else set()
+    known = set(page.order)
+    searched = [run for run in rest if run[0] in known]
+    doubles = _duplicates(page, patterns, searched) if searched and len(patterns) else set()
     found = []
     for line, start, end in rest:
         first = page.first(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
 
@@ -83,7 +84,7 @@ def count(score: Scored) -> Counts:
         words=sum(t.words for t in targets),
         word_errors=sum(t.word_errors for t in targets),
         extra_words=sum(e.words for e in score.extras),
-        ned_sum=sum(
+        ned_sum=math.fsum(
             1 - (t.substitutions + t.insertions + t.deletions) / max(t.length, t.length - t.deletions + t.insertions)
             for t in targets
         ),

@@ -132,12 +132,13 @@ def _fold(cluster: str) -> tuple[str, Kind]:
     if _EMOJI.search(text):
         # Joiners and tags make the emoji what it is; selectors only choose its style.
         text = _EMOJI_SELECTORS.sub("", text)
-    elif not text.isascii() or not text.isprintable():
-        text = _INVISIBLE.sub("", text).translate(_QUOTES_DASHES)
-    else:
-        text = text.translate(_QUOTES_DASHES)
+    elif not (text.isascii() and text.isprintable()):
+        text = _INVISIBLE.sub("", text)
+    text = text.translate(_QUOTES_DASHES)
     if not text:
         return "", Kind.IGNORED
+    if text.isspace():
+        return " ", Kind.SPACE
     if _SINGLE.match(text):
         return text, Kind.SINGLE
     category = unicodedata.category(text[0])
@@ -173,12 +174,15 @@ _RUNS = {"-", "…"}
 _INSIDE_WORDS = {"'", "-"}
 
 
-@lru_cache(maxsize=1 << 12)
 def normalize(text: str, profile: Profile) -> Text:
     """`text` as `profile` compares it. White space at either end never counts.
 
     Takes any string; the result may be empty.
     """
+    return _cached(text, profile) if len(text) <= 1_000 else _normalize(text, profile)
+
+
+def _normalize(text: str, profile: Profile) -> Text:
     clusters = graphemes(text)
     units: list[str] = []
     kinds: list[Kind] = []
@@ -212,6 +216,9 @@ def normalize(text: str, profile: Profile) -> Text:
     words = _words(kinds, breaks)
     joins = tuple(i for start, end in words for i in range(start + 1, end) if _is_join(kinds, units, i, end))
     return Text(tuple(clusters), tuple(units), keys, tuple(kinds), tuple(origins), tuple(breaks), words, joins)
+
+
+_cached = lru_cache(maxsize=1 << 12)(_normalize)
 
 
 def _continues_ellipsis(units: list[str], breaks: list[bool]) -> bool:

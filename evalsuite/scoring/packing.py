@@ -10,36 +10,27 @@ This is weighted set packing, solved exactly in three stages, each for what the 
 2. The sum of all best pieces bounds every packing, so no target can lose more against its best than the gap
    between that bound and a known packing; pieces that would are dropped. Two targets whose best pieces
    collide are merged into one choice between pairs of pieces, which lowers the bound, until none collide.
-3. Where too many pairs remain: branch and bound under a Lagrangian bound. With a price on every unit,
-   Σ prices + Σ over choices max(0, max over pieces of weight - price of the piece) is at least the weight of
-   any packing (Fisher, "The Lagrangian relaxation method for solving integer programming problems",
-   Management Science 27(1), 1981). Subgradient steps lower it; what cannot reach the best packing known is
-   dropped, and the rest is searched depth first.
+3. Where too many pairs remain: HiGHS, on what is left, within a limit of nodes. There equal gain falls to
+   accuracy only.
 
-All weights and prices are integers, so every bound is exact.
+All weights are integers, so every bound is exact.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from evalsuite.scoring.candidates import Candidate
 
-NODE_BUDGET = 20_000
-"""Nodes of the search tree after which the best set so far is taken, and flagged as not proven."""
+MERGE_LIMIT = 2_000
+"""Pairs of options that are looked at to merge two choices into one."""
 
-MERGE_LIMIT = 4_000
-"""Pairs of pieces that are looked at to merge two choices into one."""
-
-STEPS = 60
-"""Subgradient steps at most."""
-
-Ints = npt.NDArray[Any]
+NODE_LIMIT = 2_000
+"""Nodes that HiGHS may search; then the best packing so far is taken, and flagged as not proven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +42,13 @@ class Packing:
 
 
 class _Option(NamedTuple):
-    """Candidates of one target, or of several, that are taken together; none of them for an empty option."""
+    """Candidates of one target, or of several, that are taken together; none of them for an empty option.
+
+    `weight` holds all criteria, `worth` the first two, small enough for floating-point numbers.
+    """
 
     weight: int
+    worth: int
     mask: int
     candidates: tuple[Candidate, ...]
 
@@ -77,16 +72,16 @@ def greedy(candidates: Iterable[Candidate], lengths: Sequence[int]) -> Packing:
     return _packing(best, exact=_weight(best) == _top(rows))
 
 
-def pack(candidates: Sequence[Candidate], lengths: Sequence[int], *, node_budget: int = NODE_BUDGET) -> Packing:
+def pack(candidates: Sequence[Candidate], lengths: Sequence[int], *, node_limit: int = NODE_LIMIT) -> Packing:
     """The best packing of `candidates`; `lengths[i]` is the length of target i in units.
 
-    Deterministic. `exact` is False where the search tree has more than `node_budget` nodes; the packing is
-    then the best that was found.
+    Deterministic. `exact` is False where stage 3 was needed and ran into `node_limit`; the packing is then the
+    best that was found.
     """
     chosen: list[_Option] = []
     exact = True
     for part in _parts(_affordable(_options(candidates, lengths))):
-        best, proven = _solve(part, node_budget)
+        best, proven = _solve(part, node_limit)
         chosen += best
         exact &= proven
     return _packing(chosen, exact=exact)
@@ -115,9 +110,9 @@ def _parts(rows: Iterable[_Row]) -> list[list[_Row]]:
     return [group for _, group in parts]
 
 
-def _solve(rows: list[_Row], node_budget: int) -> tuple[list[_Option], bool]:
+def _solve(rows: list[_Row], node_limit: int) -> tuple[list[_Option], bool]:
     """The best packing of some rows, and whether it is proven to be."""
-    best = _greedy(rows)
+    best, unmerged = _greedy(rows), rows
     while _weight(best) < _top(rows):
         rows = _affordable(rows, best)
         clashes = [
@@ -128,7 +123,7 @@ def _solve(rows: list[_Row], node_budget: int) -> tuple[list[_Option], bool]:
         ]
         size, first, second = min(clashes)
         if size > MERGE_LIMIT:
-            return _branch_and_bound(rows, best, node_budget)
+            return _by_highs(_affordable(unmerged, best), best, node_limit)
         slack = _top(rows) - _weight(best)
         merged = _merge(rows[first], rows[second], rows[first][0].weight + rows[second][0].weight - slack)
         rows = [merged, *(row for number, row in enumerate(rows) if number not in {first, second})]
@@ -138,7 +133,7 @@ def _solve(rows: list[_Row], node_budget: int) -> tuple[list[_Option], bool]:
 
 def _merge(first: _Row, second: _Row, least: int) -> _Row:
     """One choice for two: all pairs of options that do not collide and weigh at least `least`, none included."""
-    nothing = _Option(0, 0, ())
+    nothing = _Option(0, 0, 0, ())
     found: dict[int, _Option] = {}
     for one in (*first, nothing):
         for other in (*second, nothing):
@@ -147,17 +142,33 @@ def _merge(first: _Row, second: _Row, least: int) -> _Row:
                 break
             mask = one.mask | other.mask
             if not one.mask & other.mask and (mask not in found or found[mask].weight < weight):
-                found[mask] = _Option(weight, mask, one.candidates + other.candidates)
+                found[mask] = _Option(weight, one.worth + other.worth, mask, one.candidates + other.candidates)
     return sorted(found.values(), key=lambda option: -option.weight)
 
 
-def _branch_and_bound(rows: list[_Row], best: list[_Option], node_budget: int) -> tuple[list[_Option], bool]:
-    problem = _Problem(rows)
-    best = problem.tighten(best)
-    bound, branches = problem.branches(_weight(best))
-    search = _Search(branches, best, node_budget)
-    search.run(bound)
-    return search.best, search.budget >= 0
+def _by_highs(rows: list[_Row], best: list[_Option], node_limit: int) -> tuple[list[_Option], bool]:
+    """Stage 3: an integer programme with one 0/1 variable an option."""
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array
+
+    options = [option for row in rows for option in row]
+    numbers = [number for number, row in enumerate(rows) for _ in row]
+    constraint = {number: number for number in range(len(rows))}
+    cells = list(zip(numbers, range(len(options)), strict=True))
+    for column, option in enumerate(options):
+        units = (unit for candidate in option.candidates for unit in candidate.units)
+        cells += [(constraint.setdefault(-1 - unit, len(constraint)), column) for unit in units]
+    at, columns = zip(*cells, strict=True)
+    matrix = csr_array((np.ones(len(cells)), (at, columns)), shape=(len(constraint), len(options)))
+    answer = milp(
+        -np.array([option.worth for option in options], dtype=np.float64),
+        constraints=LinearConstraint(matrix, -np.inf, 1),
+        integrality=np.ones(len(options)),
+        bounds=Bounds(0, 1),
+        options={"mip_rel_gap": 0, "node_limit": node_limit},
+    )
+    found = [] if answer.x is None else [option for option, taken in zip(options, answer.x, strict=True) if taken > 0.5]
+    return max(best, found, key=lambda chosen: sum(option.worth for option in chosen)), answer.status == 0
 
 
 def _packing(options: Iterable[_Option], *, exact: bool) -> Packing:
@@ -171,12 +182,11 @@ def _options(candidates: Iterable[Candidate], lengths: Sequence[int]) -> list[_R
     rows: dict[int, dict[int, _Option]] = {}
     for candidate in candidates:
         length = lengths[candidate.target]
-        weight = gain(candidate, length)
-        for criterion in (length - candidate.distance, -candidate.case, -candidate.lines):
-            weight = weight * base + criterion
+        worth = gain(candidate, length) * base + length - candidate.distance
+        weight = (worth * base - candidate.case) * base - candidate.lines
         row = rows.setdefault(candidate.target, {})
         if candidate.mask not in row or row[candidate.mask].weight < weight:
-            row[candidate.mask] = _Option(weight, candidate.mask, (candidate,))
+            row[candidate.mask] = _Option(weight, worth, candidate.mask, (candidate,))
     ranked = [sorted(row.values(), key=lambda option: -option.weight) for row in rows.values()]
     return sorted(ranked, key=lambda row: -row[0].weight)
 
@@ -201,126 +211,3 @@ def _weight(options: Iterable[_Option]) -> int:
 def _top(rows: Iterable[_Row]) -> int:
     """The sum of the best options: at least the weight of any packing."""
     return sum(row[0].weight for row in rows)
-
-
-class _Problem:
-    """The options as a matrix, and the best prices found so far."""
-
-    def __init__(self, rows: Sequence[_Row]) -> None:
-        self.rows = rows
-        self.flat = [option for row in rows for option in row]
-        self.row_of = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
-        self.ends = np.cumsum([len(row) for row in rows])
-        self.firsts = self.ends - [len(row) for row in rows]
-        # Python integers where 64 bits do not hold the weights of a very large image.
-        self.exact_type = np.int64 if _top(rows) < 1 << 61 else object
-        self.weights = np.array([option.weight for option in self.flat], dtype=self.exact_type)
-        self.use = self._contested()
-        self.prices = np.zeros(self.use.shape[1])
-
-    def _contested(self) -> Ints:
-        """Which option (row) uses which unit (column); equal columns once, and only where targets compete."""
-        size = (max(option.mask for option in self.flat).bit_length() + 7) // 8
-        packed = b"".join(option.mask.to_bytes(size, "little") for option in self.flat)
-        bits = np.unpackbits(np.frombuffer(packed, dtype=np.uint8).reshape(len(self.flat), size), axis=1)
-        wanted = np.add.reduceat(bits, self.firsts, axis=0, dtype=np.int64) > 0
-        return np.unique(bits[:, wanted.sum(axis=0) > 1], axis=1).astype(np.float64)
-
-    def tighten(self, best: list[_Option]) -> list[_Option]:
-        """Lower the bound by subgradient steps (Held, Wolfe and Crowder 1974); the best packing met on the way."""
-        weights = self.weights.astype(np.float64)
-        prices, least, step = self.prices, np.inf, 1.0
-        for number in range(STEPS):
-            reduced = weights - self.use @ prices
-            tops = np.maximum.reduceat(reduced, self.firsts)
-            bound = prices.sum() + np.maximum(tops, 0).sum()
-            if bound < least:
-                least, self.prices = bound, prices
-            else:
-                step *= 0.7
-            if number % 4 == 0:
-                best = max(best, self._packed_by(reduced), key=_weight)
-            wanted = [
-                np.argmax(reduced[a:b]) + a for a, b, top in zip(self.firsts, self.ends, tops, strict=True) if top > 0
-            ]
-            slope = self.use[wanted].sum(axis=0) - 1
-            slope[(prices <= 0) & (slope < 0)] = 0
-            steepness = slope @ slope
-            gap = bound - _weight(best)
-            if steepness == 0 or gap <= 0:
-                break
-            prices = np.maximum(prices + step * gap / steepness * slope, 0)
-        return best
-
-    def _packed_by(self, worth: Ints) -> list[_Option]:
-        """A packing that takes what is worth most first."""
-        used, rows, chosen = 0, set(), []
-        for number in np.argsort(-worth, kind="stable").tolist():
-            option, row = self.flat[number], self.row_of[number]
-            if not option.mask & used and row not in rows:
-                used |= option.mask
-                rows.add(row)
-                chosen.append(option)
-        return chosen
-
-    def branches(self, known: int) -> tuple[int, list[_Branch]]:
-        """The exact bound, and for each row the options that can be part of a packing heavier than `known`."""
-        prices = np.array([int(price) for price in self.prices], dtype=self.exact_type)
-        reduced = self.weights - self.use.astype(self.exact_type) @ prices
-        tops = np.maximum(np.maximum.reduceat(reduced, self.firsts), 0)
-        bound = int(prices.sum()) + int(tops.sum())
-        branches = []
-        for row, top in enumerate(tops.tolist()):
-            options = [
-                (top - int(reduced[number]), self.flat[number])
-                for number in range(self.firsts[row], self.ends[row])
-                if bound - top + int(reduced[number]) > known
-            ]
-            branches.append(_Branch(options, top))
-        return bound, branches
-
-
-@dataclass(frozen=True, slots=True)
-class _Branch:
-    """The options of one target with what each takes off the bound; `regret` is what choosing none takes off."""
-
-    options: list[tuple[int, _Option]]
-    regret: int
-
-
-class _Search:
-    """Depth first, the least regret first; a branch ends where its bound does not beat the best packing."""
-
-    def __init__(self, branches: Iterable[_Branch], best: list[_Option], budget: int) -> None:
-        self.branches = sorted(branches, key=lambda branch: len(branch.options))
-        for branch in self.branches:
-            branch.options.sort(key=lambda item: (item[0], -item[1].weight))
-        self.best = best
-        self.best_weight = _weight(best)
-        self.budget = budget
-
-    def run(self, bound: int) -> None:
-        """Search everything, from the bound at the root."""
-        self._descend(0, 0, 0, bound, [])
-
-    def _descend(self, depth: int, used: int, weight: int, bound: int, chosen: list[_Option]) -> None:
-        if weight > self.best_weight:
-            self.best_weight, self.best = weight, list(chosen)
-        if depth == len(self.branches) or self.budget < 0:
-            return
-        self.budget -= 1
-        free = weight
-        for branch in self.branches[depth:]:
-            free += max((option.weight for _, option in branch.options if not option.mask & used), default=0)
-        if free <= self.best_weight:
-            return
-        branch = self.branches[depth]
-        for regret, option in branch.options:
-            if bound - regret <= self.best_weight:
-                break
-            if not option.mask & used:
-                chosen.append(option)
-                self._descend(depth + 1, used | option.mask, weight + option.weight, bound - regret, chosen)
-                chosen.pop()
-        if bound - branch.regret > self.best_weight:
-            self._descend(depth + 1, used, weight, bound - branch.regret, chosen)

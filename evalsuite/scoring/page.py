@@ -9,6 +9,12 @@ from evalsuite.scoring.candidates import Alphabet, Line
 from evalsuite.scoring.layout import layout
 from evalsuite.scoring.normalize import Kind, Profile, Text, normalize
 
+MAX_UNITS = 20_000
+"""Units of a reading that are searched, far more than a picture holds; lines that no longer fit are not."""
+
+MAX_ASIDES = 500
+"""Asides that are searched."""
+
 Run = tuple[int, int, int]
 """Units `start` to `end` of one line: (line, start, end)."""
 
@@ -18,8 +24,9 @@ class Page:
 
     Units are numbered through all lines in reading order, each line's consecutively, with one number left
     out between lines, so that neighbouring numbers are neighbours in a line. `order` and `asides` are the
-    lines in reading order and the shorter runs of neighbours (see `layout`), without lines that are empty
-    after normalisation.
+    lines to be searched in reading order, and the shorter runs of neighbours (see `layout`); lines that are
+    empty after normalisation are left out. `complete` is False where the reading is too large to be searched
+    whole.
     """
 
     def __init__(self, lines: Sequence[TextLine], profile: Profile, alphabet: Alphabet) -> None:
@@ -28,16 +35,24 @@ class Page:
         self.profile = profile
         self.alphabet = alphabet
         plan = layout(lines)
-        self.order = [line for line in plan.order if len(self.texts[line])]
-        self.asides = [[line for line in run if len(self.texts[line])] for run in plan.asides]
         self._first: dict[int, int] = {}
         self._place: dict[int, tuple[int, int]] = {}
-        number = 0
-        for line in self.order:
+        self.order: list[int] = []
+        number = searched = 0
+        for line in plan.order:
             size = len(self.texts[line])
+            if not size:
+                continue
             self._first[line] = number
             self._place.update((number + offset, (line, offset)) for offset in range(size))
             number += size + 1
+            if searched + size <= MAX_UNITS:
+                searched += size
+                self.order.append(line)
+        known = set(self.order)
+        asides = [[line for line in run if line in known] for run in plan.asides]
+        self.asides = [run for run in asides if len(run) > 1][:MAX_ASIDES]
+        self.complete = len(self.order) == len(self._first) and len(asides) <= MAX_ASIDES
 
     @property
     def units(self) -> Iterable[int]:

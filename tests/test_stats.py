@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from collections import Counter
+from itertools import combinations_with_replacement
+from math import factorial, inf
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from evalsuite.records import Prompt, Score
+from evalsuite.scoring import scorer_spec
+from evalsuite.stats import MIN_PROMPTS, Interval, mean_interval, ratio_interval, slices
+
+
+def exact_t(num: list[float], den: list[float]) -> list[tuple[float, float]]:
+    """The bootstrap distribution of t* in full: every resample of the prompts with its probability."""
+    n = len(num)
+    ratio = sum(num) / sum(den)
+    found = []
+    for picks in combinations_with_replacement(range(n), n):
+        ways = factorial(n)
+        for times in Counter(picks).values():
+            ways //= factorial(times)
+        total = sum(den[i] for i in picks)
+        here = sum(num[i] for i in picks) / total
+        square = sum((num[i] - here * den[i]) ** 2 for i in picks)
+        spread = (square * n / (n - 1)) ** 0.5 / total
+        shift = here - ratio
+        t = shift / spread if spread > 1e-9 else 0 if abs(shift) < 1e-12 else inf if shift > 0 else -inf
+        found.append((t, ways / n**n))
+    return sorted(found)
+
+
+def quantile(distribution: list[tuple[float, float]], level: float) -> float:
+    total = 0.0
+    for value, weight in distribution:
+        total += weight
+        if total >= level - 1e-12:
+            return value
+    raise AssertionError
+
+
+NUM = [9.0, 17.0, 4.0, 28.0, 13.0, 11.0, 6.0]
+DEN = [10.0, 20.0, 8.0, 30.0, 13.0, 15.0, 7.0]
+
+
+@pytest.mark.parametrize("level", [0.8, 0.9])
+def test_agrees_with_the_whole_bootstrap_distribution(level: float) -> None:
+    """All 7^7 resamples of seven prompts, enumerated, against the seeded draw."""
+    ratio = sum(NUM) / sum(DEN)
+    spread = (sum((a - ratio * b) ** 2 for a, b in zip(NUM, DEN, strict=True)) * 7 / 6) ** 0.5 / sum(DEN)
+    distribution = exact_t(NUM, DEN)
+    low = ratio - quantile(distribution, (1 + level) / 2) * spread
+    high = ratio - quantile(distribution, (1 - level) / 2) * spread
+    found = ratio_interval(NUM, DEN, level=level, replicates=99_999)
+    assert found.estimate == ratio
+    assert found.low == pytest.approx(low, abs=0.05 * spread)
+    assert found.high == pytest.approx(high, abs=0.05 * spread)
+
+
+def test_approaches_students_t_on_normal_data() -> None:
+    values = np.random.default_rng(1).normal(size=200)
+    found = mean_interval(values)
+    low, high = scipy_stats.t.interval(0.95, 199, values.mean(), scipy_stats.sem(values))
+    width = high - low
+    assert found.estimate == pytest.approx(values.mean())
+    assert found.low == pytest.approx(low, abs=0.1 * width)
+    assert found.high == pytest.approx(high, abs=0.1 * width)
+
+
+def test_covers_the_truth_as_often_as_it_says() -> None:
+    """Skewed per-prompt accuracies of 30 prompts: 90% intervals, 400 draws, within three standard errors."""
+    rng = np.random.default_rng(7)
+    covered = 0
+    for _ in range(400):
+        den = rng.integers(5, 60, size=30)
+        num = den - rng.binomial(den, rng.beta(0.5, 4.5, size=30))
+        found = ratio_interval(num, den, level=0.9, replicates=499)
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= 0.9 <= found.high
+    assert abs(covered / 400 - 0.9) < 3 * (0.9 * 0.1 / 400) ** 0.5
+
+
+def test_the_seed_decides_the_interval() -> None:
+    assert ratio_interval(NUM, DEN, seed=1) == ratio_interval(NUM, DEN, seed=1)
+    assert ratio_interval(NUM, DEN, seed=1) != ratio_interval(NUM, DEN, seed=2)
+
+
+def test_the_order_of_prompts_moves_it_by_chance_only() -> None:
+    one, other = ratio_interval(NUM, DEN), ratio_interval(NUM[::-1], DEN[::-1])
+    assert one.estimate == other.estimate
+    assert one.low == pytest.approx(other.low or 0, abs=0.02)
+
+
+def test_the_scale_moves_with_the_data() -> None:
+    one, tenfold = ratio_interval(NUM, DEN), ratio_interval([10 * a for a in NUM], DEN)
+    assert tenfold.low == pytest.approx(10 * (one.low or 0))
+    assert tenfold.high == pytest.approx(10 * (one.high or 0))
+
+
+def undefined(found: Interval) -> bool:
+    return found.low is None and found.high is None
+
+
+def test_too_few_prompts_give_an_estimate_and_no_interval() -> None:
+    found = ratio_interval(NUM[: MIN_PROMPTS - 1], DEN[: MIN_PROMPTS - 1])
+    assert found.estimate == pytest.approx(58 / 68)
+    assert undefined(found)
+    assert found.method == "none: too few prompts"
+
+
+def test_no_data_is_undefined_never_zero() -> None:
+    for found in (ratio_interval([], []), ratio_interval([0, 0], [0, 0]), mean_interval([])):
+        assert found.estimate is None
+        assert undefined(found)
+        assert (found.n, found.method) == (0, "none: no data")
+
+
+def test_prompts_that_all_agree_say_nothing_about_their_spread() -> None:
+    found = ratio_interval([3, 6, 9, 12, 15, 18], [1, 2, 3, 4, 5, 6])
+    assert found.estimate == 3
+    assert undefined(found)
+    assert found.method == "none: no spread"
+
+
+def test_one_prompt_that_differs_leaves_too_many_replicates_without_spread() -> None:
+    """With one failure in 20, (19/20)^20 = 36% of the replicates miss it and have no spread: no lower end."""
+    found = mean_interval([1.0] * 19 + [0.0])
+    assert found.estimate == 0.95
+    assert undefined(found)
+
+
+def test_bounds_cut_the_interval_only() -> None:
+    values = [1.0] * 12 + [0.99, 0.97, 0.95, 0.9, 0.6, 0.5]
+    free, cut = mean_interval(values), mean_interval(values, bounds=(0.0, 1.0))
+    assert free.high is not None
+    assert cut.estimate == free.estimate
+    assert (cut.low, cut.high) == (max(free.low or 0, 0.0), min(free.high, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("num", "den", "message"),
+    [
+        ([1, 2], [1], "one numerator and one denominator"),
+        ([1, float("nan")], [1, 1], "finite"),
+        ([1, 1], [1, -1], "negative"),
+        ([1, 1], [1, float("inf")], "finite"),
+    ],
+)
+def test_bad_input(num: list[float], den: list[float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ratio_interval(num, den)
+
+
+def test_bad_level() -> None:
+    with pytest.raises(ValueError, match="level 95"):
+        mean_interval(NUM, level=95)
+
+
+def test_slices_group_scores_by_their_prompts() -> None:
+    prompts = {
+        name: Prompt(
+            id=name, suite=suite, language=name[:2], category="sign", length="short", text='"A"', targets=("A",)
+        )
+        for name, suite in (("zh-1", "s"), ("en-1", "s"), ("en-2", "t"))
+    }
+    scores = [
+        Score(
+            key=f"{name}-{seed}",
+            model="m",
+            prompt=name,
+            seed=seed,
+            engine="e",
+            engine_digest="d",
+            scorer=scorer_spec(),
+            status="scored",
+            targets=(),
+        )
+        for name in prompts
+        for seed in (0, 1)
+    ]
+    by_language = slices(scores, prompts, "language")
+    assert list(by_language) == ["en", "zh"]
+    assert [score.key for score in by_language["zh"]] == ["zh-1-0", "zh-1-1"]
+    assert {name: len(group) for name, group in slices(scores, prompts, "suite").items()} == {"s": 4, "t": 2}
+    with pytest.raises(KeyError):
+        slices(scores, {}, "language")
