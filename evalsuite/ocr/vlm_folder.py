@@ -44,8 +44,8 @@ def cached_folder() -> VlmFolder:
     found = try_to_load_from_cache(REPOSITORY, "config.json", revision=REVISION)
     if not isinstance(found, str):
         raise OcrUnavailableError(
-            f"{NAME}: no weights of {REPOSITORY} at {REVISION[:12]} on this machine (16.6 GB, and about 18 GB of GPU "
-            f"memory in bfloat16). Fetch them with `hf download {REPOSITORY} --revision {REVISION}`, name a local "
+            f"{NAME}: no weights of {REPOSITORY} at {REVISION[:12]} on this machine (16.6 GB, which the GPU must "
+            f"hold in bfloat16). Fetch them with `hf download {REPOSITORY} --revision {REVISION}`, name a local "
             f"folder ({NAME}:FOLDER), or a server that has them ({NAME}:server=http://HOST:PORT,model=NAME)"
         )
     return open_folder(Path(found).parent, f"{REPOSITORY}@{REVISION}")
