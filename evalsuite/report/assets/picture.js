@@ -48,7 +48,7 @@
   }
 
   /** A model's name, and what it is where it is no real model. */
-  const model = (item) => [el("bdi", {}, visible(item.model.name)), item.model.role === "model" ? null : ` · ${t(`role.${item.model.role}`)}`];
+  const model = (item) => [el("bdi", {}, visible(item.model.name)), item.model.role === "model" ? null : el("span", { class: "role" }, ` · ${t(`role.${item.model.role}`)}`)];
 
   Object.assign(window.Evalsuite, { overlay, picture, diffs, score, model, imageName: name });
 })();

@@ -1,7 +1,7 @@
 "use strict";
 /* One image in full: the picture with its boxes, every string aligned, the prompt, the times, the command. */
 (() => {
-  const { el, t, has, rate, seconds, visible, aligned, lines, overlay, picture, score, imageName, items, filters, gallery, marks } = window.Evalsuite;
+  const { el, t, has, rate, seconds, visible, aligned, lines, overlay, picture, score, model, imageName, items, filters, gallery, marks } = window.Evalsuite;
   const dialog = document.getElementById("viewer");
   const byKey = new Map(items.map((item) => [item.key, item]));
   const siblings = new Map();
@@ -18,7 +18,7 @@
     const place = gallery.shown.indexOf(item);
     const walk = (by) => ({ disabled: place < 0 || !gallery.shown[place + by], onclick: () => step(by) });
     return el("div", { class: "viewer-bar" },
-      el("h2", { id: "viewer-title", tabindex: "-1" }, el("bdi", {}, title(item)), item.model.role === "model" ? null : el("span", { class: `chip chip-${item.model.role}` }, t(`role.${item.model.role}`))),
+      el("h2", { id: "viewer-title", tabindex: "-1" }, el("bdi", {}, title(item)), item.model.role === "model" ? null : [" ", el("span", { class: `chip chip-${item.model.role}` }, t(`role.${item.model.role}`))]),
       place >= 0 ? el("span", { class: "quiet" }, t("viewer.position", { n: place + 1, total: gallery.shown.length })) : null,
       button("viewer.previous", "←", walk(-1)),
       button("viewer.next", "→", walk(1)),
@@ -116,7 +116,7 @@
       item.revised ? section("viewer.revised", marked(item.revised, item.prompt.targets)) : null,
       item.findings.length ? section("viewer.findings", item.findings.map(([code, message]) => el("p", {}, el("code", {}, visible(code)), ` ${visible(message)}`))) : null,
       seeds.length > 1 ? section("viewer.seeds", strip(seeds, item, (other) => t("card.seed", { seed: other.seed }))) : null,
-      models.length > 1 ? section("viewer.models", strip(models, item, (other) => visible(other.model.name))) : null,
+      models.length > 1 ? section("viewer.models", strip(models, item, model)) : null,
       item.status === "scored" ? section("viewer.lines", lineList(item)) : null,
       item.timing ? section("viewer.timing", timing(item)) : null,
       section("viewer.command", command(item)));

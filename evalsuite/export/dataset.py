@@ -1,0 +1,71 @@
+"""A run as a folder that `datasets` loads: images with `metadata.jsonl` beside them, split `test`, and a card."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from evalsuite.errors import EvalsuiteError
+from evalsuite.export import markdown
+from evalsuite.export.tables import rows
+from evalsuite.records import encode
+from evalsuite.runs.rows import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from evalsuite.records import Json
+    from evalsuite.report.stored import Run
+
+
+def write_dataset(run: Run, folder: Path) -> Path:
+    """Write an image folder: `load_dataset("imagefolder", data_dir=folder)` gives its rows with their images.
+
+    Images that were not drawn cannot be rows of an image folder; they are listed in `missing.jsonl` and in the card.
+
+    Raises:
+        EvalsuiteError: when the folder is not empty, or is the run's own.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise EvalsuiteError(f"{folder}: not an empty folder; name a new one with --out")
+    split = folder / "test"  # `datasets` names a split by its folder
+    (split / "images").mkdir(parents=True)
+    present, absent = [], []
+    for row in rows(run):
+        row["phases"] = [{"name": name, "seconds": seconds} for name, seconds in row["phases"].items()]
+        generation = run.generations.get(row["key"])
+        if row.pop("image") is None or generation is None or generation.sha256 is None:
+            absent.append(row)
+            continue
+        name = f"images/{row['key']}.png"
+        _place(run.store.image_path(generation), split / name)
+        present.append({"file_name": name, **row})
+    write_atomically(split / "metadata.jsonl", _lines(present))
+    if absent:
+        write_atomically(folder / "missing.jsonl", _lines(absent))
+    write_atomically(folder / "README.md", _card(run, len(present), len(absent)).encode())
+    return folder
+
+
+def _lines(listed: list[dict[str, Json]]) -> bytes:
+    return b"".join(encode(row) + b"\n" for row in listed)
+
+
+def _place(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or a file system without links
+        shutil.copyfile(source, target)
+
+
+def _card(run: Run, present: int, absent: int) -> str:
+    left_out = f" {absent} images that were not drawn are listed in `missing.jsonl`." if absent else ""
+    return (
+        f"# {markdown.escape(run.manifest.name)}\n\n"
+        f"{present} images with their prompts, target strings, OCR readings, counts and timings.{left_out} "
+        "One row an image; rates of any slice are ratios of the summed counts.\n\n"
+        "```python\nfrom datasets import load_dataset\n\n"
+        'rows = load_dataset("imagefolder", data_dir=".", split="test")\n```\n\n'
+        f"{markdown.summary(run)}"
+    )

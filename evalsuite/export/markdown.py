@@ -1,0 +1,168 @@
+"""A run as Markdown: a summary for an issue or a pull request, and the evaluation block of a model card."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import yaml
+
+from evalsuite import __version__
+from evalsuite.errors import EvalsuiteError, IncompleteError
+from evalsuite.report import views
+from evalsuite.report.text import visible
+
+if TYPE_CHECKING:
+    from evalsuite.records import Json
+    from evalsuite.report.stored import Run
+    from evalsuite.report.summary import ModelSummary, Slice
+
+_NOTES = {
+    "model": "",
+    "stand-in": " (stand-in, says nothing of the real model)",
+    "reference": " (reference, no model)",
+}
+_REASONS = {
+    "interval.no_data": "undefined",
+    "interval.few": "too few prompts for an interval",
+    "interval.no_spread": "too little spread for an interval",
+}
+
+
+def escape(text: str) -> str:
+    """Untrusted text for a Markdown paragraph or table cell: one line, no markup, no mention, no issue reference."""
+    plain = re.sub(r"([\\`*_{}\[\]<>|~&])", r"\\\1", visible(" ".join(text.split())))
+    return re.sub(r"([@#])(?=\w)", r"\1<!-- -->", plain)
+
+
+def summary(run: Run) -> str:
+    """Accuracy by model and language with intervals and ceiling, speed, protocol; incomplete runs say so first."""
+    parts = [f"## evalsuite: {escape(run.manifest.name)}", ""]
+    for each in views.missing(run.summary):
+        names = ", ".join(escape(name) for name in (*each.missing, *each.unreadable))
+        more = f" and {each.more} more" if each.more else ""
+        parts.append(
+            f"> **Incomplete.** {escape(each.model)}: {names}{more} missing or unread; each counts as wholly wrong, "
+            "so every rate below is a lower bound.\n"
+        )
+    parts += _accuracy(run)
+    speed = views.speed_rows(run.summary)
+    if speed:
+        parts += ["", "| Model | Median | p90 | Images/s | Warm images |", "|---|---|---|---|---|"]
+        parts += [
+            f"| {escape(row.model)}{_NOTES[row.role]} | {row.p50} | {row.p90} | {row.throughput} | {row.warm} |"
+            for row in speed
+        ]
+    machine = views.hardware_line(run.manifest)
+    parts += ["", f"{_protocol(run)} Hardware: {escape(machine) if machine else 'not recorded'}.", ""]
+    return "\n".join(parts)
+
+
+def _accuracy(run: Run) -> list[str]:
+    lines = [
+        "| Model | Language | Character accuracy | OCR ceiling | Strings exact | Images all exact | Images |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in views.accuracy_rows(run.summary):
+        ceiling = "is the ceiling" if row.is_ceiling else _figure(row.ceiling) if row.ceiling else "not measured"
+        unscored = f", {row.unscored} missing or unread" if row.unscored else ""
+        lines.append(
+            f"| {escape(row.model)}{_NOTES[row.role]} | {escape(row.language or 'all, pooled')} | "
+            f"**{row.accuracy.text}** {_bounds(row.accuracy)} | {ceiling} | {_figure(row.strings)} | "
+            f"{_figure(row.all_exact)} | {row.images} of {row.prompts} prompts{unscored} |"
+        )
+    return lines
+
+
+def _figure(figure: views.Figure) -> str:
+    return f"{figure.text} {_bounds(figure)}"
+
+
+def _bounds(figure: views.Figure) -> str:
+    return f"({figure.interval})" if figure.interval else f"({_REASONS[figure.reason or 'interval.no_data']})"
+
+
+def _protocol(run: Run) -> str:
+    suites = ", ".join(
+        f"{escape(name)} ({count} prompts)" for name, count in views.prompts_per_suite(run.manifest).items() if count
+    )
+    return (
+        f"Suites: {suites}; seeds {', '.join(map(str, run.manifest.seeds))}. "
+        f"Scorer: {escape(run.scorer.name)} {escape(run.scorer.version)}, profile {escape(run.scorer.profile)}, "
+        f"{escape(run.scorer.normalizer)}. OCR: {escape(run.ocr.name)} {run.ocr.digest[:8]}. "
+        f"{views.level(run.summary)} % intervals: studentised bootstrap over prompts."
+    )
+
+
+def model_card(run: Run, model: str | None = None) -> str:
+    """The `model-index` block of a Hugging Face model card, as YAML between `---` lines.
+
+    Every metric carries its interval, its protocol and the OCR ceiling in `args`.
+
+    Raises:
+        EvalsuiteError: when the run has no such model, or several and none is named, or it is the reference.
+        IncompleteError: when images are missing or unread: a card quotes no lower bounds.
+    """
+    chosen = _choose(run, model)
+    spec = next(spec for spec in run.manifest.models if spec.name == chosen.name)
+    languages = chosen.by("language")
+    slices = chosen.by("suite") + (languages if len(languages) > 1 else ())
+    results = [_result(run, each) for each in slices]
+    named = f"{chosen.name}{_NOTES[chosen.role]}"
+    block: Json = {"model-index": [{"name": named, "results": results}]}
+    content = yaml.safe_dump(block, allow_unicode=True, sort_keys=False, width=120)
+    note = f"# evalsuite {__version__}; weights {spec.weights_digest[:16]}\n"
+    return f"---\n{note}{content}---\n"
+
+
+def _choose(run: Run, model: str | None) -> ModelSummary:
+    real = [each for each in run.summary.models if each.role != "reference"]
+    names = ", ".join(each.name for each in real) or "none"
+    found = [each for each in real if model is None or each.name == model]
+    if len(found) != 1:
+        problem = "name one with --model" if model is None else f"no model {model!r}"
+        raise EvalsuiteError(f"{run.store.folder}: {problem}; models with a card: {names}")
+    if found[0].overall.incomplete:
+        count = len(found[0].overall.missing) + len(found[0].overall.unreadable)
+        raise IncompleteError(
+            f"{run.store.folder}: {count} images of {found[0].name} are missing or unread; finish the run before "
+            "its figures go onto a card"
+        )
+    return found[0]
+
+
+def _result(run: Run, each: Slice) -> Json:
+    digests = {ref.name: ref.digest for ref in run.manifest.suites}
+    ceiling = run.summary.ceiling(each)
+    protocol = {
+        "scorer": f"{run.scorer.name} {run.scorer.version}",
+        "profile": run.scorer.profile,
+        "normalizer": run.scorer.normalizer,
+        "ocr": f"{run.ocr.name} {run.ocr.digest[:16]}",
+        "prompts": each.prompts,
+        "seeds": list(run.manifest.seeds),
+    }
+    metrics = []
+    for name, title in (
+        ("character_accuracy", "Character accuracy"),
+        ("exact_string_rate", "Strings exact"),
+        ("all_exact_image_rate", "Images all exact"),
+    ):
+        interval = each.intervals[name]
+        bounds = None if interval.low is None or interval.high is None else [interval.low, interval.high]
+        above = ceiling.intervals[name].estimate if ceiling else None
+        metrics.append(
+            {
+                "type": name,
+                "name": title,
+                "value": interval.estimate,
+                "args": {"interval": bounds, "level": interval.level, "ocr_ceiling": above, **protocol},
+            }
+        )
+    dataset: dict[str, Json] = {
+        "name": f"evalsuite {each.value}",
+        "type": each.value if each.dimension == "suite" else "evalsuite",
+    }
+    if each.value in digests:
+        dataset["revision"] = digests[each.value][:16]
+    return {"task": {"type": "text-to-image", "name": "Text rendering"}, "dataset": dataset, "metrics": metrics}

@@ -1,0 +1,170 @@
+"""A run as a table: one row an image, with its counts, texts, timing and protocol. CSV and Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from typing import TYPE_CHECKING
+
+from evalsuite import scoring
+from evalsuite.errors import EvalsuiteError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from evalsuite.records import Generation, Json, Score
+    from evalsuite.report.stored import Run
+
+COUNTS = (
+    "length",
+    "substitutions",
+    "insertions",
+    "deletions",
+    "unmatched_length",
+    "case_errors",
+    "duplicate_length",
+    "other_length",
+    "targets",
+    "exact_targets",
+    "words",
+    "word_errors",
+    "extra_words",
+)
+"""The counts of `scoring.Counts` that a row carries; rates of any slice are ratios of their sums."""
+
+RATES = ("character_accuracy", "strict_accuracy", "exact_string_rate", "cer", "wer", "ned")
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def rows(run: Run) -> Iterator[dict[str, Json]]:
+    """One flat row an image of the plan, missing ones included; lists and objects are JSON values.
+
+    Times are in seconds, memory in bytes; `read` is what was matched to each target, in their order.
+    """
+    prompts = {prompt.id: prompt for prompt in run.manifest.prompts}
+    roles = {spec.name: spec.role for spec in run.manifest.models}
+    for score in run.scores:
+        prompt = prompts[score.prompt]
+        reading = run.readings.get(score.key)
+        counted = scoring.count(score)
+        rates = scoring.Rates(counts=counted)
+        yield {
+            "run": run.manifest.name,
+            "key": score.key,
+            "model": score.model,
+            "role": roles[score.model],
+            "suite": prompt.suite,
+            "prompt_id": prompt.id,
+            "language": prompt.language,
+            "category": prompt.category,
+            "length_class": prompt.length,
+            "seed": score.seed,
+            "status": score.status,
+            "detail": score.detail,
+            "all_exact": bool(counted.exact_images),
+            **{name: getattr(rates, name) for name in RATES},
+            **{name: getattr(counted, name) for name in COUNTS},
+            "prompt": prompt.text,
+            "target_strings": list(prompt.targets),
+            "read": ["".join(edit.read for edit in target.edits) for target in score.targets],
+            "extra": [extra.text for extra in score.extras],
+            "ocr_lines": [line.text for line in reading.lines] if reading else [],
+            "errors": [f"{error.kind}: {error.wanted} > {error.read}" for error in score.errors],
+            **_drawing(score, run.generations.get(score.key)),
+            "ocr": run.ocr.name,
+            "ocr_digest": run.ocr.digest,
+            "scorer": f"{run.scorer.name} {run.scorer.version}",
+            "profile": run.scorer.profile,
+            "normalizer": run.scorer.normalizer,
+        }
+
+
+def _drawing(score: Score, generation: Generation | None) -> dict[str, Json]:
+    timing = generation.timing if generation else None
+    memory = generation.memory if generation else None
+    phases: Mapping[str, float] = {phase.name: phase.seconds for phase in timing.phases} if timing else {}
+    return {
+        "image": generation.image if generation and score.status != "missing" else None,
+        "image_sha256": generation.sha256 if generation else None,
+        "width": generation.width if generation else None,
+        "height": generation.height if generation else None,
+        "seconds": timing.total if timing else None,
+        "warmup": timing.warmup if timing else None,
+        "batch": timing.batch if timing else None,
+        "phases": dict(phases),
+        "memory_allocated": memory.allocated if memory else None,
+        "memory_process": memory.process if memory else None,
+        "revised_prompt": generation.revised_prompt if generation else None,
+        "findings": [f"{finding.code}: {finding.message}" for finding in generation.findings] if generation else [],
+    }
+
+
+def to_csv(run: Run) -> str:
+    """The table as CSV (RFC 4180, UTF-8), for spreadsheets.
+
+    Lists and objects are JSON in their cell. A text that a spreadsheet would take for a formula gets an apostrophe in
+    front; Parquet keeps every text as it is.
+    """
+    buffer = io.StringIO()
+    writer = None
+    for row in rows(run):
+        if writer is None:
+            writer = csv.DictWriter(buffer, fieldnames=list(row), lineterminator="\r\n")
+            writer.writeheader()
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+    return buffer.getvalue()
+
+
+def _cell(value: Json) -> Json:
+    if isinstance(value, (list, dict)):
+        value = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        value = value.replace("\x00", "\\u0000")
+        return f"'{value}" if value.startswith(_FORMULA) else value
+    return value
+
+
+def write_parquet(run: Run, path: Path) -> None:
+    """The table as Parquet: lists stay lists, phases a map from name to seconds, missing values null.
+
+    Raises:
+        EvalsuiteError: when pyarrow is not installed.
+    """
+    try:
+        import pyarrow as pa  # type: ignore[import-not-found, import-untyped, unused-ignore]
+        import pyarrow.parquet as pq  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    except ImportError:
+        raise EvalsuiteError(
+            "Parquet needs pyarrow, which is not installed; run: pip install 'evalsuite[datasets]'"
+        ) from None
+    listed = list(rows(run))
+    schema = pa.schema([(name, _arrow_type(pa, name)) for name in listed[0]])
+    columns = {name: [row[name] for row in listed] for name in listed[0]}
+    columns["phases"] = [list(value.items()) for value in columns["phases"]]
+    table = pa.table(columns, schema=schema)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        pq.write_table(table, scratch, compression="zstd")
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+_INTEGERS = {*COUNTS, "seed", "width", "height", "batch", "memory_allocated", "memory_process"}
+_LISTS = {"target_strings", "read", "extra", "ocr_lines", "errors", "findings"}
+
+
+def _arrow_type(pa: Json, name: str) -> Json:
+    if name in _INTEGERS:
+        return pa.int64()
+    if name in RATES or name == "seconds":
+        return pa.float64()
+    if name in {"all_exact", "warmup"}:
+        return pa.bool_()
+    if name in _LISTS:
+        return pa.list_(pa.string())
+    return pa.map_(pa.string(), pa.float64()) if name == "phases" else pa.string()

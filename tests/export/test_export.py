@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from evalsuite.errors import EvalsuiteError, ExitCode, IncompleteError
+from evalsuite.export import FORMATS, export, markdown, tables
+from evalsuite.report import stored
+
+
+def _load_handmade():
+    if "handmade" not in sys.modules:
+        path = Path(__file__).parents[1] / "report" / "handmade.py"
+        spec = importlib.util.spec_from_file_location("handmade", path)
+        sys.modules["handmade"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["handmade"])
+    return sys.modules["handmade"]
+
+
+handmade = _load_handmade()
+
+
+@pytest.fixture
+def run(tmp_path):
+    return handmade.make_run(tmp_path / "run", outcome=handmade.noodes, seeds=(0, 1)).folder
+
+
+@pytest.fixture
+def incomplete(tmp_path):
+    def outcome(spec, prompt, seed):
+        if spec.role == "model" and prompt.id == "neon-001" and seed == 1:
+            return handmade.Outcome(error="out of memory")
+        return handmade.noodes(spec, prompt, seed)
+
+    return handmade.make_run(tmp_path / "incomplete", outcome=outcome, seeds=(0, 1)).folder
+
+
+def test_csv_holds_a_row_an_image_with_counts_and_protocol(run):
+    content = export(run, "csv").read_bytes().decode()
+    assert content.count("\r\n") == 13
+    rows = list(csv.DictReader(io.StringIO(content)))
+    neon = rows[0]
+    assert (neon["model"], neon["role"], neon["prompt_id"], neon["seed"]) == ("klein", "model", "neon-001", "0")
+    assert (neon["length"], neon["deletions"], neon["character_accuracy"]) == ("12", "1", repr(11 / 12))
+    assert json.loads(neon["read"]) == ["NIGHT NOODES"]
+    assert json.loads(neon["phases"]) == {"text_encoding": 1.0, "denoising": 1.0}
+    assert neon["profile"] == "standard"
+    klein = [row for row in rows if row["model"] == "klein"]
+    edits = sum(int(row[name]) for row in klein for name in ("substitutions", "insertions", "deletions"))
+    assert 1 - edits / sum(int(row["length"]) for row in klein) == pytest.approx(74 / 78)
+
+
+def test_csv_guards_spreadsheets_against_formulas(tmp_path):
+    hostile = '=HYPERLINK("http://x","y")'
+    prompts = [handmade.prompt("p-1", "signs", "@cat", f"A sign {hostile}", (hostile,))]
+    handmade.make_run(
+        tmp_path / "run", prompts=prompts, outcome=lambda *_: handmade.Outcome(error="-1+cmd|' /C calc'!A0")
+    )
+    row = next(csv.DictReader(io.StringIO(export(tmp_path / "run", "csv").read_text())))
+    assert row["category"] == "'@cat"
+    assert row["detail"].startswith("'-1")
+    assert json.loads(row["target_strings"]) == [hostile]
+
+
+def test_parquet_keeps_types_and_texts(run):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    table = parquet.read_table(export(run, "parquet"))
+    assert table.num_rows == 12
+    row = table.slice(0, 1).to_pylist()[0]
+    assert row["read"] == ["NIGHT NOODES"]
+    assert row["length"] == 12
+    assert row["warmup"] is True
+    assert row["phases"] == [("text_encoding", 1.0), ("denoising", 1.0)]
+    assert row["memory_process"] == 3 * 2**30
+    assert row["memory_allocated"] is None
+
+
+def test_missing_images_are_rows_too(incomplete):
+    listed = list(tables.rows(stored.load(incomplete)))
+    assert len(listed) == 12
+    row = next(row for row in listed if row["status"] == "missing")
+    assert (row["image"], row["image_sha256"], row["detail"]) == (None, None, "out of memory")
+    assert row["character_accuracy"] == 0.0
+    assert row["seconds"] is None
+
+
+def test_a_dataset_loads_with_its_images(run, tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    folder = export(run, "dataset", out=tmp_path / "set")
+    loaded = datasets.load_dataset("imagefolder", data_dir=str(folder), cache_dir=str(tmp_path / "cache"), split="test")
+    assert len(loaded) == 12
+    row = next(row for row in loaded if row["prompt_id"] == "menu-003" and row["model"] == "klein")
+    assert row["image"].size == (64, 48)
+    assert row["target_strings"] == ["今日特价", "半价"]
+    assert row["read"] == ["今日持价", "半价"]
+    assert not (folder / "missing.jsonl").exists()
+
+
+def test_a_dataset_lists_what_was_not_drawn(incomplete, tmp_path):
+    folder = export(incomplete, "dataset", out=tmp_path / "set")
+    present = (folder / "test" / "metadata.jsonl").read_text().splitlines()
+    absent = [json.loads(line) for line in (folder / "missing.jsonl").read_text().splitlines()]
+    assert len(present) == len(list((folder / "test" / "images").iterdir())) == 11
+    assert [(row["prompt_id"], row["seed"]) for row in absent] == [("neon-001", 1)]
+    assert "1 images that were not drawn" in (folder / "README.md").read_text()
+
+
+def test_a_dataset_goes_into_an_empty_folder_only(run, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").write_text("mine")
+    with pytest.raises(EvalsuiteError, match="not an empty folder"):
+        export(run, "dataset", out=tmp_path / "full")
+
+
+def test_markdown_shows_interval_ceiling_protocol_and_what_is_no_model(run):
+    content = export(run, "markdown").read_text(encoding="utf-8")
+    assert "| klein | all, pooled | **0.949** (too few prompts for an interval) | 1.000 (too few prompts" in content
+    assert (
+        "| typeset (reference, no model) | en | **1.000** (too few prompts for an interval) | is the ceiling |"
+        in content
+    )
+    assert "profile standard" in content
+    assert "OCR: paddle" in content
+    assert "Incomplete" not in content
+    table = [line for line in content.splitlines() if line.startswith("|")]
+    assert len({line.replace("\\|", "").count("|") for line in table[:8]}) == 1
+
+
+def test_markdown_of_an_incomplete_run_says_so_first(incomplete):
+    content = export(incomplete, "markdown").read_text(encoding="utf-8")
+    assert content.splitlines()[2].startswith("> **Incomplete.** klein: neon-001 seed 1 missing or unread")
+
+
+def test_markdown_is_not_broken_by_names():
+    assert markdown.escape("a|b <img> *x* [y](z) `c`") == "a\\|b \\<img\\> \\*x\\* \\[y\\](z) \\`c\\`"
+    assert markdown.escape("@team fixes #12\nnow") == "@<!-- -->team fixes #<!-- -->12 now"
+    assert markdown.escape("flux2-klein-4b") == "flux2-klein-4b"
+    assert "\u202e" not in markdown.escape("\u202e")
+
+
+def test_a_model_card_carries_the_protocol_with_each_metric(run):
+    content = export(run, "model-card").read_text(encoding="utf-8")
+    assert content.startswith("---\n")
+    assert content.endswith("---\n")
+    index = yaml.safe_load(content.strip("-\n"))["model-index"]
+    assert index[0]["name"] == "klein"
+    results = {result["dataset"]["name"]: result for result in index[0]["results"]}
+    assert set(results) == {"evalsuite signs", "evalsuite signs-zh", "evalsuite en", "evalsuite zh"}
+    metric = results["evalsuite signs-zh"]["metrics"][0]
+    assert metric["type"] == "character_accuracy"
+    assert metric["value"] == pytest.approx(10 / 12)
+    assert metric["args"]["ocr_ceiling"] == 1.0
+    assert metric["args"]["interval"] is None
+    assert metric["args"]["profile"] == "standard"
+    assert metric["args"]["seeds"] == [0, 1]
+    assert results["evalsuite signs"]["dataset"]["revision"] == "5" * 16
+
+
+def test_no_card_for_the_reference_an_incomplete_run_or_an_unnamed_one_of_two(run, incomplete, tmp_path):
+    with pytest.raises(EvalsuiteError, match="no model 'typeset'; models with a card: klein"):
+        export(run, "model-card", model="typeset")
+    with pytest.raises(IncompleteError, match="1 images of klein are missing") as caught:
+        export(incomplete, "model-card")
+    assert caught.value.exit_code is ExitCode.INCOMPLETE
+    models = (handmade.model("one"), handmade.model("two", "stand-in"))
+    handmade.make_run(tmp_path / "two", models=models)
+    with pytest.raises(EvalsuiteError, match="name one with --model; models with a card: one, two"):
+        export(tmp_path / "two", "model-card")
+    card = export(tmp_path / "two", "model-card", model="two").read_text()
+    assert "two (stand-in, says nothing of the real model)" in card
+
+
+def test_unknown_forms_and_places_are_one_clear_line(run, tmp_path):
+    with pytest.raises(EvalsuiteError, match="known: parquet, csv, dataset, markdown, model-card"):
+        export(run, "xlsx")
+    with pytest.raises(EvalsuiteError, match="cannot be written"):
+        export(run, "csv", out=tmp_path / "no" / "such" / "folder.csv")
+    with pytest.raises(EvalsuiteError, match="no run here"):
+        export(tmp_path, FORMATS[0])
