@@ -5,6 +5,10 @@ Each session makes its own environment with the versions pinned in constraints.t
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2024.10.9"
@@ -48,6 +52,23 @@ def claims(session: nox.Session) -> None:
 
 
 @nox.session
+def gate(session: nox.Session) -> None:
+    """Decide whether a checkpoint may ship: `nox -s gate -- --baseline A --candidate B`. Needs no GPU and no torch.
+
+    Leaves with the gate's own exit code: 0 PASS, 10 FAIL, 11 INCONCLUSIVE, 12 not to be compared.
+    """
+    if not session.posargs:
+        session.error("name the runs: nox -s gate -- --baseline RUN --candidate RUN")
+    install(session)
+    # Not session.run: nox would turn every code but 0 into 1.
+    command = [str(Path(session.bin) / "evalsuite"), "gate", *session.posargs]
+    session.log(" ".join(command))
+    code = subprocess.run(command, check=False).returncode
+    if code:
+        sys.exit(code)
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests. Arguments after -- go to pytest, e.g. `-m 'not slow'`."""
     install(session, "ocr", "fonts", "models", "datasets", groups=("test",))
@@ -66,8 +87,6 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Run one benchmark by name, e.g. `nox -s bench -- scoring`; without a name, list them."""
-    from pathlib import Path
-
     names = sorted(path.stem for path in Path("benchmarks").glob("*.py") if not path.stem.startswith("_"))
     if not session.posargs or session.posargs[0] not in names:
         session.error(f"name a benchmark: {', '.join(names)}")
