@@ -32,7 +32,7 @@ SETTINGS: dict[str, Json] = {
     "text_det_limit_side_len": 736,
     "text_det_limit_type": "min",
     "text_det_thresh": 0.3,
-    "text_det_box_thresh": 0.6,
+    "text_det_box_thresh": 0.5,
     "text_det_unclip_ratio": 1.8,
     "text_rec_score_thresh": 0.0,
     # Larger batches pad lines to a common width, which changes the text of their neighbours, and are slower.
