@@ -1,4 +1,4 @@
-"""The project's commands: `nox -s eval`, `nox -s claims`, `nox -s tests`, `nox -s lint`, `nox -s bench`.
+"""The project's commands: `nox -s eval`, `nox -s gate`, `nox -s claims`, `nox -s tests`, `nox -s lint`, `nox -s bench`.
 
 Each session makes its own environment with the versions pinned in constraints.txt and installs all it needs.
 """

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from evalsuite.gate.verdict import GateResult, SpeedResult
     from evalsuite.records import Json
 
-_GATES = ("gate", "decision", "baseline", "candidate", "change", "bounds", "margin", "prompts", "detectable", "floor")
-_SPEED = ("speed", "decision", "baseline", "candidate", "ratio", "bounds", "limit")
 _SHOWN = 10
 
 
@@ -72,24 +70,19 @@ def schema() -> dict[str, Json]:
 
 
 def show(verdict: Verdict) -> None:
-    """Print the verdict: the tables, what each gate says, and the outcome on the last line."""
+    """Print the verdict: three lines a gate, the prompts that lost most, what lacks, and the outcome last."""
+    console.say(f"{verdict.candidate.model} against {verdict.baseline.model}, policy {verdict.policy}")
+    for gate in verdict.gates:
+        _show_gate(gate)
+    for speed in verdict.speed:
+        _show_speed(speed)
     if verdict.gates:
-        console.table(
-            f"{verdict.candidate.model} against {verdict.baseline.model}, policy {verdict.policy}",
-            _GATES,
-            [_gate_row(gate) for gate in verdict.gates],
-            right=_GATES[2:],
-        )
-        for gate in verdict.gates:
-            console.say(f"{gate.name}: {gate.note}" + (f". {gate.advice}" if gate.advice else "") + ".")
         console.say(
             f"Bounds: one-sided, level {verdict.level:.3g} (α = {verdict.alpha:g}). Detectable: the smallest change "
             "told from none with 80 % power. Floor: the smallest margin that so many prompts can clear."
         )
-    if verdict.speed:
-        console.table("Speed", _SPEED, [_speed_row(speed) for speed in verdict.speed], right=_SPEED[2:])
-        for note in dict.fromkeys(speed.note for speed in verdict.speed if speed.decision != "PASS"):
-            console.say(f"{note}.")
+    if verdict.worst:
+        console.say("Lost most:")
     for worst in verdict.worst[:_SHOWN]:
         console.say(f"  {worst.delta:+.4f}  {worst.prompt} ({worst.baseline:.4f} → {worst.candidate:.4f})")
     for note in verdict.notes:
@@ -104,30 +97,24 @@ def show(verdict: Verdict) -> None:
     console.say(verdict.outcome + (f", with {accepted} acknowledged" if accepted else ""))
 
 
-def _gate_row(gate: GateResult) -> tuple[str, ...]:
-    return (
-        gate.name,
-        f"{gate.decision} (acknowledged)" if gate.acknowledged else gate.decision,
-        f"{gate.baseline:.4f}",
-        f"{gate.candidate:.4f}",
-        f"{gate.delta:+.4f}",
-        f"[{gate.lower:+.4f}, {gate.upper:+.4f}]",
-        f"{gate.margin:g}",
-        f"{gate.prompts}×{gate.samples}",
-        f"{gate.minimum_detectable_effect:.4f}",
-        f"{gate.resolution_floor:.4f}",
+def _show_gate(gate: GateResult) -> None:
+    decision = f"{gate.decision}, acknowledged" if gate.acknowledged else gate.decision
+    console.say(f"{decision}: {gate.name}")
+    console.say(
+        f"  {gate.baseline:.4f} → {gate.candidate:.4f}, change {gate.delta:+.4f} "
+        f"[{gate.lower:+.4f}, {gate.upper:+.4f}], margin {gate.margin:g}, {gate.prompts} prompts × "
+        f"{gate.samples}, detectable {gate.minimum_detectable_effect:.4f}, floor {gate.resolution_floor:.4f}"
     )
+    console.say(f"  {gate.note}" + (f"; {gate.advice}" if gate.advice else ""))
 
 
-def _speed_row(speed: SpeedResult) -> tuple[str, ...]:
+def _show_speed(speed: SpeedResult) -> None:
     values = [
         f"{v / 2**20:,.0f} MiB" if speed.unit == "bytes" else f"{v:.3g} s" for v in (speed.baseline, speed.candidate)
     ]
-    return (
-        speed.name,
-        speed.decision or "advisory",
-        *values,
-        f"{speed.ratio:.3f}",
-        f"[{speed.lower:.3f}, {speed.upper:.3f}]",
-        f"{speed.limit:g}",
+    console.say(f"{speed.decision or 'Advisory'}: {speed.name}")
+    console.say(
+        f"  {values[0]} → {values[1]}, ratio {speed.ratio:.3f} [{speed.lower:.3f}, {speed.upper:.3f}], limit "
+        f"{speed.limit:g}, {speed.prompts} prompts"
     )
+    console.say(f"  {speed.advisory or speed.note}")

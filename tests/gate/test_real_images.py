@@ -1,0 +1,125 @@
+"""The whole way on real images: pages drawn with planted errors, read by PaddleOCR, scored, gated."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import evalsuite
+from evalsuite import suites
+from evalsuite.gate import check
+
+pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
+pytestmark = pytest.mark.slow
+
+PROMPTS = 30
+"""In each language: 60 in all can clear a margin of 0.06 (49 needed), 30 one of 0.12 (24 needed)."""
+
+POLICY = """\
+format = 1
+name = "planted"
+samples = 1
+[[gates]]
+slice = "all"
+margin = 0.06
+[[gates]]
+slice = "language=*"
+margin = 0.12
+"""
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory) -> str:
+    """One line of about 24 characters a page, in English and Chinese, from the project's own suites."""
+    prompts = []
+    for name in ("longtext-style-en", "longtext-style-zh"):
+        for prompt in suites.load(name)[0].prompts[:PROMPTS]:
+            target = min(prompt.targets, key=lambda text: abs(len(text) - 24))
+            prompts.append({
+                "id": prompt.id, "language": prompt.language, "category": prompt.category, "length": "short",
+                "text": f'A sign that says "{target}".', "targets": [target],
+            })  # fmt: skip
+    path = tmp_path_factory.mktemp("suite") / "signs.yaml"
+    path.write_text(yaml.safe_dump({"suite": "signs", "language": "en", "prompts": prompts}, allow_unicode=True))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, suite) -> dict[str, Path]:
+    """Clean pages of two sizes, and pages with 1, 3 and 10 % of their characters planted wrong."""
+    root = tmp_path_factory.mktemp("runs")
+    folders = {}
+    for name, model in {
+        "clean": "typeset:size=512x512",
+        "other size": "typeset:size=576x576",
+        "1 %": "typeset:size=512x512,errors=0.01",
+        "3 %": "typeset:size=512x512,errors=0.03",
+        "10 %": "typeset:size=512x512,errors=0.1",
+    }.items():
+        folders[name] = root / name.replace(" ", "")
+        evalsuite.run([model], [suite], out=folders[name], ceiling=False, workers=2)
+    return folders
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("policy") / "planted.toml"
+    path.write_text(POLICY)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("candidate", "outcome", "loss"),
+    [("clean", "PASS", 0.0), ("other size", "PASS", 0.0), ("1 %", "PASS", 0.01), ("3 %", "PASS", 0.03),
+     ("10 %", "FAIL", 0.1)],
+)  # fmt: skip
+def test_planted_errors_get_the_verdict_that_they_deserve(runs, policy, candidate, outcome, loss):
+    verdict = check(runs["clean"], runs[candidate], policy=policy)
+    first = verdict.gates[0]
+    assert -first.delta == pytest.approx(loss, abs=0.012), first.note
+    assert first.decision == outcome, first
+    assert verdict.outcome == outcome
+    assert first.lower <= -loss <= first.upper or abs(first.delta + loss) < 0.005
+
+
+def test_what_was_lost_within_the_margin_is_said(runs, policy):
+    first = check(runs["clean"], runs["3 %"], policy=policy).gates[0]
+    assert "within the margin of 6.00 points" in first.note
+    assert first.upper < 0
+
+
+def test_equal_pages_are_never_failed_by_the_shipped_policies(runs):
+    for policy in ("quick", "default"):
+        verdict = check(runs["clean"], runs["other size"], policy=policy)
+        assert verdict.outcome == ("PASS" if policy == "quick" else "INCOMPLETE")
+    strict = check(runs["clean"], runs["other size"], policy="quick")
+    assert {gate.decision for gate in strict.gates} == {"PASS"}
+
+
+def test_equal_pages_are_undecided_where_prompts_are_wanting(runs, tmp_path):
+    path = tmp_path / "fine.toml"
+    path.write_text('format = 1\nname = "fine"\nsamples = 1\n[[gates]]\nmargin = 0.01\n')
+    verdict = check(runs["clean"], runs["other size"], policy=path)
+    assert verdict.outcome == "INCONCLUSIVE"
+    assert "60 prompts are too few" in verdict.gates[0].note
+
+
+def test_the_command_takes_the_stored_rows_alone_and_loads_no_model(runs, policy):
+    """Neither torch nor an OCR engine nor Pillow is imported, and the images are not there any more."""
+    code = (
+        "import sys; from pathlib import Path; from evalsuite.gate import check; "
+        "v = check(Path(sys.argv[1]), Path(sys.argv[2]), policy=sys.argv[3]); "
+        "print(v.outcome, [n for n in ('torch', 'paddleocr', 'onnxruntime', 'PIL', 'scipy.stats') if n in sys.modules])"
+    )
+    hidden = [path.rename(path.with_name("away")) for path in (runs[n] / "images" for n in ("clean", "10 %"))]
+    try:
+        arguments = [sys.executable, "-c", code, str(runs["clean"]), str(runs["10 %"]), str(policy)]
+        done = subprocess.run(arguments, check=True, capture_output=True, text=True, timeout=60)
+    finally:
+        for path in hidden:
+            path.rename(path.with_name("images"))
+    assert done.stdout.strip() == "FAIL []"
