@@ -107,9 +107,10 @@ def _protocol(scores: ProtocolScores) -> None:
     columns = ("model", "role", "language", "images", names[0], "ceiling", *others)
     rows = [row for model in scores.models for row in _protocol_rows(scores, model, names)]
     _table(f"{scores.title} ({scores.protocol} {scores.version})", columns, rows, right=columns[3:])
+    left_out = sorted(scores.left_out.items())
     notes = [
         f"Source: {scores.source}. Intervals: 95 %, over prompts.",
-        *([f"Left out, since the protocol is not defined for them: {scores.left_out}."] if scores.left_out else []),
+        *(f"{count} prompts in {name} are left out: the protocol is not defined for them." for name, count in left_out),
     ]
     if not scores.engine.startswith(scores.published_reader):
         notes.append(
@@ -250,7 +251,8 @@ def _figure(figure: Measured) -> tuple[str, ...]:
 
 
 def _interval(interval: Interval) -> str:
-    return f"{_point(interval)} {_bracket(interval)}".strip()
+    """The score with its interval, or with the reason why there is none."""
+    return f"{_point(interval)} {_bracket(interval) or f'[{interval.method}]'}"
 
 
 def _point(interval: Interval) -> str:

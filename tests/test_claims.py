@@ -237,16 +237,26 @@ def test_one_image_a_prompt_gives_a_lower_bound(write):
     assert "The benchmark draws 4 images a prompt, this run 1" in verdict.text
 
 
-def test_a_score_without_any_spread_is_its_own_interval_and_counts_the_published_rounding(write, tmp_path):
+def test_without_an_interval_nothing_is_concluded(write):
+    """All images alike: the score is 0.97 whatever is resampled, which says nothing about other prompts."""
+    flat = Plan({"en": np.full((40, 4), 49), "zh": np.full((40, 4), 48)})
+    verdict = one(write(flat))
+    assert verdict.average.measured.method == "none: no spread"
+    assert verdict.outcome == "inconclusive"
+    assert "The published average is 0.9733, the run's 0.9700 (none: no spread)" in verdict.text
+    assert "There is no interval" in verdict.text
+
+
+def test_a_published_figure_stands_for_all_that_rounds_to_it(write, tmp_path):
+    """The interval of this run lies just above 0.970; a claim of 0.97, to two digits, could be up to 0.975."""
     path = tmp_path / "claims.toml"
     path.write_text(HEAD + SCORE.replace("en = 0.5", "en = 0.98").replace("zh = 0.7", "zh = 0.96"), encoding="utf-8")
-    flat = Plan({"en": np.full((40, 4), 49), "zh": np.full((40, 4), 48)}, kind="folder")  # 0.97 exactly
-    verdict = one(write(flat), "a", figures=claims.load(path), trust_settings=True)
-    assert verdict.average.measured.method == "none: no spread"
+    folder = write(Plan({"en": rows(0.985, 40, between=0.2), "zh": rows(0.967, 40, between=0.2, seed=1)}))
+    verdict = one(folder, "a", figures=claims.load(path))
+    assert 0.970 < verdict.average.measured.low < 0.975
     assert verdict.outcome == "reproduced"
-    path.write_text(path.read_text().replace("en = 0.98", "en = 0.96"), encoding="utf-8")
-    # Published 0.96 to two digits, so anything from 0.955 to 0.965.
-    assert one(write(flat), "a", figures=claims.load(path), trust_settings=True).outcome == "not reproduced"
+    path.write_text(path.read_text().replace("0.98", "0.9800"), encoding="utf-8")
+    assert one(folder, "a", figures=claims.load(path)).outcome == "not reproduced"
     assert Figure.of(Decimal("0.9430")) == Figure(text="0.9430", value=0.943, rounding=0.00005)
 
 

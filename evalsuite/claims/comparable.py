@@ -41,7 +41,8 @@ def model_differences(spec: ModelSpec, claim: Claim, *, vouched: bool) -> Iterat
     """Role and settings. With `vouched`, settings that the run does not know are taken to be the claim's."""
     if spec.role == "reference":
         yield Difference(kind="model", text=f"{spec.name} is no model but the typeset reference")
-    elif spec.role == "stand-in":
+        return
+    if spec.role == "stand-in":
         yield Difference(kind="model", text=f"{spec.name} is a stand-in checkpoint, which says nothing about the model")
     if spec.kind != "diffusion":
         if not vouched and (claim.settings or claim.variant):

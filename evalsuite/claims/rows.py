@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evalsuite.claims.published import ScoreClaim
+from evalsuite.claims.standings import images_a_prompt
 from evalsuite.claims.verdict import ClaimVerdict
 from evalsuite.report.conclusions import ClaimRow
 from evalsuite.stats import Interval
@@ -22,7 +23,7 @@ def _row(verdict: ClaimVerdict) -> ClaimRow:
         measured = average.measured if average else None
         published = f"{claim.average.text} ({', '.join(f'{key} {each.text}' for key, each in claim.languages.items())})"
         ceiling = average.ceiling if average else None
-        protocol = f"{claim.protocol}, read by {verdict.engine}, {verdict.images_a_prompt} images a prompt"
+        protocol = f"{claim.protocol}, read by {verdict.engine}, {images_a_prompt(verdict.images_a_prompt)}"
         digits = 4
     else:
         measured, ceiling, digits = verdict.quantity, None, 2

@@ -156,12 +156,8 @@ def _outcome(
 
 
 def ends(found: Interval) -> tuple[float, float]:
-    """The ends of an interval; where nothing varied, both are the estimate."""
-    if found.estimate is None:
-        raise ValueError("an undefined score has no interval")
-    if found.low is None or found.high is None:
-        return (found.estimate, found.estimate) if found.method == "none: no spread" else (-math.inf, math.inf)
-    return found.low, found.high
+    """The ends of an interval; without one, nothing is excluded, so that nothing can be concluded."""
+    return -math.inf if found.low is None else found.low, math.inf if found.high is None else found.high
 
 
 def more_images(width: float, claim: ScoreClaim, model: ModelFigures) -> MoreImages:
@@ -172,7 +168,7 @@ def more_images(width: float, claim: ScoreClaim, model: ModelFigures) -> MoreIma
     """
     tolerance = claim.tolerance
     if not math.isfinite(width):
-        return MoreImages(images=None, at_least=False, text="too few prompts for an interval: run the whole benchmark")
+        return MoreImages(images=None, at_least=False, text="there is no interval, so nothing can be excluded")
     strata = headline_strata(model.parts, protocol_named(claim.protocol))
     parts = components(strata, [part.single() for part in model.parts])
     if parts.within is None:
@@ -227,7 +223,11 @@ def _text(
     figure = claim.average.text + ("" if claim.average_printed else " (computed from its languages)")
     side = "outside" if outcome == "not reproduced" else "in"
     width = f"{high - low:.4f} wide (tolerance {claim.tolerance:.4f})"
-    sentences = [f"The published average {figure} lies {side} [{low:.4f}, {high:.4f}], which is {width}"]
+    if math.isfinite(high - low):
+        sentences = [f"The published average {figure} lies {side} [{low:.4f}, {high:.4f}], which is {width}"]
+    else:
+        estimate = average.measured.estimate
+        sentences = [f"The published average is {figure}, the run's {estimate:.4f} ({average.measured.method})"]
     if outcome == "not reproduced":
         parts = (f"{NAMES.get(each.of, each.of)} {signed(each)}" for each in (average, *figures[:-1]))
         sentences.append(f"Measured less published: {', '.join(parts)}")
@@ -235,7 +235,7 @@ def _text(
         sentences.append(more.text[0].upper() + more.text[1:])
     if images < claim.samples:
         sentences.append(f"The benchmark draws {claim.samples} images a prompt, this run {images}")
-    sentences.append(f"It would stand {place[0]} among {place[1]} published scores")
+    sentences.append(f"It would take place {place[0]} among {place[1]} published scores")
     sentences.append(f"Labs differ by about {claim.labs_differ} on one model")
     return ". ".join(sentences) + "."
 

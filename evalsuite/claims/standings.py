@@ -66,11 +66,16 @@ def standings_of(
                 average=average.estimate,
                 interval=average,
                 role=model.spec.role,
-                source=f"this run, read by {ocr.name}, {len(store.manifest.seeds)} images a prompt",
+                source=f"this run, read by {ocr.name}, {images_a_prompt(len(store.manifest.seeds))}",
                 differences=(own if model.lacking else ()) + different,
             )
         )
     return tuple(sorted(rows, key=lambda row: (-row.average, row.role is not None)))
+
+
+def images_a_prompt(count: int) -> str:
+    """How many images a prompt, in words."""
+    return f"{count} image{'s' if count != 1 else ''} a prompt"
 
 
 def _rank(score: float, published: Published) -> int:
