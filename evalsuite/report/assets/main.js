@@ -46,4 +46,5 @@
     else gallery.walk(event);
   });
   window.Evalsuite.ready = true;
+  window.Evalsuite.readyAt = performance.now();
 })();
