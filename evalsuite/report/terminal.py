@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from evalsuite.runs.session import RunResult
     from evalsuite.stats import Interval
 
-_ROLES = {"reference": "reference, no model", "stand-in": "stand-in", "model": "model"}
-_COLUMNS = ("model", "role", "language", "images", "character accuracy", "ceiling", "exact strings", "p50 s", "p90 s")
-_FIGURES = ("images", "character accuracy", "ceiling", "exact strings", "p50 s", "p90 s")
+_COLUMNS = ("model", "language", "images", "accuracy, 95 % interval", "ceiling", "exact", "p50/p90 s")
+_FIGURES = _COLUMNS[2:]
 
 
 def show(result: RunResult) -> None:
@@ -30,7 +29,8 @@ def show(result: RunResult) -> None:
     console.table(f"{len(manifest.prompts)} prompts of {names}", _COLUMNS, rows, right=_FIGURES)
     scorer = result.scorer
     console.say(
-        f"Intervals: 95 %, over prompts. Scorer {scorer.name} {scorer.version}, profile {scorer.profile}; "
+        f"Accuracy is of characters, exact of whole strings; intervals are over prompts. Scorer {scorer.name} "
+        f"{scorer.version}, profile {scorer.profile}; "
         f"OCR {result.ocr.name} ({result.ocr.settings.get('recognition', result.ocr.digest[:12])})."
     )
     for model in summary.models:
@@ -47,15 +47,13 @@ def _row(summary: Summary, model: ModelSummary, part: Slice) -> tuple[str, ...]:
     ceiling = summary.ceiling(part)
     timing = model.timing.total if model.timing else None
     return (
-        model.name,
-        _ROLES[model.role],
+        model.name if model.role == "model" else f"{model.name} ({model.role})",
         part.value if part.dimension == "language" else "all",
         str(part.images) + (f" ({len(part.missing) + len(part.unreadable)} lacking)" if part.incomplete else ""),
         _interval(part.intervals.get("character_accuracy")),
         _interval(ceiling.intervals.get("character_accuracy"), brief=True) if ceiling else "not measured",
         _interval(part.intervals.get("exact_string_rate"), brief=True),
-        f"{timing.p50:.2f}" if timing else "–",
-        f"{timing.p90:.2f}" if timing else "–",
+        f"{timing.p50:.2f}/{timing.p90:.2f}" if timing else "–",
     )
 
 
