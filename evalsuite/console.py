@@ -85,7 +85,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, 
     """Print a table; the columns named in `right` are aligned to the right. Cells are text, never markup."""
     grid = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
     for column in columns:
-        grid.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        figure = column in right
+        grid.add_column(escape(column), justify="right" if figure else "left", overflow="fold", no_wrap=figure)
     for row in rows:
         grid.add_row(*(escape(cell) for cell in row))
     out.print(grid)

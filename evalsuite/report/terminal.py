@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from evalsuite.runs.session import RunResult
     from evalsuite.stats import Interval
 
-_COLUMNS = ("model", "language", "images", "accuracy, 95 % interval", "ceiling", "exact", "p50/p90 s")
+_COLUMNS = ("model", "lang", "images", "accuracy [95 %]", "ceiling", "exact", "p50/p90 s")
 _FIGURES = _COLUMNS[2:]
 
 

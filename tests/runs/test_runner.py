@@ -192,7 +192,7 @@ def test_a_killed_run_goes_on_and_draws_nothing_twice(tmp_path):
     assert len(keys) == len(set(keys)) == 12
     assert len(drawn_before) <= 12
     assert rows.read_bytes().startswith(b"\n".join(drawn_before[:4]))
-    assert "accuracy, 95 % interval" in done.stdout
+    assert "accuracy [95 %]" in done.stdout
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
