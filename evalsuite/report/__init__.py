@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from evalsuite.report.build import build
 from evalsuite.report.compare import compare
-from evalsuite.report.conclusions import ClaimRow, VerdictRow
+from evalsuite.report.conclusions import ClaimRow, StandingRow, VerdictRow
 from evalsuite.report.summary import ModelSummary, Slice, Summary, summarise
 from evalsuite.report.timing import PhaseSummary, Spread, TimingSummary
+from evalsuite.report.verdicts import verdict_row
 
 __all__ = [
     "ClaimRow",
@@ -14,10 +15,12 @@ __all__ = [
     "PhaseSummary",
     "Slice",
     "Spread",
+    "StandingRow",
     "Summary",
     "TimingSummary",
     "VerdictRow",
     "build",
     "compare",
     "summarise",
+    "verdict_row",
 ]

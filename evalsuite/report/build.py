@@ -6,6 +6,7 @@ block cannot end its script element, and the page's Content-Security-Policy allo
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evalsuite.report import charts, payload, pictures, shell, stored, templating, views
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evalsuite.records import OcrSpec, ScorerSpec
-    from evalsuite.report.conclusions import ClaimRow, VerdictRow
+    from evalsuite.report.conclusions import ClaimRow, StandingRow, VerdictRow
     from evalsuite.report.payload import Picture
     from evalsuite.report.stored import Run
 
@@ -32,33 +33,39 @@ def build(
     scorer: ScorerSpec | None = None,
     verdicts: Sequence[VerdictRow] = (),
     claims: Sequence[ClaimRow] = (),
+    standings: Sequence[StandingRow] = (),
 ) -> Path:
     """Write the report of the run in `folder` and return the path of its page.
 
     With `single_file`, that is `report.html`, which needs nothing beside it: it holds all figures, and of the images
     the worst, as thumbnails, up to `pictures.SINGLE_FILE_BYTES`. Otherwise it is `index.html` with `assets/`.
     The rows of `ocr` and `scorer` are shown; by default those that the run was planned with.
-    `verdicts` and `claims` are what gates and claim checks concluded; they stand above the figures.
+    `verdicts` and `claims` are what gates and claim checks concluded; they stand above the figures. `standings` place
+    the run's scores among published ones.
 
     Raises:
         EvalsuiteError: when there is no run, its rows cannot be read, or the folder cannot be written.
     """
     run = stored.load(folder, ocr, scorer)
+    said = Conclusions(verdicts, claims, standings)
     if single_file:
-        content = render(run, pictures.inlined(run), shell.inlined(SCRIPTS, STYLES), verdicts, claims)
+        content = render(run, pictures.inlined(run), shell.inlined(SCRIPTS, STYLES), said)
         return templating.write(folder / "report.html", content)
     shell.copy_assets(folder / "assets", SCRIPTS, STYLES)
-    content = render(run, pictures.linked(run), shell.linked(SCRIPTS, STYLES), verdicts, claims)
+    content = render(run, pictures.linked(run), shell.linked(SCRIPTS, STYLES), said)
     return templating.write(folder / "index.html", content)
 
 
-def render(
-    run: Run,
-    found: Mapping[str, Picture],
-    parts: shell.Shell,
-    verdicts: Sequence[VerdictRow] = (),
-    claims: Sequence[ClaimRow] = (),
-) -> str:
+@dataclass(frozen=True, slots=True)
+class Conclusions:
+    """What other rooms concluded of the run, to be shown above its figures."""
+
+    verdicts: Sequence[VerdictRow] = ()
+    claims: Sequence[ClaimRow] = ()
+    standings: Sequence[StandingRow] = ()
+
+
+def render(run: Run, found: Mapping[str, Picture], parts: shell.Shell, said: Conclusions) -> str:
     """The page as HTML, with its data inside. A page for a folder shows all images, another those in `found`."""
     kept = [score for score in run.scores if parts.is_folder or score.key in found]
     names = {spec.name: spec.name for spec in run.manifest.models}
@@ -74,8 +81,7 @@ def render(
         boxes=boxes,
         title=" · ".join(heading),
         heading=heading,
-        verdicts=verdicts,
-        claims=claims,
+        said=said,
         kept=len(kept),
         manifest=run.manifest,
         ocr=run.ocr,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from evalsuite.records import Record
+from evalsuite.records import ModelRole, Record
 
 
 class VerdictRow(Record, frozen=True, kw_only=True):
@@ -36,6 +36,22 @@ class ClaimRow(Record, frozen=True, kw_only=True):
     protocol: str
     text: str
     source: str
+
+
+class StandingRow(Record, frozen=True, kw_only=True):
+    """A place among published scores: a published one, or a model of this run (`role` set).
+
+    `figures` are the score of each language by its name, then the average; `note` says what keeps a model of the run
+    from being compared with the others.
+    """
+
+    rank: int
+    model: str
+    role: ModelRole | None
+    figures: tuple[tuple[str, str], ...]
+    interval: str | None
+    source: str
+    note: str = ""
 
 
 def tone(outcome: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 from evalsuite import scoring
 from evalsuite.errors import EvalsuiteError
 from evalsuite.records import Extra, Span
-from evalsuite.report import ClaimRow, VerdictRow, build, pictures, shell, text
+from evalsuite.report import ClaimRow, StandingRow, VerdictRow, build, pictures, shell, text
 from evalsuite.report.build import SCRIPTS, STYLES
 from evalsuite.runs.store import RunStore
 
@@ -297,11 +297,16 @@ def test_verdicts_and_claims_stand_above_the_figures(handmade, tmp_path):
         text="the reader differs",
         source="README",
     )
-    page = built(tmp_path / "run", verdicts=[verdict], claims=[claim])
+    published = StandingRow(rank=1, model="ERNIE", role=None, figures=(("en", "0.98"),), interval=None, source="README")
+    own = StandingRow(
+        rank=2, model="klein", role="stand-in", figures=(("en", "0.91"),), interval="[0.90, 0.92]", source="", note="n"
+    )
+    page = built(tmp_path / "run", verdicts=[verdict], claims=[claim], standings=[published, own])
     words = page.words
     assert words.index("Verdicts") < words.index("Published figures") < words.index("Character accuracy is 1 −")
     assert "Fail klein against klein-1 Character accuracy fell by <b>0.02</b>." in words
     assert "Not comparable the reader differs" in words
+    assert "1 ERNIE 0.98 README 2 klein stand-in this run 0.91 [0.90, 0.92] n" in words
 
 
 def test_the_page_is_deterministic(handmade, tmp_path):

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from evalsuite.gate.verdict import Acknowledgement, Difference, GateResult, RunRef, SpeedResult, Verdict
+from evalsuite.report import build, verdict_row
+
+
+def side(model):
+    return RunRef(
+        folder=model, digest="0", model=model, role="model", model_digest="0", created_at="2026-05-04T00:00:00"
+    )
+
+
+GATE = GateResult(
+    name="zh/character_accuracy",
+    against="anchor",
+    slice="language:zh",
+    metric="character_accuracy",
+    average="macro",
+    decision="FAIL",
+    prompts=40,
+    differing=9,
+    samples=4,
+    baseline=0.95,
+    candidate=0.9,
+    delta=-0.05,
+    lower=-0.08,
+    upper=-0.03,
+    margin=0.02,
+    standard_error=0.01,
+    method="Gaffke",
+    p_pass=1.0,
+    p_fail=0.001,
+    p_fail_holm=0.002,
+    minimum_detectable_effect=0.01,
+    resolution_floor=0.005,
+    note="Lost more than the margin.",
+    advice="Look at the menus.",
+    acknowledged=Acknowledgement(gate="zh", model_digest="0", by="Ada", reason="known", at="2026"),
+)
+SPEED = SpeedResult(
+    name="p50",
+    against="baseline",
+    quantity="p50",
+    unit="s",
+    decision=None,
+    prompts=40,
+    baseline=1.25,
+    candidate=1.5,
+    ratio=1.2,
+    lower=1.1,
+    upper=1.3,
+    limit=1.1,
+    p_fail=0.01,
+    p_fail_holm=None,
+    advisory="other hardware",
+    note="Slower.",
+)
+VERDICT = Verdict(
+    outcome="FAIL",
+    exit_code=10,
+    decided_at="2026",
+    evalsuite="0",
+    policy="default",
+    policy_digest="0",
+    alpha=0.05,
+    level=0.05,
+    look=1,
+    samples=4,
+    candidate=side("new"),
+    baseline=side("old"),
+    gates=(GATE,),
+    speed=(SPEED,),
+)
+
+
+def test_every_gate_is_a_line_with_its_bounds():
+    row = verdict_row(VERDICT)
+    assert (row.outcome, row.title) == ("FAIL", "new against old of 2026-05-04")
+    assert row.gates[0] == (
+        "zh/character_accuracy, against the anchor",
+        "FAIL",
+        "0.950",
+        "0.900",
+        "\u22120.050",
+        "\u22120.080 … \u22120.030",
+        "0.020",
+        "Lost more than the margin. Look at the menus. Accepted by Ada: known",
+    )
+    assert row.gates[1] == (
+        "p50",
+        "–",
+        "1.25 s",
+        "1.5 s",
+        "× 1.200",
+        "× 1.100 … 1.300",
+        "× 1.100",
+        "Slower. Advisory: other hardware",
+    )
+    assert all(len(gate) == len(row.columns) for gate in row.gates)
+
+
+@pytest.mark.parametrize("outcome", ["INCOMPLETE", "NOT COMPARABLE"])
+def test_what_forbids_a_verdict_is_said(outcome, handmade, tmp_path):
+    difference = Difference(against="baseline", what="seeds", baseline="0", candidate="0, 1")
+    missing = tuple(f"p-{n} seed 0" for n in range(25))
+    verdict = msgspec.structs.replace(
+        VERDICT, outcome=outcome, gates=(), speed=(), differences=(difference,), missing=missing
+    )
+    row = verdict_row(verdict)
+    assert row.text.startswith("seeds: 0 there, 0, 1 here. Lacking: p-0 seed 0,")
+    assert "p-19 seed 0 and 5 more." in row.text
+    assert row.columns == ()
+    handmade.make_run(tmp_path / "run")
+    assert "seeds: 0 there" in build(tmp_path / "run", verdicts=[row]).read_text(encoding="utf-8")
