@@ -182,7 +182,7 @@ def pivots(
         deviation = scale - 2 * shift * cross
     deviation[deviation <= _SAME * scale] = 0.0
     spread = np.sqrt(deviation * n / (n - 1)) / size
-    # First sums of rounding errors are not differences: with zero spread they would decide the sign of infinity.
+    # Errors that cancel leave a rounding error, which beside a zero spread would decide the sign of infinity.
     shift[np.abs(shift) <= _SAME * np.abs(errors).max(axis=1)] = 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
         t = (shift / spread).T
