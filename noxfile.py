@@ -71,7 +71,7 @@ def gate(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests. Arguments after -- go to pytest, e.g. `-m 'not slow'`."""
-    install(session, "ocr", "fonts", "models", "datasets", groups=("test",))
+    install(session, "ocr", "fonts", "models", "datasets", "server", groups=("test",))
     session.run("pytest", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
@@ -90,5 +90,5 @@ def bench(session: nox.Session) -> None:
     names = sorted(path.stem for path in Path("benchmarks").glob("*.py") if not path.stem.startswith("_"))
     if not session.posargs or session.posargs[0] not in names:
         session.error(f"name a benchmark: {', '.join(names)}")
-    install(session, "ocr", "fonts", "models", "datasets", groups=("test",))
+    install(session, "ocr", "fonts", "models", "datasets", "server", groups=("test",))
     session.run("python", "-m", f"benchmarks.{session.posargs[0]}", *session.posargs[1:])

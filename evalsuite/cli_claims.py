@@ -47,7 +47,10 @@ def claims(
         list[str] | None, typer.Option("--model", "-m", help="Only this model of the run; repeatable.")
     ] = None,
     ocr: Annotated[
-        str | None, typer.Option("--ocr", help="Take the readings of this engine; by default those of the plan.")
+        str | None,
+        typer.Option(
+            "--ocr", help="Readings of this engine; default: the published reader's if there, else the plan's."
+        ),
     ] = None,
     trust_settings: Annotated[
         bool,
@@ -67,8 +70,11 @@ def claims(
     spec = None
     if ocr is not None:
         from evalsuite import ocr as engines
+        from evalsuite.runs.store import RunStore
 
-        spec = engines.resolve(ocr).spec
+        # By name alone where it has read this run, so that its weights need not be here.
+        known = {each.name: each for each in RunStore.open(folder).readers()}
+        spec = known.get(ocr) or engines.resolve(ocr).spec
     verdicts = room.check(folder, claim or (), models=model or (), ocr=spec, trust_settings=trust_settings)
     _standings(room.standings(folder, ocr=spec))
     for verdict in verdicts:

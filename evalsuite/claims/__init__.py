@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalsuite.claims.comparable import speaks_to
+from evalsuite.claims.comparable import reader_differences, speaks_to
 from evalsuite.claims.published import (
     Claim,
     Figure,
@@ -65,7 +65,8 @@ def check(
         claims: Ids of claims to check against every model; without them, each model is checked against those that
             are about it (its repository and variant), which may be none.
         models: Only these models of the run; by default all but the typeset reference, or that where it is alone.
-        ocr: The engine whose readings count; by default the plan's own.
+        ocr: The engine whose readings count; by default the published reader where the run has its readings, else the
+            plan's own.
         trust_settings: Take settings that the run does not know (images that existed already) to be the claim's.
         figures: Other published figures than those that ship.
 
@@ -82,7 +83,7 @@ def check(
     asked = [(spec, claim) for spec in chosen for claim in named] or [
         (spec, claim) for spec in chosen for claim in facts.all if speaks_to(spec, claim)
     ]
-    spec = ocr or store.manifest.ocr
+    spec = ocr or _reader(store)
     measured: dict[str, dict[str, ModelFigures]] = {}
     ceilings = [model.name for model in store.manifest.models if is_ceiling(model)]
     verdicts = []
@@ -109,7 +110,7 @@ def standings(folder: Path, *, ocr: OcrSpec | None = None, figures: Published | 
     from evalsuite.runs.store import RunStore
 
     store = RunStore.open(folder)
-    spec = ocr or store.manifest.ocr
+    spec = ocr or _reader(store)
     facts = figures or published()
     return standings_of(store, spec, measure(store, spec, facts.scores[0].protocol, ()), facts)
 
@@ -139,6 +140,12 @@ def _models(store: RunStore, names: Sequence[str]) -> list[ModelSpec]:
             raise EvalsuiteError(f"{store.folder}: no model {name!r} in this run; it has {', '.join(specs)}")
     others = [spec for spec in specs.values() if spec.role != "reference"]
     return [specs[name] for name in names] or others or list(specs.values())
+
+
+def _reader(store: RunStore) -> OcrSpec:
+    """The published reader where it has read this run, else the plan's own."""
+    readers = store.readers()
+    return next((spec for spec in readers if not any(reader_differences(spec))), readers[0])
 
 
 def _score_rows(store: RunStore, ocr: OcrSpec) -> list[Score]:

@@ -84,9 +84,18 @@ class FolderModel:
         return self._spec
 
     def match(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Match:
-        """Which files no prompt wants, and which requests have no file; both by name."""
+        """Which files no prompt wants, and which requests have no file; both by name.
+
+        Raises:
+            FolderError: when a short name stands for prompts of two suites.
+        """
         wanted = {(prompt.id, seed): self._find(prompt, seed) for prompt in prompts for seed in seeds}
-        used = {path for path in wanted.values() if path is not None}
+        owners: dict[Path, str] = {}
+        for (ident, seed), path in wanted.items():
+            other = owners.setdefault(path, ident) if path is not None else ident
+            if other != ident:
+                raise FolderError(f"{path}: is sample {seed} of both {other} and {ident}; name it by the whole id")
+        used = set(owners)
         surplus = tuple(sorted(path.name for path in set(self._files.values()) - used))
         missing = tuple(f"{ident}_{seed}" for (ident, seed), path in wanted.items() if path is None)
         return Match(surplus, missing)
@@ -95,7 +104,7 @@ class FolderModel:
         if self._by_id:
             return self._files.get((prompt.id, seed))
         short = prompt.id.removeprefix(f"{prompt.suite}-")
-        names = dict.fromkeys((prompt.id, short, short.lstrip("0") or short))
+        names = dict.fromkeys((prompt.id, short, short.lstrip("0") or "0"))
         found = [self._files[name, seed] for name in names if (name, seed) in self._files]
         if len(found) > 1:
             raise FolderError(

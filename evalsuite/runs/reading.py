@@ -8,16 +8,18 @@ import time
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from evalsuite import ocr
 from evalsuite.errors import EvalsuiteError
 from evalsuite.images import ImageError, load_image
 from evalsuite.ocr.base import OcrEngine, OcrError
-from evalsuite.records import Reading, TextLine
+from evalsuite.ocr.many import Answer, ManyReader
+from evalsuite.records import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -33,21 +35,32 @@ def default_workers() -> int:
 def read_image(engine: OcrEngine, key: str, path: Path, sha256: str) -> Reading:
     """Read one stored image. A failure becomes the reading's `error`; it is never an empty text."""
     started = time.perf_counter()
-    spec = engine.spec
-    lines: tuple[TextLine, ...] = ()
-    error = None
     try:
-        lines = engine.read(load_image(path))
+        answer = Answer(engine.read(load_image(path)))
     except (OcrError, ImageError) as failure:
-        error = str(failure)
+        answer = Answer(error=str(failure))
+    return _reading(engine, key, sha256, answer, time.perf_counter() - started)
+
+
+def read_images(engine: ManyReader, items: Sequence[tuple[str, Path, str]]) -> Iterator[Reading]:
+    """Read stored images (key, path, hash) many at a time, in the order in which they are done."""
+    sources = [partial(load_image, path) for _, path, _ in items]
+    for index, answer in engine.read_many(sources):
+        key, _, sha256 = items[index]
+        yield _reading(engine, key, sha256, answer, answer.seconds)
+
+
+def _reading(engine: OcrEngine, key: str, sha256: str, answer: Answer, seconds: float | None) -> Reading:
+    spec = engine.spec
     return Reading(
         key=key,
         image_sha256=sha256,
         engine=spec.name,
         engine_digest=spec.digest,
-        lines=lines,
-        seconds=time.perf_counter() - started,
-        error=error,
+        lines=answer.lines,
+        seconds=seconds,
+        findings=answer.findings,
+        error=answer.error,
         read_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -70,6 +83,7 @@ def _read_in_worker(key: str, path: Path, sha256: str) -> Reading:
 class ReadingPool:
     """Reads images in `workers` processes of one thread each; with one worker, in this process.
 
+    A `ManyReader` (a large model, a server) always reads in this process, many images at a time.
     `submit` images, then take readings from `harvest`; their order is that of completion.
     """
 
@@ -82,7 +96,8 @@ class ReadingPool:
         self._queue: list[tuple[str, Path, str]] = []
 
     def __enter__(self) -> Self:
-        if self._workers > 1:
+        engine = ocr.resolve(self._engine_name)
+        if self._workers > 1 and not isinstance(engine, ManyReader):
             # A single thread a worker: the networks are small, and threads would fight over the cores.
             os.environ.setdefault("OMP_NUM_THREADS", "1")
             # Spawned, not forked: CUDA and ONNX Runtime do not survive a fork.
@@ -93,7 +108,7 @@ class ReadingPool:
                 initargs=(self._engine_name,),
             )
         else:
-            self._local = ocr.resolve(self._engine_name)
+            self._local = engine
         return self
 
     def __exit__(
@@ -119,7 +134,11 @@ class ReadingPool:
             while self._queue and block:
                 if self._local is None:
                     raise RuntimeError("the pool is used outside its context")
-                yield read_image(self._local, *self._queue.pop(0))
+                if isinstance(self._local, ManyReader):
+                    queued, self._queue = self._queue, []
+                    yield from read_images(self._local, queued)
+                else:
+                    yield read_image(self._local, *self._queue.pop(0))
             return
         while self._pending:
             done, self._pending = wait(self._pending, timeout=None if block else 0, return_when="FIRST_COMPLETED")

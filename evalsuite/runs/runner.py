@@ -79,6 +79,7 @@ def read_again(store: RunStore, ocr_name: str, *, workers: int | None = None, wa
     """Read the stored images with another engine, or finish reading; nothing is drawn."""
     spec = ocr.resolve(ocr_name).spec
     with store.writing():
+        store.remember_reader(spec)
         pool_size = default_workers() if workers is None else workers
         with ReadingPool(ocr_name, pool_size) as pool, store.readings(spec).writer() as readings:
             reader = _Reader(store, spec, pool, readings, watch)

@@ -113,6 +113,22 @@ class RunStore:
         """The rows that this OCR engine, with these weights and settings, has read."""
         return RowFile(self.folder / f"readings.{ocr.name}-{ocr.digest[:8]}.jsonl", Reading)
 
+    def remember_reader(self, ocr: OcrSpec) -> None:
+        """Keep what an engine other than the plan's is, beside its readings, so that they can be told later."""
+        if ocr.digest != self.manifest.ocr.digest:
+            content = msgspec.json.format(msgspec.json.encode(ocr), indent=1)
+            write_atomically(self.folder / f"ocr.{ocr.name}-{ocr.digest[:8]}.json", content)
+
+    def readers(self) -> tuple[OcrSpec, ...]:
+        """The engines that have read this run: the plan's own, then the others by name."""
+        others = []
+        for path in sorted(self.folder.glob("ocr.*.json")):
+            try:
+                others.append(msgspec.json.decode(path.read_bytes(), type=OcrSpec))
+            except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise DamagedRunError(f"{path}: not the description of an OCR engine: {error}") from error
+        return (self.manifest.ocr, *others)
+
     def scores(self, ocr: OcrSpec, scorer: ScorerSpec) -> RowFile[Score]:
         """The derived rows of one scorer and profile over one engine's readings."""
         return RowFile(self.folder / f"scores.{scorer.name}-{scorer.profile}.{ocr.name}-{ocr.digest[:8]}.jsonl", Score)

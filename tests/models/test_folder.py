@@ -64,6 +64,15 @@ def test_two_files_for_one_sample_are_refused(tmp_path):
         open_folder(save(tmp_path / "b", "1_0.png", "1_0.jpg"))
 
 
+def test_a_short_name_that_two_suites_want_is_refused(tmp_path):
+    model = open_folder(save(tmp_path, "0007_0.png", "0_0.png"))
+    prompts = [prompt("lb-en-0007", "lb-en"), prompt("lb-zh-0007", "lb-zh")]
+    with pytest.raises(FolderError, match=r"0007_0\.png: is sample 0 of both lb-en-0007 and lb-zh-0007"):
+        model.match(prompts, [0])
+    assert model.match(prompts[:1], [0]).missing == ()
+    assert model.match([prompt("lb-en-0000", "lb-en")], [0]).missing == ()
+
+
 def test_the_digest_follows_the_pixels(tmp_path):
     first = open_folder(save(tmp_path, "a_0.png")).spec.digest
     assert open_folder(tmp_path).spec.digest == first

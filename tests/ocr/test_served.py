@@ -351,7 +351,7 @@ def images(tmp_path) -> str:
 
 def test_a_run_keeps_what_was_read_when_the_server_breaks_and_goes_on_from_there(server, images, tmp_path):
     server.script = ["OPEN", 404, 404]
-    arguments = {"out": tmp_path / "run", "ceiling": False, "workers": 1, "ocr": server.name + ",concurrency=1"}
+    arguments = {"out": tmp_path / "run", "ceiling": False, "ocr": server.name + ",concurrency=1"}
     with pytest.raises(OcrServerError, match="HTTP 404"):
         evalsuite.run([images], [str(tmp_path / "small.yaml")], **arguments)
     store = RunStore.open(tmp_path / "run")
@@ -366,7 +366,7 @@ def test_a_run_keeps_what_was_read_when_the_server_breaks_and_goes_on_from_there
 
 def test_an_image_that_the_server_fails_on_makes_the_run_incomplete_and_is_read_again(server, images, tmp_path):
     server.script = ["OPEN", 500, 500, "CAFE"]
-    arguments = {"out": tmp_path / "run", "ceiling": False, "workers": 1}
+    arguments = {"out": tmp_path / "run", "ceiling": False}
     name = server.name + ",attempts=2,concurrency=1"
     result = evalsuite.run([images], [str(tmp_path / "small.yaml")], ocr=name, **arguments)
     assert [score.status for score in result.scores] == ["scored", "unreadable", "scored"]
@@ -376,3 +376,30 @@ def test_an_image_that_the_server_fails_on_makes_the_run_incomplete_and_is_read_
     result = evalsuite.run([images], [str(tmp_path / "small.yaml")], ocr=name, **arguments)
     assert len(server.requests) == 1
     assert result.incomplete == ()
+
+
+def test_a_run_has_many_requests_under_way_and_its_rows_tell_of_retries(server, images, tmp_path):
+    server.seconds = 0.2
+    server.script = [503, "OPEN"]
+    result = evalsuite.run(
+        [images], [str(tmp_path / "small.yaml")], out=tmp_path / "run", ceiling=False, workers=4, ocr=server.name
+    )
+    assert server.most_under_way == 3
+    rows = result.store.readings(result.ocr).read()
+    assert len(rows) == 3
+    (retried,) = [row for row in rows if row.findings]
+    assert retried.findings[0].message == "read at attempt 2, after: HTTP 503"
+    assert all(row.seconds >= 0.2 for row in rows)
+
+
+def test_a_run_read_again_by_it_remembers_what_it_was(server, images, tmp_path):
+    pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
+    folder = tmp_path / "run"
+    evalsuite.run([images], [str(tmp_path / "small.yaml")], out=folder, ceiling=False, workers=1)
+    result = evalsuite.rescore(folder, ocr=server.name)
+    store = RunStore.open(folder)
+    assert [spec.name for spec in store.readers()] == ["paddle", "qwen2.5-vl-served"]
+    assert store.readers()[1] == result.ocr
+    (folder / "ocr.qwen2.5-vl-served-x.json").write_text("{")
+    with pytest.raises(EvalsuiteError, match="not the description of an OCR engine"):
+        store.readers()

@@ -223,7 +223,7 @@ def test_a_run_is_read_by_it_end_to_end(checkpoint, tmp_path):
     suite.write_text("suite: one\nlanguage: en\nprompts:\n  - {id: a, text: 'A sign \"OPEN\".', targets: [OPEN]}\n")
     picture("OPEN").save(tmp_path / "a_0.png")
     result = evalsuite.run(
-        [f"folder:{tmp_path}"], [str(suite)], out=tmp_path / "run", ceiling=False, workers=1,
+        [f"folder:{tmp_path}"], [str(suite)], out=tmp_path / "run", ceiling=False, workers=4,
         ocr=f"qwen2.5-vl:{checkpoint},precision=fp32",
     )  # fmt: skip
     (score,) = result.scores
