@@ -34,9 +34,9 @@ WIDTH = 6.4
 """Inches of every chart, at 72 units an inch."""
 
 INK, QUIET, RULE, GROUND = "#0000a1", "#0000a2", "#0000a3", "#0000a4"
-SERIES = tuple(f"#0000f{place}" for place in range(1, 9))
-"""Placeholder colours. The page's series colours keep apart for all common colour blindness, and each series has
-its own marker besides."""
+SERIES = tuple(f"#0000f{place}" for place in range(1, 7))
+"""Placeholder colours. The page's series colours keep apart for the common kinds of colour blindness (a test holds
+it), and each series has its own marker besides."""
 
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 
@@ -129,7 +129,7 @@ def named(model: Named) -> Cell:
 
 
 def colour(place: int) -> str:
-    """The placeholder of the series at `place`; they repeat after eight, with another marker."""
+    """The placeholder of the series at `place`; they repeat after six, with another marker."""
     return SERIES[place % len(SERIES)]
 
 
@@ -143,11 +143,11 @@ class Dress:
 
 
 def dresses(summary: Summary) -> dict[str, Dress]:
-    """One dress a model, by name. Markers shift by one each time that the colours repeat."""
+    """One dress a model, by name. There are more markers than colours, so that no two of 24 models look alike."""
     found = {}
     real = [model.name for model in summary.models if model.role != "reference"]
     for place, name in enumerate(real):
-        found[name] = Dress(colour(place), MARKERS[(place + place // len(SERIES)) % len(MARKERS)], colour(place))
+        found[name] = Dress(colour(place), MARKERS[place % len(MARKERS)], colour(place))
     references = [model.name for model in summary.models if model.role == "reference"]
     for place, name in enumerate(references):
         found[name] = Dress(QUIET, MARKERS[place % len(MARKERS)], GROUND)
