@@ -46,5 +46,13 @@
     return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
   }
 
+  /* On paper every table is open. */
+  let closed = [];
+  window.addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("details:not([open])")];
+    for (const details of closed) details.open = true;
+  });
+  window.addEventListener("afterprint", () => { for (const details of closed) details.open = false; });
+
   Object.assign(window.Evalsuite, { el, svg, visible, graphemes, rate, seconds });
 })();
