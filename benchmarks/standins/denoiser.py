@@ -118,7 +118,10 @@ def score(model: Any, encoder: Encoder, batches: Batches, canvas: Canvas, steps:
 
 
 class Trainer:
-    """One transformer's training: resumable, with averaged weights."""
+    """One transformer's training, with averaged weights.
+
+    Every step has its own seed, so that a resumed training equals an uninterrupted one.
+    """
 
     def __init__(self, architecture: str, encoder: Encoder, batches: Batches, canvas: Canvas, clock: Clock) -> None:
         self.architecture, self.batches, self.canvas, self.clock = architecture, batches, canvas, clock
@@ -151,10 +154,9 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict`."""
         self.model.load_state_dict(state["model"])
-        for value, (name, _) in zip(self.average.values, self.model.named_parameters(), strict=True):
-            value.copy_(state["average"][name])
         self.optimiser.load_state_dict(state["optimiser"])
         self.clock.step = int(state["step"])
+        self.average.restore(state["average"], self.clock.step)
 
     def stage(self) -> tuple[int, int, int | None]:
         """Longest prompt in tokens, rows of the canvas, and padded length, by the training's progress.
@@ -176,6 +178,8 @@ class Trainer:
     def step(self, size: int) -> Any:
         """One update on a batch of about `size` tokens; returns the loss."""
         device = self.batches.device
+        self.batches.reseed(self.clock.step)
+        torch.manual_seed(self.batches.seed + self.clock.step)
         longest, rows, pad_to = self.stage()
         batch = self.batches.draw(max(2, size // (rows * SIDE + (pad_to or longest))), longest, pad_to)
         tiles = self.canvas.tile_map(batch["line"], batch["column"], batch["glyph"])[:, :rows]

@@ -120,11 +120,17 @@ class Batches:
         self.lengths = pool.lengths[order].astype(np.int64)
         names = ("tokens", "line", "column", "colour")
         self._data = [torch.from_numpy(getattr(pool, name)[order]).to(device) for name in names]
-        self._generator = torch.Generator(device).manual_seed(seed)
+        self.seed = seed
+        self._generator = torch.Generator(device)
+        self.reseed(0)
         self._pad = int(tokenizer.pad_token_id)
         self._lengths = torch.from_numpy(self.lengths).to(device)
         self._ends = [torch.tensor(ids, device=device, dtype=torch.long) for ids in (self.prefix, self.suffix)]
         self._kinds = self._kind_table(tokenizer, glyphs)
+
+    def reseed(self, step: int) -> None:
+        """Let what is drawn next follow from the seed and the number of the step alone."""
+        self._generator.manual_seed(1_000_003 * self.seed + step)
 
     def _kind_table(self, tokenizer: Any, glyphs: Glyphs) -> list[Any]:
         numbers = token_glyphs(tokenizer, glyphs)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from benchmarks.standins import autoencoder, denoiser
+from benchmarks.standins import autoencoder, denoiser, enhancer
 from benchmarks.standins.encoder import ACTIVE, SIZES
 from benchmarks.standins.tokenizer import build as build_tokenizer
 from evalsuite.models.stand_in import MARKER
@@ -77,7 +77,9 @@ def assemble(architecture: str, decoder: dict[str, Any], encoder: dict[str, Any]
         "tokenizer": tokenizer,
         "transformer": load(denoiser.build(architecture), transformer),
     }
-    return Flux2KleinPipeline(is_distilled=True, **shared) if architecture == "klein" else ErnieImagePipeline(**shared)
+    if architecture == "klein":
+        return Flux2KleinPipeline(is_distilled=True, **shared)
+    return ErnieImagePipeline(pe=enhancer.model(), pe_tokenizer=enhancer.tokenizer(), **shared)
 
 
 def save(architecture: str, parts: Path, folder: Path, transformer: str = "transformer") -> None:
@@ -87,13 +89,15 @@ def save(architecture: str, parts: Path, folder: Path, transformer: str = "trans
     """
     names = ("decoder", f"{architecture}-encoder", f"{architecture}-{transformer}")
     made = assemble(architecture, *(load_file(parts / f"{name}.safetensors") for name in names))
-    for part in (made.text_encoder, made.vae, made.transformer):
-        part.to(torch.float16)
+    for part in made.components.values():
+        if isinstance(part, torch.nn.Module):
+            part.to(torch.float16)
     made.save_pretrained(folder, safe_serialization=True)
     # transformers would else compute in the type that the file is stored in, and diffusers in float32.
-    config = folder / "text_encoder" / "config.json"
-    values = json.loads(config.read_text(encoding="utf-8"))
-    config.write_text(json.dumps({**values, "dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
+    for config in (folder / "text_encoder" / "config.json", folder / "pe" / "config.json"):
+        if config.exists():
+            values = json.loads(config.read_text(encoding="utf-8"))
+            config.write_text(json.dumps({**values, "dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
     (folder / MARKER).write_text(NOTICE, encoding="utf-8")
 
 

@@ -112,6 +112,12 @@ class Average:
         decay = min(self._decay, (1 + self._steps) / (10 + self._steps))
         torch._foreach_lerp_(self.values, [p.detach().float() for p in self._module.parameters()], 1 - decay)
 
+    def restore(self, state: dict[str, Any], steps: int) -> None:
+        """Continue from `state_dict` of an average that had taken in `steps` updates."""
+        self._steps = steps
+        for value, (name, _) in zip(self.values, self._module.named_parameters(), strict=True):
+            value.copy_(state[name])
+
     def state_dict(self) -> dict[str, Any]:
         """The averaged parameters by name."""
         return {name: value for (name, _), value in zip(self._module.named_parameters(), self.values, strict=True)}

@@ -54,7 +54,7 @@ def build(*, chat: bool) -> Any:
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    to_visible = _bytes_to_visible()
+    to_visible = bytes_to_visible()
     visible = {token: number for number, token in enumerate(SPECIAL)}
     for byte in range(256):
         visible[to_visible[byte]] = len(visible)
@@ -93,7 +93,7 @@ def build(*, chat: bool) -> Any:
     return fast
 
 
-def _bytes_to_visible() -> dict[int, str]:
+def bytes_to_visible() -> dict[int, str]:
     """The byte-level alphabet of GPT-2: printable Latin-1 stands for itself, the rest follows from U+0100."""
     kept = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     rest = [byte for byte in range(256) if byte not in kept]
