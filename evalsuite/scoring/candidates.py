@@ -202,7 +202,7 @@ def _candidate(target: int, pattern: Pattern, chain: Chain, start: int, end: int
 
 
 def perfect(target: int, pattern: Pattern, chain: Chain) -> list[Candidate]:
-    """The candidates of one target that lie in one line and have no error, not even in case."""
+    """The candidates of one target that have no error, not even in case: those that gain most."""
     found: list[Candidate] = []
     size = len(pattern.key)
     start = chain.exact.find(pattern.exact)
@@ -211,7 +211,7 @@ def perfect(target: int, pattern: Pattern, chain: Chain) -> list[Candidate]:
     starts, ends = set(chain.starts.tolist()), set(chain.ends.tolist())
     while start >= 0 and len(found) < CANDIDATE_BUDGET:
         end = start + size
-        if start in starts and end in ends and chain.rows[start] == chain.rows[end - 1]:
+        if start in starts and end in ends:
             found.append(Candidate(target, chain, start, end, 0, 0, chain.mask(start, end)))
         start = chain.exact.find(pattern.exact, start + 1)
     return found

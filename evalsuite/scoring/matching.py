@@ -17,8 +17,8 @@ DUPLICATE_CLOSENESS = (2, 3)
 def match(page: Page, patterns: Patterns) -> Packing:
     """The best packing of the patterns into the page.
 
-    Targets that stand in one line without an error need no search unless another target wants the same
-    text; only then are all candidates of all targets looked at.
+    Targets that are there without an error need no search unless another target wants the same text; only
+    then are all candidates of all targets looked at.
     """
     if not page.order:
         return Packing((), page.complete)
