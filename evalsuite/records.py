@@ -270,8 +270,12 @@ class Span(Record, frozen=True, kw_only=True):
 class TargetScore(Record, frozen=True, kw_only=True):
     """One target against what was matched to it. Lengths and counts are in graphemes after normalisation.
 
-    An unmatched target has no spans, `deletions == length`, and one `delete` edit.
-    Invariant: `substitutions + deletions <= length`.
+    An unmatched target has no spans, `deletions == length`, and one `delete` edit. `case_errors` are counted
+    apart where the profile does not charge case; where it does (`strict`) they are among the substitutions
+    too. `exact` means no charged error. `words` are the target's words by white space (a character of an
+    unspaced script is one), `word_errors` the edits between them and the words read.
+    Invariants: `substitutions + deletions <= length`; the edits' targets joined are `target`, their readings
+    joined are the texts of the spans with a line feed between lines.
     """
 
     target: str
@@ -289,7 +293,7 @@ class TargetScore(Record, frozen=True, kw_only=True):
 
 
 class Extra(Record, frozen=True, kw_only=True):
-    """Text that was read but belongs to no target: a duplicate of one, or other text."""
+    """Text that was read but belongs to no target: a duplicate of one, or other text; `length` in graphemes."""
 
     kind: Literal["duplicate", "other"]
     text: str
