@@ -6,9 +6,10 @@ from collections.abc import Collection, Container, Iterable, Sequence
 from itertools import pairwise
 
 from evalsuite.records import Extra
-from evalsuite.scoring.candidates import CANDIDATE_BUDGET, Candidate, Chain, Line, Patterns, Search, perfect
+from evalsuite.scoring.candidates import CANDIDATE_BUDGET, Search, perfect
 from evalsuite.scoring.packing import Packing, gain, greedy, pack
 from evalsuite.scoring.page import Page, Run
+from evalsuite.scoring.pieces import Candidate, Chain, Line, Patterns
 
 DUPLICATE_CLOSENESS = (2, 3)
 """Left-over text is a duplicate of a target where 1 - d / max(len) is at least this fraction."""

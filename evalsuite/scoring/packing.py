@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evalsuite.scoring.candidates import Candidate
+from evalsuite.scoring.pieces import Candidate
 
 MERGE_LIMIT = 2_000
 """Pairs of options that are looked at to merge two choices into one."""

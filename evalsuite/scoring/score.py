@@ -8,11 +8,11 @@ from rapidfuzz.distance import Levenshtein
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.records import Edit, Extra, GlyphError, Prompt, Record, ScorerSpec, TargetScore, TextLine
-from evalsuite.scoring.candidates import Alphabet, Pattern, Patterns
 from evalsuite.scoring.edits import LOW_CONFIDENCE, Side, align, classify, counts, edits
 from evalsuite.scoring.matching import claims, extras, match
 from evalsuite.scoring.normalize import NORMALIZER, Profile, Text, normalize, profile_named
 from evalsuite.scoring.page import Page, words
+from evalsuite.scoring.pieces import Alphabet, Pattern, Patterns
 
 SCORER = "evalsuite-packing"
 VERSION = "1"

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from evalsuite.records import TextLine
 from evalsuite.scoring import score_image
-from evalsuite.scoring.candidates import Alphabet, Pattern, Patterns
 from evalsuite.scoring.matching import all_candidates
 from evalsuite.scoring.normalize import normalize, profile_named
 from evalsuite.scoring.page import Page
+from evalsuite.scoring.pieces import Alphabet, Pattern, Patterns
 
 
 @cache

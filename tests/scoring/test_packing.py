@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from evalsuite.scoring import packing
-from evalsuite.scoring.candidates import Candidate, Chain, Line
 from evalsuite.scoring.packing import Packing, gain, greedy, pack
+from evalsuite.scoring.pieces import Candidate, Chain, Line
 
 WIDTH = 6
 LINES = 3

@@ -1,0 +1,178 @@
+"""What the search works on: targets as patterns, lines as chains, and the pieces of chains that may be targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+from evalsuite.scoring.normalize import Kind, Text
+from evalsuite.scoring.search import Ints, PatternIndex
+
+
+class Alphabet:
+    """Gives each distinct grapheme one code point: itself where it is one, else one of private use."""
+
+    def __init__(self) -> None:
+        self._points: dict[str, str] = {}
+
+    def encode(self, units: Sequence[str]) -> str:
+        """The units as a string of one code point each, so that string distances are unit distances."""
+        joined = "".join(units)
+        if len(joined) == len(units) and (joined.isascii() or max(joined) < _PRIVATE):
+            return joined
+        return "".join(unit if len(unit) == 1 and unit < _PRIVATE else self._point(unit) for unit in units)
+
+    def _point(self, unit: str) -> str:
+        # After 131,072 distinct clusters the last code point stands for all further ones.
+        return self._points.setdefault(unit, chr(min(ord(_PRIVATE) + len(self._points), 0x10FFFF)))
+
+
+_PRIVATE = "\U000f0000"
+
+
+class Pattern:
+    """A normalised target that is searched for.
+
+    `key` is what is compared, `exact` the same with its case, one code point a unit; `allowed` is the greatest
+    distance that is near enough.
+    """
+
+    def __init__(self, text: Text, alphabet: Alphabet) -> None:
+        self.key = alphabet.encode(text.keys)
+        self.exact = alphabet.encode(text.units)
+        size = len(self.key)
+        weight = size + 2 * sum(kind is Kind.SINGLE for kind in text.kinds)
+        # 1 - d/n >= 1/3 + 1/w, in exact integer arithmetic; no target is too short to be matched exactly
+        self.allowed = max(size * (2 * weight - 3) // (3 * weight), 0)
+
+
+class Patterns:
+    """All targets of an image."""
+
+    def __init__(self, patterns: Iterable[Pattern]) -> None:
+        self._all = tuple(patterns)
+
+    def __iter__(self) -> Iterator[Pattern]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __getitem__(self, number: int) -> Pattern:
+        return self._all[number]
+
+    @cached_property
+    def index(self) -> PatternIndex:
+        """For the search; most images of a good model need none."""
+        return PatternIndex([pattern.key for pattern in self._all])
+
+
+class Chain:
+    """Lines read one after another, as one string for the search.
+
+    Position p of `key` (compared) and `exact` (with its case) is unit `units[p]` of the reading, and lies in
+    the chain's line number `rows[p]`. Units are numbered so that each line's are consecutive. Where a
+    `joint` stands for the line break, its unit is -1. A candidate may start at `starts` and end at `ends`.
+    """
+
+    def __init__(self, lines: Iterable[Line], joint: str = "") -> None:
+        keys: list[str] = []
+        exacts: list[str] = []
+        self.joint = joint
+        self.units: list[int] = []
+        self.rows: list[int] = []
+        starts: list[int] = []
+        ends: list[int] = []
+        for row, line in enumerate(lines):
+            if row and joint:
+                self.units.append(-1)
+                self.rows.append(row)
+            base = len(self.units)
+            starts += [base + offset for offset in line.starts]
+            ends += [base + offset for offset in line.ends]
+            keys.append(line.key)
+            exacts.append(line.exact)
+            self.units += range(line.first, line.first + len(line.key))
+            self.rows += [row] * len(line.key)
+        self._lines: Ints = np.array(self.rows, dtype=np.int64)
+        self.key = joint.join(keys)
+        self.exact = joint.join(exacts)
+        self.starts: Ints = np.array(starts, dtype=np.int64)
+        self.ends: Ints = np.array(ends, dtype=np.int64)
+
+    def cut(self, places: Sequence[int]) -> None:
+        """Let candidates start and end at further positions."""
+        if places:
+            self.starts, self.ends = np.union1d(self.starts, places), np.union1d(self.ends, places)
+
+    def sizes(self, starts: Ints, ends: Ints) -> Ints:
+        """Numbers of units between positions; a joint is none."""
+        return ends - starts - len(self.joint) * (self.lines(ends - 1) - self.lines(starts))
+
+    def lines(self, places: Ints) -> Ints:
+        """The chain's line numbers of positions."""
+        found: Ints = self._lines[places]
+        return found
+
+    def mask(self, start: int, end: int) -> int:
+        """The units of positions `start` to `end` as bits of an integer."""
+        if self.rows[start] == self.rows[end - 1]:
+            return ((1 << (end - start)) - 1) << self.units[start]
+        value = 0
+        for unit in self.units[start:end]:
+            if unit >= 0:
+                value |= 1 << unit
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a reading for the search: its text, the number of its first unit, and its cuts."""
+
+    key: str
+    exact: str
+    first: int
+    starts: Sequence[int]
+    ends: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Positions `start` to `end` of `chain`, which may be target number `target`.
+
+    `mask` holds its units as bits, `size` their number; `case` is how much farther it is when case counts;
+    `lines` is the number of lines that it touches.
+    """
+
+    target: int
+    chain: Chain
+    start: int
+    end: int
+    distance: int
+    case: int
+    mask: int
+
+    @property
+    def size(self) -> int:
+        """Units of the reading that it uses."""
+        return self.mask.bit_count()
+
+    @property
+    def lines(self) -> int:
+        """Lines of the reading that it touches."""
+        return 1 + self.chain.rows[self.end - 1] - self.chain.rows[self.start]
+
+    @property
+    def units(self) -> list[int]:
+        """Units of the reading in the order in which they read."""
+        return [unit for unit in self.chain.units[self.start : self.end] if unit >= 0]
+
+    @classmethod
+    def of(cls, target: int, pattern: Pattern, chain: Chain, start: int, end: int, distance: int) -> Candidate:
+        """The candidate whose distance is known."""
+        case = Levenshtein.distance(pattern.exact, chain.exact[start:end]) - distance
+        return cls(target, chain, start, end, distance, case, chain.mask(start, end))
