@@ -89,13 +89,14 @@ def rescore(
     *,
     ocr: str | None = None,
     profile: str | None = None,
+    adjudications: Path | None = None,
     workers: int | None = None,
     watch: Watcher | None = None,
 ) -> RunResult:
-    """Read a stored run with another OCR engine, or score it with another profile; nothing is drawn."""
+    """Read a stored run with another OCR engine, with another profile, or with a person's marks; nothing is drawn."""
     from evalsuite.runs import session
 
-    return session.rescore(folder, ocr=ocr, profile=profile, workers=workers, watch=watch)
+    return session.rescore(folder, ocr=ocr, profile=profile, adjudications=adjudications, workers=workers, watch=watch)
 
 
 def build_report(folder: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from evalsuite import __version__, cli_claims, cli_gate, console
+from evalsuite import __version__, cli_claims, cli_gate, cli_report, console
 from evalsuite.cli_claims import ProtocolOption
 from evalsuite.errors import EvalsuiteError, ExitCode
 
@@ -28,6 +28,7 @@ suites_app = typer.Typer(no_args_is_help=True, help="The prompt suites: list, sh
 models_app = typer.Typer(no_args_is_help=True, help="The models that can be named.")
 app.add_typer(suites_app, name="suites")
 app.add_typer(models_app, name="models")
+app.add_typer(cli_report.app)
 app.add_typer(cli_gate.app)
 app.add_typer(cli_claims.app)
 
@@ -136,6 +137,9 @@ def score(
     profile: Annotated[
         str | None, typer.Option("--profile", help="Scoring profile: strict, standard or lenient.")
     ] = None,
+    adjudications: Annotated[
+        Path | None, typer.Option("--adjudications", help="Marks that a person made in the report, as exported there.")
+    ] = None,
     protocol: ProtocolOption = None,
     workers: WorkersOption = None,
     quiet: QuietOption = False,
@@ -146,6 +150,8 @@ def score(
     cli_claims.check_protocols(protocol)
     with console.progress(quiet=quiet) as watch:
         if targets is not None:
+            if adjudications is not None:
+                raise EvalsuiteError("--adjudications is for a stored run; score the images first, then the run folder")
             result = evalsuite.score(
                 folder,
                 targets,
@@ -160,16 +166,10 @@ def score(
                 f"{folder}: no run folder; to score images in it, name their targets with --targets FILE"
             )
         else:
-            result = evalsuite.rescore(folder, ocr=ocr, profile=profile, workers=workers, watch=watch)
+            result = evalsuite.rescore(
+                folder, ocr=ocr, profile=profile, adjudications=adjudications, workers=workers, watch=watch
+            )
     _conclude(result, protocol)
-
-
-@app.command()
-def report(folder: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
-    """Write the HTML report of a run again."""
-    import evalsuite
-
-    console.say(f"Report: {evalsuite.build_report(folder)}")
 
 
 @app.command()
@@ -241,10 +241,9 @@ def models_list() -> None:
 
 def _conclude(result: RunResult, protocols: Sequence[str] | None) -> NoReturn:
     """Write the report, print the table and the path, and leave with the exit code of completeness."""
-    import evalsuite
-    from evalsuite.report import terminal
+    from evalsuite.report import build, terminal
 
-    page = evalsuite.build_report(result.store.folder)
+    page = build(result.store.folder, ocr=result.ocr, scorer=result.scorer)
     terminal.show(result)
     cli_claims.show_protocols(result, protocols)
     for text in result.notices:

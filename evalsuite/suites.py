@@ -10,7 +10,7 @@ import json
 import random
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -89,9 +89,9 @@ def load(name: str) -> tuple[Suite, ...]:
         SuiteError: for an unknown name or a file that does not validate.
     """
     if name == "all":
-        return tuple(load_file(data_dir() / "suites" / f"{own}.yaml") for own in own_suites())
+        return tuple(_load_own(own) for own in own_suites())
     if name in own_suites():
-        return (load_file(data_dir() / "suites" / f"{name}.yaml"),)
+        return (_load_own(name),)
     if name.partition(":")[0] in PUBLISHED:
         from evalsuite import longtext_bench
 
@@ -103,6 +103,11 @@ def load(name: str) -> tuple[Suite, ...]:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     raise SuiteError(f"unknown suite {name!r}: {hint}known: {', '.join(known)}, or a .yaml or .jsonl file")
+
+
+def _load_own(name: str) -> Suite:
+    """A suite that ships with evalsuite; its source is its name, since where it is installed says nothing."""
+    return replace(load_file(data_dir() / "suites" / f"{name}.yaml"), source=f"evalsuite:{name}")
 
 
 def load_all(names: Sequence[str]) -> tuple[Suite, ...]:

@@ -125,3 +125,28 @@ def test_real_presets_without_weights_say_how_to_get_them(tmp_path):
         "run", "--model", "flux2-klein-4b", "--model", "ernie-image-turbo", "--suite", "signage-en", cwd=tmp_path
     )
     assert_one_clear_line(done, "black-forest-labs/FLUX.2-klein-4B", "hf download", "GB")
+
+
+def test_a_run_is_reported_compared_and_exported(tmp_path):
+    run = str(tmp_path / "run")
+    done = evalsuite(
+        "run", "--model", "typeset:errors=0.2", "--suite", "signage-en", "--prompt", "signage-en-001", "-o", run, "-q"
+    )
+    assert done.returncode == 0, done.stderr
+    assert evalsuite("report", run, "--single-file").stdout.strip().endswith("report.html")
+    assert evalsuite("compare", run, "--out", str(tmp_path / "both")).returncode == 0
+    assert (tmp_path / "both" / "index.html").is_file()
+    assert evalsuite("export", run, "--to", "csv").returncode == 0
+    assert (tmp_path / "run" / "images.csv").read_text(encoding="utf-8-sig").count("signage-en-001") >= 2
+    assert_one_clear_line(evalsuite("export", run, "--to", "papyrus"), "known: parquet, csv")
+    marks = tmp_path / "marks.json"
+    marks.write_text("{}")
+    assert_one_clear_line(evalsuite("score", run, "--adjudications", str(marks)), "marks.json")
+
+
+def test_the_report_shows_the_profile_that_was_scored(tmp_path):
+    run = tmp_path / "run"
+    assert evalsuite("run", "-s", "signage-en", "--limit", "1", "-o", str(run), "-q").returncode == 0
+    assert "profile lenient" not in (run / "index.html").read_text(encoding="utf-8")
+    assert evalsuite("score", str(run), "--profile", "lenient", "-q").returncode == 0
+    assert "profile lenient" in (run / "index.html").read_text(encoding="utf-8")

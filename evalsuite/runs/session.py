@@ -149,10 +149,13 @@ def rescore(
     *,
     ocr: str | None = None,
     profile: str | None = None,
+    adjudications: Path | None = None,
     workers: int | None = None,
     watch: runner.Watcher | None = None,
 ) -> RunResult:
     """Score a stored run again, with its own OCR and profile or with others. Nothing is drawn.
+
+    `adjudications` is a file of a person's marks on readings; the corrected scores carry a scorer of their own.
 
     Raises:
         EvalsuiteError: when there is no run, or the engine or profile is unknown.
@@ -163,6 +166,11 @@ def rescore(
     spec = store.manifest.ocr
     if ocr is not None:
         spec = runner.read_again(store, ocr, workers=workers, watch=watcher)
+    if adjudications is not None:
+        from evalsuite import adjudications as marks
+
+        applied = marks.apply(store, spec, scorer, marks.load(adjudications))
+        return RunResult(store, spec, applied.scorer, applied.scores, resumed=True)
     with store.writing():
         rows = runner.rescore(store, spec, scorer, watch=watcher)
     return RunResult(store, spec, scorer, tuple(rows), resumed=True)
