@@ -102,13 +102,13 @@ def run(
     """Draw, read and score prompts, and write the report. The same command resumes a run that was stopped."""
     import evalsuite
     from evalsuite.models import ModelOptions, parse_settings
-    from evalsuite.runs.session import DEFAULT_MODELS
+    from evalsuite.runs.session import default_models
 
     cli_claims.check_protocols(protocol)
     options = ModelOptions(settings=parse_settings(settings or []), lora=tuple(lora or ()), transformer=transformer)
     with console.progress(quiet=quiet) as watch:
         result = evalsuite.run(
-            tuple(model or DEFAULT_MODELS),
+            tuple(model or default_models()),
             tuple(suite or ("all",)),
             out=out,
             options=options,

@@ -146,7 +146,7 @@ def test_a_run_is_reported_compared_and_exported(tmp_path):
 
 def test_the_report_shows_the_profile_that_was_scored(tmp_path):
     run = tmp_path / "run"
-    assert evalsuite("run", "-s", "signage-en", "--limit", "1", "-o", str(run), "-q").returncode == 0
+    assert evalsuite("run", "-m", "typeset", "-s", "signage-en", "--limit", "1", "-o", str(run), "-q").returncode == 0
     assert "profile lenient" not in (run / "index.html").read_text(encoding="utf-8")
     assert evalsuite("score", str(run), "--profile", "lenient", "-q").returncode == 0
     assert "profile lenient" in (run / "index.html").read_text(encoding="utf-8")

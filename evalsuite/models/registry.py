@@ -20,7 +20,7 @@ from evalsuite.models.settings import (
     decides_image,
     size_of,
 )
-from evalsuite.models.sources import ModelSource, find_source, open_source, preset_parts
+from evalsuite.models.sources import ModelSource, find_source, open_source, preset_parts, stand_ins
 from evalsuite.models.weights import file_sha256, files_digest
 from evalsuite.records import Adapter, Json, ModelSpec
 
@@ -94,7 +94,7 @@ def resolve_diffusion(name: str, options: ModelOptions) -> DiffusionModel:
         name=source.name + label,
         kind="diffusion",
         role="stand-in" if checkpoint.stand_in else source.role,
-        source=source.place,
+        source=source.label or source.place,
         revision=checkpoint.revision,
         pipeline=checkpoint.pipeline,
         weights_digest=files_digest(files),
@@ -120,6 +120,9 @@ def known_models() -> tuple[KnownModel, ...]:
         ),
         KnownModel("folder:DIR", "images that already exist", "-", "-", {}, "-", available=True),
     ]
+    for name in stand_ins():
+        what = "stand-in: a small checkpoint of the real classes; says nothing about the real model"
+        rows.append(KnownModel(name, what, "ships with evalsuite", "Apache-2.0", {}, "1 GB", available=True))
     for name, preset in load_presets().presets.items():
         parts = preset_parts(preset, preset.settings)
         published = f"published: {preset.published_memory}; " if preset.published_memory else ""

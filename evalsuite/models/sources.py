@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from evalsuite.datafiles import data_dir
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.checkpoints import (
     Checkpoint,
@@ -24,12 +25,14 @@ from evalsuite.records import Json, ModelRole
 class ModelSource:
     """Where a model comes from and what is known of it before its checkpoint is opened.
 
-    `place` is a folder or a hub id. Paths in `lora` count from `lora_base`.
+    `place` is a folder or a hub id; `label` is what a run remembers instead, where the folder ships with
+    evalsuite. Paths in `lora` count from `lora_base`.
     """
 
     name: str
     place: str
-    is_folder: bool
+    label: str | None = None
+    is_folder: bool = False
     revision: str | None = None
     preset: Preset | None = None
     licence: str | None = None
@@ -38,6 +41,11 @@ class ModelSource:
     transformer: Path | None = None
     lora: tuple[str, ...] = ()
     lora_base: Path = Path()
+
+
+def stand_ins() -> dict[str, Path]:
+    """The small stand-in checkpoints that ship with evalsuite: the TOML file of each by its name."""
+    return {path.stem: path for path in sorted((data_dir() / "standins").glob("*.toml"))}
 
 
 def find_source(name: str) -> ModelSource:
@@ -51,6 +59,8 @@ def find_source(name: str) -> ModelSource:
     presets = load_presets().presets
     if name in presets:
         return _preset_source(name, presets[name])
+    if name in stand_ins():
+        return replace(_custom_source(stand_ins()[name]), label=f"evalsuite:{name}")
     path = Path(name).expanduser()
     if path.is_dir():
         return ModelSource(name=path.resolve().name, place=str(path), is_folder=True)
@@ -59,7 +69,7 @@ def find_source(name: str) -> ModelSource:
         return ModelSource(name=repository, place=repository, is_folder=False, revision=revision or None)
     if "/" in name or name.startswith((".", "~")):
         raise WeightsMissingError(f"{name}: there is no such folder")
-    known = ["typeset", "folder:DIR", *presets]
+    known = ["typeset", "folder:DIR", *stand_ins(), *presets]
     raise EvalsuiteError(
         f"{name!r}: no model is called that.{did_you_mean(name, known)} A folder with model_index.json, a hub id "
         "(organisation/name@revision) or a .toml file will also do."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from evalsuite import models as registry
 from evalsuite import scoring, suites
 from evalsuite.errors import EvalsuiteError
+from evalsuite.models.sources import stand_ins
 from evalsuite.records import digest
 from evalsuite.runs import runner
 from evalsuite.runs.plan import Plan, plan_prompts
@@ -25,11 +27,17 @@ if TYPE_CHECKING:
 CEILING = "typeset"
 """The reference whose score is the OCR ceiling; it joins every run unless it is left out by name."""
 
-DEFAULT_MODELS = (CEILING,)
-"""What is drawn where no model is named: only what needs no download."""
-
 NO_SAMPLER = ("typeset", "folder:")
 """Models without sampler settings, by how their names begin."""
+
+
+def default_models() -> tuple[str, ...]:
+    """What is drawn where no model is named: the stand-ins, where diffusers is installed, and the reference.
+
+    Only what needs no download. With an installation that cannot draw with diffusers, the reference alone.
+    """
+    drawable = all(importlib.util.find_spec(package) is not None for package in ("torch", "diffusers"))
+    return (*(stand_ins() if drawable else ()), CEILING)
 
 
 @dataclass(frozen=True, slots=True)
