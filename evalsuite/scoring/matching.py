@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Container, Iterable, Sequence
 from itertools import pairwise
 
+from rapidfuzz.distance import Levenshtein
+
 from evalsuite.records import Extra
 from evalsuite.scoring.candidates import CANDIDATE_BUDGET, Search, perfect
 from evalsuite.scoring.packing import Packing, gain, greedy, pack
@@ -84,18 +86,25 @@ def claims(page: Page, packing: Packing, patterns: Patterns) -> dict[int, list[i
 
     These are its candidate's. A single unit that is left over beside it without white space between, and
     that ends there (at white space, the line's end or other used text), is an inserted glyph and not text
-    of its own; taking it costs as many edits as leaving it, so the packing stays the best. Words seldom
-    leave such a rest, because they are matched whole; unspaced scripts do.
+    of its own, if taking it costs exactly one edit more: as many as leaving it, so the gain of the packing
+    stays what it is. Words seldom leave such a rest, because they are matched whole; unspaced scripts do.
     """
     taken = {candidate.target: candidate.units for candidate in packing.chosen}
     used = {unit for units in taken.values() for unit in units}
     for candidate in packing.chosen:
-        units = taken[candidate.target]
+        units, pattern = taken[candidate.target], patterns[candidate.target]
+        text, distance = candidate.chain.key[candidate.start : candidate.end], candidate.distance
         for step, edge in ((1, units[-1]), (-1, units[0])):
-            distance = candidate.distance + len(units) - candidate.size
-            if distance < patterns[candidate.target].allowed and _is_lone(page, edge + step, edge, used):
-                used.add(edge + step)
-                units.insert(len(units) if step > 0 else 0, edge + step)
+            rest = edge + step
+            if distance >= pattern.allowed or not _is_lone(page, rest, edge, used):
+                continue
+            line, offset = page.place(rest)
+            glyph = page.alphabet.encode(page.texts[line].keys[offset : offset + 1])
+            longer = text + glyph if step > 0 else glyph + text
+            if Levenshtein.distance(pattern.key, longer) == distance + 1:
+                text, distance = longer, distance + 1
+                used.add(rest)
+                units.insert(len(units) if step > 0 else 0, rest)
     return taken
 
 

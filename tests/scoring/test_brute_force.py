@@ -145,6 +145,11 @@ def test_every_small_target_in_every_split_of_four_letters(target: str) -> None:
             agrees([target], text.split("\n"))
 
 
+def test_a_glyph_left_over_is_taken_only_as_an_insertion() -> None:
+    """Beside the second target's piece a letter is left that realigning could use: taking it would beat the optimum."""
+    agrees(["a", "aa ab aaab"], ["aaaaa a a", "aa"])
+
+
 words = st.text(alphabet="abc", min_size=1, max_size=5)
 texts = st.lists(words, min_size=1, max_size=3).map(" ".join)
 
