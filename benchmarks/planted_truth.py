@@ -9,8 +9,8 @@ that knew where each target stands would find; and the accuracy measured from th
     deviation = (shortest - planted) + (measured - shortest)
 
 The first part is arithmetic (two neighbouring edits can be undone by one), the second is the scorer's own
-error; they have opposite signs. Last, what targets score by chance, in readings of other prompts. Exits with 1 where the deviation is
-beyond ±0.002 at a rate of up to 10%.
+error; they have opposite signs. Last, what targets score by chance, in readings of other prompts. Exits with 1
+where the deviation is beyond ±0.002 at a rate of up to 10%.
 
     python -m benchmarks.planted_truth [--seeds 4] [--json FILE]
 """
