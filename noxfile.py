@@ -21,7 +21,7 @@ nox.options.error_on_external_run = True
 RAPIDOCR = "rapidocr==3.10.0"
 
 # A sample of the six own suites, balanced over their categories: under three minutes on two cores.
-EVAL_DEFAULT = ["--suite", "all", "--limit", "24"]
+EVAL_DEFAULT = ["--suite", "all", "--limit", "18"]
 
 
 def install(session: nox.Session, *extras: str, groups: tuple[str, ...] = ()) -> None:
