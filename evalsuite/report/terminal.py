@@ -41,6 +41,8 @@ def show(result: RunResult) -> None:
             )
         elif model.role == "stand-in":
             console.say(f"{model.name} is a small stand-in checkpoint; its figures say nothing about the real model.")
+    if all(model.role != "model" for model in summary.models):
+        console.say("To draw with the real models: 'evalsuite models list' names them and what they need.")
 
 
 def _row(summary: Summary, model: ModelSummary, part: Slice) -> tuple[str, ...]:
