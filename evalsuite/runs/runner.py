@@ -240,8 +240,9 @@ def rescore(store: RunStore, spec: OcrSpec, scorer: ScorerSpec, *, watch: Watche
     """
     generations = store.last_generations()
     # Failures do not replace a reading that succeeded for the same bytes.
-    readings = {(row.key, row.image_sha256): row for row in store.readings(spec).read() if row.error is None}
-    failures = {(row.key, row.image_sha256): row for row in store.readings(spec).read() if row.error is not None}
+    read = store.readings(spec).read()
+    readings = {(row.key, row.image_sha256): row for row in read if row.error is None}
+    failures = {(row.key, row.image_sha256): row for row in read if row.error is not None}
     prompts = {prompt.id: prompt for prompt in store.manifest.prompts}
     requests = store.manifest.requests
     rows = []
