@@ -303,7 +303,7 @@ def build_z_image(folder):
 
 def test_known_models_list_everything_with_a_name():
     rows = {row.name: row for row in known_models()}
-    assert set(rows) == {"typeset", "folder:DIR", *PUBLISHED}
+    assert set(rows) == {"typeset", "folder:DIR", "flux2-klein-micro", "ernie-image-micro", *PUBLISHED}
     klein = rows["flux2-klein-4b"]
     assert "published: about 13 GB; estimated: " in klein.needs
     assert klein.settings == {"steps": 4, "guidance": 1.0, "size": "1024x1024", "precision": "bf16"}
