@@ -37,7 +37,7 @@ import numpy.typing as npt
 from rich.console import Console
 from scipy.special import stdtrit
 
-from evalsuite import bounds, power
+from evalsuite.stats import bounds, power
 
 Floats = npt.NDArray[np.float64]
 Kind = Literal["all", "few"]

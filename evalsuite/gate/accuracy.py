@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evalsuite import bounds, power, scoring
+from evalsuite import scoring
 from evalsuite.gate.metrics import METRICS
 from evalsuite.gate.verdict import GateResult, WorstPrompt
+from evalsuite.stats import bounds, power
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from evalsuite.bounds import Comparison, Floats
     from evalsuite.gate.policy import Average, GateRule, Policy
     from evalsuite.gate.verdict import Acknowledgement, Against, Decision
     from evalsuite.gate.view import RunView, Slot
     from evalsuite.records import Manifest, Prompt
     from evalsuite.scoring import Counts
+    from evalsuite.stats.bounds import Comparison, Floats
 
 WORST = 20
 """Prompts that a verdict lists at most."""

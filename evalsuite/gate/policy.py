@@ -12,8 +12,8 @@ import msgspec
 from evalsuite.datafiles import data_dir
 from evalsuite.errors import EvalsuiteError
 from evalsuite.gate.metrics import METRICS
-from evalsuite.power import look_level
 from evalsuite.records import Record, digest
+from evalsuite.stats.power import look_level
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

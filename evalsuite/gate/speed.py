@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from evalsuite import bounds
 from evalsuite.gate.compare import taken_in_turns, timing_mismatch
 from evalsuite.gate.verdict import SpeedResult
+from evalsuite.stats import bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from evalsuite.bounds import Floats
     from evalsuite.gate.policy import Policy
     from evalsuite.gate.verdict import Against, Decision
     from evalsuite.gate.view import RunView, Slot
     from evalsuite.records import Generation
+    from evalsuite.stats.bounds import Floats
 
 MIN_PROMPTS = 10
 """With fewer prompts than this, a quantile of latency is not gated."""

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evalsuite import bounds
 from evalsuite.gate import check, judge, load_policy, open_view
 from evalsuite.gate.decide import holm
 from evalsuite.gate.verdict import Acknowledgement
+from evalsuite.stats import bounds
 
 
 def gates(verdict):

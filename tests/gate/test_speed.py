@@ -55,8 +55,8 @@ def test_quantile_ratios_agree_with_scipys_bootstrap(q):
     st.integers(2, 12), st.integers(1, 3), st.floats(0, 1), st.integers(0, 2**32 - 1), st.booleans()
 )  # fmt: skip
 def test_replicates_are_the_quantiles_of_the_resampled_images(n, k, q, seed, ties):
-    from evalsuite import bounds
     from evalsuite.gate.speed import _weighted_quantiles
+    from evalsuite.stats import bounds
 
     rng = np.random.default_rng(seed)
     seconds = rng.integers(1, 4, size=(n * k, 2)).astype(float) if ties else rng.uniform(1, 2, size=(n * k, 2))

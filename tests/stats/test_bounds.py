@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, interpolate, stats
 
-from evalsuite import bounds
-from evalsuite.bounds import compare
+from evalsuite.stats import bounds
+from evalsuite.stats.bounds import compare
 
 ALPHA = 0.05
 

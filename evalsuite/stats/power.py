@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evalsuite.bounds import SEED, gaffke_draws
+from evalsuite.stats.bounds import SEED, gaffke_draws
 
 if TYPE_CHECKING:
-    from evalsuite.bounds import Comparison, Floats
+    from evalsuite.stats.bounds import Comparison, Floats
 
 POWER = 0.8
 """The power that is planned for."""

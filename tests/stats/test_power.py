@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evalsuite import bounds, power
+from evalsuite.stats import bounds, power
 
 
 def test_prompts_for_a_margin_by_hand():
