@@ -37,6 +37,15 @@ def install(session: nox.Session, *extras: str, groups: tuple[str, ...] = ()) ->
         session.install("--quiet", "--no-deps", RAPIDOCR)
 
 
+def run_to_the_end(session: nox.Session, program: str, *arguments: str) -> None:
+    """Run a program of the session's environment and leave with its exit code, which `session.run` would make 1."""
+    command = [str(Path(session.bin) / program), *arguments]
+    session.log(" ".join(command))
+    code = subprocess.run(command, check=False).returncode
+    if code:
+        sys.exit(code)
+
+
 @nox.session
 def eval(session: nox.Session) -> None:  # noqa: A001 - `nox -s eval` is the command's name
     """Draw, read, score and report. Arguments after -- go to `evalsuite run`."""
@@ -46,9 +55,12 @@ def eval(session: nox.Session) -> None:  # noqa: A001 - `nox -s eval` is the com
 
 @nox.session
 def claims(session: nox.Session) -> None:
-    """Check a run against published figures. Arguments after -- go to `evalsuite claims`; without any, list them."""
+    """Check a run against published figures. Arguments after -- go to `evalsuite claims`; without any, list them.
+
+    Leaves with the check's own exit code: 0 reproduced, 10 not reproduced, 11 inconclusive, 12 not comparable.
+    """
     install(session)
-    session.run("evalsuite", "claims", *(session.posargs or ["--list"]))
+    run_to_the_end(session, "evalsuite", "claims", *(session.posargs or ["--list"]))
 
 
 @nox.session
@@ -60,12 +72,7 @@ def gate(session: nox.Session) -> None:
     if not session.posargs:
         session.error("name the runs: nox -s gate -- --baseline RUN --candidate RUN")
     install(session)
-    # Not session.run: nox would turn every code but 0 into 1.
-    command = [str(Path(session.bin) / "evalsuite"), "gate", *session.posargs]
-    session.log(" ".join(command))
-    code = subprocess.run(command, check=False).returncode
-    if code:
-        sys.exit(code)
+    run_to_the_end(session, "evalsuite", "gate", *session.posargs)
 
 
 @nox.session

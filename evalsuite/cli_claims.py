@@ -76,14 +76,18 @@ def claims(
         known = {each.name: each for each in RunStore.open(folder).readers()}
         spec = known.get(ocr) or engines.resolve(ocr).spec
     verdicts = room.check(folder, claim or (), models=model or (), ocr=spec, trust_settings=trust_settings)
-    _standings(room.standings(folder, ocr=spec))
+    places = room.standings(folder, ocr=spec)
+    _standings(places)
     for verdict in verdicts:
         _verdict(verdict)
-    if report and verdicts:
-        from evalsuite.claims.rows import report_rows
-        from evalsuite.report import build
+    if report and (verdicts or any(place.role for place in places)):
+        from evalsuite.claims.rows import report_rows, standing_rows
+        from evalsuite.report import build, keep_claims
+        from evalsuite.runs.store import RunStore
 
-        console.say(f"\nReport: {build(folder, claims=report_rows(verdicts))}")
+        store = RunStore.open(folder)
+        keep_claims(store, spec or room.reader(store), report_rows(verdicts), standing_rows(places))
+        console.say(f"\nReport: {build(folder)}")
     if not verdicts:
         console.say(
             "No published figure speaks of this run's models. Name one with --claim, e.g. ernie-image-longtext."

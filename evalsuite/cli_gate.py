@@ -12,6 +12,7 @@ from evalsuite import console
 from evalsuite.errors import EvalsuiteError, ExitCode
 
 if TYPE_CHECKING:
+    from evalsuite.gate.verdict import Verdict
     from evalsuite.sweep import Sweep
 
 app = typer.Typer()
@@ -62,6 +63,9 @@ def gate(
     json: Annotated[Path | None, typer.Option("--json", help="Write the verdict as JSON here.")] = None,
     junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML here, one case a gate.")] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Write a Markdown summary here.")] = None,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Show the verdict in the candidate's HTML report.")
+    ] = True,
     _: Annotated[
         bool, typer.Option("--schema", callback=_schema, is_eager=True, help="Print the JSON schema of a verdict.")
     ] = False,
@@ -85,8 +89,23 @@ def gate(
     else:
         verdict = baselines.gate_against_lock(candidate, path=lock, policy=policy, model=candidate_model)
     output.write(verdict, json_file=json, junit_file=junit, markdown_file=markdown)
+    if report:
+        _show_in_report(candidate, verdict)
     output.show(verdict)
     raise typer.Exit(verdict.exit_code)
+
+
+def _show_in_report(folder: Path, verdict: Verdict) -> None:
+    """Put the verdict on the run's page. Where that fails, say so: the verdict and its exit code stand all the same."""
+    from evalsuite.report import build, keep_verdict, verdict_row
+    from evalsuite.runs.store import RunStore
+
+    try:
+        store = RunStore.open(folder)
+        keep_verdict(store, store.manifest.ocr, verdict_row(verdict))
+        console.say(f"Report: {build(folder)}")
+    except (EvalsuiteError, OSError) as error:
+        console.notice(f"the verdict is not in the report: {error}")
 
 
 @baseline_app.command("promote")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -544,7 +545,7 @@ def test_the_command_prints_standings_and_verdicts_and_exits_by_the_worst(write)
     assert CliRunner().invoke(app, ["claims", "--list"]).output.count("longtext") >= 23
 
 
-def test_the_report_has_the_verdicts(write):
+def test_the_report_has_the_verdicts_and_the_standings(write):
     folder = write(Plan(GOOD))
     store = RunStore.open(folder)
     runner.rescore(store, store.manifest.ocr, store.manifest.scorer)
@@ -557,5 +558,15 @@ def test_the_report_has_the_verdicts(write):
     assert row.interval.startswith("[0.96")
     assert row.ceiling == "0.9995"
     assert row.protocol == "longtext, read by qwen2.5-vl, 4 images a prompt"
-    page = build(folder, claims=[row]).read_text(encoding="utf-8")
+    assert (
+        CliRunner().invoke(app, ["claims", str(folder), "--claim", "ernie-image-longtext"]).exit_code == ExitCode.FAIL
+    )
+    page = build(folder).read_text(encoding="utf-8")  # as `evalsuite report` does later
     assert "ernie-image-longtext" in page
+    standings = page[page.index('<section id="standings"') :].partition("</section>")[0]
+    assert standings.count("<tr") == 1 + len(claims.published().scores) + 2
+    assert standings.count('class="own"') == 2
+    own = re.search(r'<tr class="own"><td class="number">(\d+)</td>\s*<th scope="row"><bdi>candidate', standings)
+    (place,) = [each for each in claims.standings(folder) if each.model == "candidate"]
+    assert own is not None
+    assert int(own[1]) == place.rank

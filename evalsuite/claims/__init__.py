@@ -45,6 +45,7 @@ __all__ = [
     "exit_code",
     "load",
     "published",
+    "reader",
     "standings",
 ]
 
@@ -83,7 +84,7 @@ def check(
     asked = [(spec, claim) for spec in chosen for claim in named] or [
         (spec, claim) for spec in chosen for claim in facts.all if speaks_to(spec, claim)
     ]
-    spec = ocr or _reader(store)
+    spec = ocr or reader(store)
     measured: dict[str, dict[str, ModelFigures]] = {}
     ceilings = [model.name for model in store.manifest.models if is_ceiling(model)]
     verdicts = []
@@ -110,7 +111,7 @@ def standings(folder: Path, *, ocr: OcrSpec | None = None, figures: Published | 
     from evalsuite.runs.store import RunStore
 
     store = RunStore.open(folder)
-    spec = ocr or _reader(store)
+    spec = ocr or reader(store)
     facts = figures or published()
     return standings_of(store, spec, measure(store, spec, facts.scores[0].protocol, ()), facts)
 
@@ -142,8 +143,8 @@ def _models(store: RunStore, names: Sequence[str]) -> list[ModelSpec]:
     return [specs[name] for name in names] or others or list(specs.values())
 
 
-def _reader(store: RunStore) -> OcrSpec:
-    """The published reader where it has read this run, else the plan's own."""
+def reader(store: RunStore) -> OcrSpec:
+    """The engine whose readings a check takes: the published one where it has read this run, else the plan's own."""
     readers = store.readers()
     return next((spec for spec in readers if not any(reader_differences(spec))), readers[0])
 

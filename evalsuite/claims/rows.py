@@ -1,19 +1,40 @@
-"""Verdicts as the rows that a report shows."""
+"""Verdicts and standings as the rows that a report shows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from evalsuite.claims.published import ScoreClaim
-from evalsuite.claims.standings import images_a_prompt
+from evalsuite.claims.scores import AVERAGE
+from evalsuite.claims.standings import Standing, images_a_prompt
 from evalsuite.claims.verdict import ClaimVerdict
-from evalsuite.report.conclusions import ClaimRow
+from evalsuite.report.conclusions import ClaimRow, StandingRow
 from evalsuite.stats import Interval
 
 
 def report_rows(verdicts: Sequence[ClaimVerdict]) -> tuple[ClaimRow, ...]:
-    """One row a verdict, for `evalsuite.report.build`."""
+    """One row a verdict, for `evalsuite.report.keep_claims`."""
     return tuple(_row(verdict) for verdict in verdicts)
+
+
+def standing_rows(standings: Sequence[Standing]) -> tuple[StandingRow, ...]:
+    """Published scores with the run's models among them; none where the run has no score to place."""
+    if all(row.role is None for row in standings):
+        return ()
+    return tuple(_standing(row) for row in standings)
+
+
+def _standing(row: Standing) -> StandingRow:
+    languages = {key: _number(row.languages.get(key), 4) or "–" for key in ("en", "zh")}
+    return StandingRow(
+        rank=row.rank,
+        model=row.model,
+        role=row.role,
+        figures=(*languages.items(), (AVERAGE, f"{row.average:.4f}")),
+        interval=bracket(row.interval) or None if row.interval else None,
+        source=row.source,
+        note="; ".join(dict.fromkeys(f"{each.kind}: {each.text}" for each in row.differences)),
+    )
 
 
 def _row(verdict: ClaimVerdict) -> ClaimRow:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalsuite.report import charts, payload, pictures, shell, stored, templating, views
+from evalsuite.report import charts, conclusions, payload, pictures, shell, stored, templating, views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,23 +31,19 @@ def build(
     single_file: bool = False,
     ocr: OcrSpec | None = None,
     scorer: ScorerSpec | None = None,
-    verdicts: Sequence[VerdictRow] = (),
-    claims: Sequence[ClaimRow] = (),
-    standings: Sequence[StandingRow] = (),
 ) -> Path:
     """Write the report of the run in `folder` and return the path of its page.
 
     With `single_file`, that is `report.html`, which needs nothing beside it: it holds all figures, and of the images
     the worst, as thumbnails, up to `pictures.SINGLE_FILE_BYTES`. Otherwise it is `index.html` with `assets/`.
     The rows of `ocr` and `scorer` are shown; by default those that the run was planned with.
-    `verdicts` and `claims` are what gates and claim checks concluded; they stand above the figures. `standings` place
-    the run's scores among published ones.
+    What gates and claim checks concluded of the run, as `conclusions` keeps it, stands above the figures.
 
     Raises:
         EvalsuiteError: when there is no run, its rows cannot be read, or the folder cannot be written.
     """
     run = stored.load(folder, ocr, scorer)
-    said = Conclusions(verdicts, claims, standings)
+    said = _said(run)
     if single_file:
         content = render(run, pictures.inlined(run), shell.inlined(SCRIPTS, STYLES), said)
         return templating.write(folder / "report.html", content)
@@ -57,15 +53,32 @@ def build(
 
 
 @dataclass(frozen=True, slots=True)
-class Conclusions:
-    """What other rooms concluded of the run, to be shown above its figures."""
+class Said:
+    """What other rooms concluded of the run. `outdated` names what rests on rows that are no longer the run's."""
 
     verdicts: Sequence[VerdictRow] = ()
     claims: Sequence[ClaimRow] = ()
     standings: Sequence[StandingRow] = ()
+    outdated: Sequence[str] = ()
 
 
-def render(run: Run, found: Mapping[str, Picture], parts: shell.Shell, said: Conclusions) -> str:
+def _said(run: Run) -> Said:
+    kept = conclusions.read(run.store)
+    current = {
+        name: found is not None and conclusions.is_current(run.store, found)
+        for name, found in (("verdicts", kept.verdicts), ("claims", kept.claims))
+    }
+    verdicts = kept.verdicts if current["verdicts"] else None
+    claims = kept.claims if current["claims"] else None
+    return Said(
+        verdicts=verdicts.rows if verdicts else (),
+        claims=claims.rows if claims else (),
+        standings=claims.standings if claims else (),
+        outdated=[name for name in current if getattr(kept, name) is not None and not current[name]],
+    )
+
+
+def render(run: Run, found: Mapping[str, Picture], parts: shell.Shell, said: Said) -> str:
     """The page as HTML, with its data inside. A page for a folder shows all images, another those in `found`."""
     kept = [score for score in run.scores if parts.is_folder or score.key in found]
     names = {spec.name: spec.name for spec in run.manifest.models}

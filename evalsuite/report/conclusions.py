@@ -1,19 +1,38 @@
-"""Verdicts and claims as a page shows them. The rooms that conclude fill these rows; the report concludes nothing."""
+"""Verdicts and claims as a page shows them. The rooms that conclude fill these rows; the report concludes nothing.
+
+What a gate or a check of claims said of a run is kept in its folder (`conclusions.json`), so that a page built later
+shows it too; and only as long as the images and readings are those that it rests on.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+import hashlib
+from typing import TYPE_CHECKING, Literal
 
+import msgspec
+
+from evalsuite.errors import EvalsuiteError
 from evalsuite.records import ModelRole, Record
+from evalsuite.runs.rows import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from evalsuite.records import OcrSpec
+    from evalsuite.runs.store import RunStore
+
+FILE = "conclusions.json"
 
 
 class VerdictRow(Record, frozen=True, kw_only=True):
     """What a gate says of a model of this run: its outcome, one sentence, and a line for each of its gates.
 
     All texts are shown as they are. `columns` and `gates` are a table: one cell a column, the first names the gate.
+    `question` tells gates apart: a later answer to the same question replaces the earlier one.
     """
 
     outcome: Literal["PASS", "FAIL", "INCONCLUSIVE", "INCOMPLETE", "NOT COMPARABLE"]
+    question: str
     title: str
     text: str
     columns: tuple[str, ...] = ()
@@ -52,6 +71,97 @@ class StandingRow(Record, frozen=True, kw_only=True):
     interval: str | None
     source: str
     note: str = ""
+
+
+class Verdicts(Record, frozen=True, kw_only=True):
+    """What gates said of a run. `basis` is the digest of the rows that they rest on, `engine` of the OCR that read."""
+
+    engine: str
+    basis: str
+    rows: tuple[VerdictRow, ...]
+
+
+class ClaimChecks(Record, frozen=True, kw_only=True):
+    """What the last check of published figures said of a run, and where its models stand among them."""
+
+    engine: str
+    basis: str
+    rows: tuple[ClaimRow, ...]
+    standings: tuple[StandingRow, ...]
+
+
+class Conclusions(Record, frozen=True, kw_only=True):
+    """All that was concluded of a run; None where nothing was."""
+
+    verdicts: Verdicts | None = None
+    claims: ClaimChecks | None = None
+
+
+def keep_verdict(store: RunStore, ocr: OcrSpec, row: VerdictRow) -> None:
+    """Keep what a gate said, beside what gates with another question said of the same rows.
+
+    Raises:
+        EvalsuiteError: when another process is writing to the run, or the folder cannot be written.
+    """
+    with store.writing():
+        before = read(store)
+        basis = _basis(store, ocr)
+        same = before.verdicts is not None and (before.verdicts.engine, before.verdicts.basis) == (ocr.digest, basis)
+        others = (
+            [each for each in before.verdicts.rows if each.question != row.question] if same and before.verdicts else []
+        )
+        verdicts = Verdicts(engine=ocr.digest, basis=basis, rows=(*others, row))
+        _write(store, msgspec.structs.replace(before, verdicts=verdicts))
+
+
+def keep_claims(store: RunStore, ocr: OcrSpec, rows: Iterable[ClaimRow], standings: Iterable[StandingRow]) -> None:
+    """Keep what a check of published figures said, in place of the one before.
+
+    Raises:
+        EvalsuiteError: when another process is writing to the run, or the folder cannot be written.
+    """
+    with store.writing():
+        found = ClaimChecks(engine=ocr.digest, basis=_basis(store, ocr), rows=tuple(rows), standings=tuple(standings))
+        _write(store, msgspec.structs.replace(read(store), claims=found))
+
+
+def read(store: RunStore) -> Conclusions:
+    """What is kept in a run's folder.
+
+    Raises:
+        EvalsuiteError: when the file is there and cannot be read.
+    """
+    path = store.folder / FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Conclusions)
+    except FileNotFoundError:
+        return Conclusions()
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise EvalsuiteError(
+            f"{path}: cannot be read ({error}); delete it, then run the gate or 'evalsuite claims' again"
+        ) from error
+
+
+def is_current(store: RunStore, found: Verdicts | ClaimChecks) -> bool:
+    """Whether the run's images and readings are still those that a conclusion rests on."""
+    engine = next((spec for spec in store.readers() if spec.digest == found.engine), None)
+    return engine is not None and _basis(store, engine) == found.basis
+
+
+def _basis(store: RunStore, ocr: OcrSpec) -> str:
+    total = hashlib.sha256()
+    for path in (store.generations.path, store.readings(ocr).path):
+        content = path.read_bytes() if path.exists() else b""
+        total.update(hashlib.sha256(content).digest())
+    return total.hexdigest()
+
+
+def _write(store: RunStore, found: Conclusions) -> None:
+    path = store.folder / FILE
+    try:
+        write_atomically(path, msgspec.json.format(msgspec.json.encode(found), indent=1))
+    except OSError as error:
+        raise EvalsuiteError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def tone(outcome: str) -> str:

@@ -19,6 +19,7 @@ def verdict_row(verdict: Verdict) -> VerdictRow:
     candidate, baseline = verdict.candidate, verdict.baseline
     return VerdictRow(
         outcome=verdict.outcome,
+        question=f"{candidate.model} {baseline.model} {baseline.digest} {verdict.policy}",
         title=f"{candidate.model} against {baseline.model} of {baseline.created_at[:10]}",
         text=_text(verdict),
         columns=COLUMNS if verdict.gates or verdict.speed else (),

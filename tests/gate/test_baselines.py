@@ -155,6 +155,8 @@ def test_the_commands(make_run, policy_file, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "PASS"
     assert json.loads((tmp_path / "out" / "verdict.json").read_text())["outcome"] == "PASS"
+    assert '<section id="verdicts"' in (second / "index.html").read_text(encoding="utf-8")
+    assert not (first / "index.html").exists()
     done = evalsuite("baseline", "promote", second, "--policy", policy_file, "--reason", "passed", "--by", "Ada")
     assert done.returncode == 0, done.stderr
     shown = evalsuite("baseline", "show").stdout
@@ -168,6 +170,8 @@ def test_the_commands(make_run, policy_file, tmp_path):
         "baseline", "acknowledge", name, "--candidate", worse, "--reason", "x", "--policy", policy_file
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    (worse / "conclusions.json").mkdir()  # the report cannot be written: the verdict stands all the same
     done = evalsuite("gate", "--candidate", worse, "--policy", policy_file)
     assert done.returncode == 10
+    assert "the verdict is not in the report" in done.stderr
     assert f"FAIL, acknowledged: {name}" in done.stdout

@@ -13,7 +13,7 @@ import pytest
 from evalsuite import scoring
 from evalsuite.errors import EvalsuiteError
 from evalsuite.records import Extra, Span
-from evalsuite.report import ClaimRow, StandingRow, VerdictRow, build, pictures, shell, text
+from evalsuite.report import ClaimRow, StandingRow, VerdictRow, build, keep_claims, keep_verdict, pictures, shell, text
 from evalsuite.report.build import SCRIPTS, STYLES
 from evalsuite.runs.store import RunStore
 
@@ -281,6 +281,7 @@ def test_verdicts_and_claims_stand_above_the_figures(handmade, tmp_path):
     handmade.make_run(tmp_path / "run")
     verdict = VerdictRow(
         outcome="FAIL",
+        question="1",
         title="klein against klein-1",
         text="Character accuracy fell by <b>0.02</b>.",
         columns=("Gate", "Δ"),
@@ -301,12 +302,58 @@ def test_verdicts_and_claims_stand_above_the_figures(handmade, tmp_path):
     own = StandingRow(
         rank=2, model="klein", role="stand-in", figures=(("en", "0.91"),), interval="[0.90, 0.92]", source="", note="n"
     )
-    page = built(tmp_path / "run", verdicts=[verdict], claims=[claim], standings=[published, own])
+    store = RunStore.open(tmp_path / "run")
+    keep_verdict(store, store.manifest.ocr, verdict)
+    keep_claims(store, store.manifest.ocr, [claim], [published, own])
+    page = built(tmp_path / "run")
     words = page.words
     assert words.index("Verdicts") < words.index("Published figures") < words.index("Character accuracy is 1 −")
     assert "Fail klein against klein-1 Character accuracy fell by <b>0.02</b>." in words
     assert "Not comparable the reader differs" in words
     assert "1 ERNIE 0.98 README 2 klein stand-in this run 0.91 [0.90, 0.92] n" in words
+
+
+def test_conclusions_are_kept_and_left_out_once_the_rows_have_changed(handmade, tmp_path):
+    store = handmade.make_run(tmp_path / "run", outcome=handmade.noodes)
+    ocr = store.manifest.ocr
+
+    def verdict(question, title):
+        return VerdictRow(outcome="PASS", question=question, title=title, text="")
+
+    def claim(name):
+        return ClaimRow(
+            outcome="inconclusive", claim=name, published="1", measured=None, interval=None, ceiling=None,
+            protocol="", text="", source="",
+        )  # fmt: skip
+
+    keep_verdict(store, ocr, verdict("1", "first answer"))
+    keep_verdict(store, ocr, verdict("2", "other gate"))
+    keep_verdict(store, ocr, verdict("1", "second answer"))
+    keep_claims(store, ocr, [claim("old check")], [])
+    keep_claims(store, ocr, [claim("new check")], [])
+    words = built(tmp_path / "run").words
+    assert "second answer" in words
+    assert "other gate" in words
+    assert "new check" in words
+    assert "first answer" not in words
+    assert "old check" not in words
+    assert "is left out:" not in words
+    # One more reading: what was concluded before does not rest on these rows.
+    path = store.readings(ocr).path
+    path.write_bytes(path.read_bytes() + path.read_bytes().splitlines(keepends=True)[0])
+    words = built(tmp_path / "run").words
+    assert "second answer" not in words
+    assert "new check" not in words
+    assert "A gate’s verdict is left out" in words
+    assert "A check of published figures is left out" in words
+    keep_verdict(store, ocr, verdict("3", "new gate"))
+    words = built(tmp_path / "run").words
+    assert "new gate" in words
+    assert "other gate" not in words
+    assert "A gate’s verdict is left out" not in words
+    (tmp_path / "run" / "conclusions.json").write_text("{")
+    with pytest.raises(EvalsuiteError, match=r"conclusions.json: cannot be read .* run the gate or"):
+        build(tmp_path / "run")
 
 
 def test_the_page_is_deterministic(handmade, tmp_path):

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from evalsuite.gate.verdict import Acknowledgement, Difference, GateResult, RunRef, SpeedResult, Verdict
-from evalsuite.report import build, verdict_row
+from evalsuite.report import build, keep_verdict, verdict_row
+from evalsuite.runs.store import RunStore
 
 
 def side(model):
@@ -114,4 +115,6 @@ def test_what_forbids_a_verdict_is_said(outcome, handmade, tmp_path):
     assert "p-19 seed 0 and 5 more." in row.text
     assert row.columns == ()
     handmade.make_run(tmp_path / "run")
-    assert "seeds: 0 there" in build(tmp_path / "run", verdicts=[row]).read_text(encoding="utf-8")
+    store = RunStore.open(tmp_path / "run")
+    keep_verdict(store, store.manifest.ocr, row)
+    assert "seeds: 0 there" in build(tmp_path / "run").read_text(encoding="utf-8")
