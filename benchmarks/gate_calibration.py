@@ -12,7 +12,7 @@ Three backgrounds: "quiet" (the baseline is perfect and repeats exactly), "mixed
 are as in noisy), "noisy" (prompts of different difficulty, images that scatter). Beside the gate, on the same data:
 Student's t-test, the percentile bootstrap, and the sign-flip test of the differences plus δ.
 
-The bounds are those that ship (`bounds.pivots`, `bounds.gaffke_draws`), for many data sets at a time; for the first
+The bounds are those that ship (`resampling.pivots`, `gaffke.gaffke_draws`), for many data sets at a time; for the first
 data sets of each cell they are checked against `bounds.compare`. Exits with 1 where a false-pass rate is above 0.07
 or an A/A run fails more often than α.
 """
@@ -37,7 +37,7 @@ import numpy.typing as npt
 from rich.console import Console
 from scipy.special import stdtrit
 
-from evalsuite.stats import bounds, power
+from evalsuite.stats import bounds, power, resampling
 
 Floats = npt.NDArray[np.float64]
 Kind = Literal["all", "few"]
@@ -136,7 +136,7 @@ def one_sided(values: Floats, alpha: float) -> tuple[Floats, Floats, npt.NDArray
     m, n = values.shape
     mean = values.mean(axis=1)
     errors = values - mean[:, None]
-    spread = bounds.standard_errors(errors, np.ones(n))
+    spread = resampling.standard_errors(errors, np.ones(n))
     sparse = (np.count_nonzero(np.abs(values) > 1e-12, axis=1) < bounds.SPARSE) | (spread <= 1e-12)
     lower, upper = np.empty(m), np.empty(m)
     known: dict[bytes, tuple[float, float]] = {}
@@ -147,11 +147,11 @@ def one_sided(values: Floats, alpha: float) -> tuple[Floats, Floats, npt.NDArray
             known[key] = found.lower(alpha), found.upper(alpha)
         lower[place], upper[place] = known[key]
     dense = np.flatnonzero(~sparse)
-    rank = int(np.floor(alpha * (bounds.REPLICATES + 1) + 1e-9))
+    rank = resampling.rank(alpha, resampling.REPLICATES)
     for start in range(0, len(dense), _BLOCK):
         block = dense[start : start + _BLOCK]
-        least, greatest = bounds.pivots(errors[block])
-        top = np.partition(greatest, bounds.REPLICATES - rank, axis=1)[:, bounds.REPLICATES - rank]
+        least, greatest = resampling.pivots(errors[block])
+        top = np.partition(greatest, resampling.REPLICATES - rank, axis=1)[:, resampling.REPLICATES - rank]
         bottom = np.partition(least, rank - 1, axis=1)[:, rank - 1]
         lower[block] = np.maximum(-1, mean[block] - top * spread[block])
         upper[block] = np.minimum(1, mean[block] - bottom * spread[block])
@@ -169,8 +169,8 @@ def rates(values: Floats, margin: float, alpha: float = ALPHA) -> Rates:
     enough = n >= power.prompts_for_margin(margin, alpha)
     mean, spread = values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(n)
     percentile = np.empty(m)
-    rank = int(np.floor(alpha * (bounds.REPLICATES + 1)))
-    counts = bounds.resample_counts(n)
+    rank = resampling.rank(alpha, resampling.REPLICATES)
+    counts = resampling.resample_counts(n).astype(np.float64)
     signs = np.random.default_rng(7).choice([-1.0, 1.0], size=(FLIPS, n))
     flipped = np.empty(m)
     for start in range(0, m, _BLOCK):

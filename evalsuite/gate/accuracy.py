@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from evalsuite.gate.view import RunView, Slot
     from evalsuite.records import Manifest, Prompt
     from evalsuite.scoring import Counts
-    from evalsuite.stats.bounds import Comparison, Floats
+    from evalsuite.stats import Comparison, Floats
 
 WORST = 20
 """Prompts that a verdict lists at most."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from evalsuite.gate.compare import taken_in_turns, timing_mismatch
 from evalsuite.gate.verdict import SpeedResult
-from evalsuite.stats import bounds
+from evalsuite.stats.resampling import REPLICATES, SEED, resample_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from evalsuite.gate.verdict import Against, Decision
     from evalsuite.gate.view import RunView, Slot
     from evalsuite.records import Generation
-    from evalsuite.stats.bounds import Floats
+    from evalsuite.stats.resampling import Floats, Times
 
 MIN_PROMPTS = 10
 """With fewer prompts than this, a quantile of latency is not gated."""
@@ -152,7 +152,11 @@ def _peaks(baseline: RunView, candidate: RunView) -> dict[Slot, tuple[float, flo
 
 
 def quantile_ratio(
-    pairs: dict[Slot, tuple[float, float]], q: float, *, replicates: int = bounds.REPLICATES, seed: int = bounds.SEED
+    pairs: dict[Slot, tuple[float, float]],
+    q: float,
+    *,
+    replicates: int = REPLICATES,
+    seed: int = SEED,
 ) -> tuple[float, float, LogRatio]:
     """The q-quantile of either side and the log of their ratio, resampling whole prompts with both sides.
 
@@ -163,14 +167,14 @@ def quantile_ratio(
     place = {name: index for index, name in enumerate(prompts)}
     owner = np.array([place[slot[0]] for slot in pairs])
     seconds = np.array(list(pairs.values()), dtype=np.float64)
-    counts = bounds.resample_counts(len(prompts), replicates, seed)
+    counts = resample_counts(len(prompts), replicates, seed)
     estimate = np.quantile(seconds, q, axis=0)
     logs = np.log(_weighted_quantiles(seconds, owner, counts, q))
     found = LogRatio(float(np.log(estimate[1] / estimate[0])), len(prompts), np.sort(logs[1] - logs[0]))
     return float(estimate[0]), float(estimate[1]), found
 
 
-def _weighted_quantiles(seconds: Floats, owner: np.typing.NDArray[np.intp], counts: Floats, q: float) -> Floats:
+def _weighted_quantiles(seconds: Floats, owner: np.typing.NDArray[np.intp], counts: Times, q: float) -> Floats:
     """The q-quantile of each column of `seconds` (images, 2) in each replicate: shape (2, replicates)."""
     result = np.empty((2, len(counts)))
     orders = np.argsort(seconds, axis=0, kind="stable")
@@ -190,7 +194,7 @@ def _weighted_quantiles(seconds: Floats, owner: np.typing.NDArray[np.intp], coun
 
 
 def memory_ratio(
-    peaks: dict[Slot, tuple[float, float]], *, replicates: int = bounds.REPLICATES, seed: int = bounds.SEED
+    peaks: dict[Slot, tuple[float, float]], *, replicates: int = REPLICATES, seed: int = SEED
 ) -> tuple[float, float, LogRatio]:
     """The greatest peak of either side, and the mean over prompts of the log-ratio of an image's peaks.
 
@@ -200,7 +204,7 @@ def memory_ratio(
     for (name, _), (one, other) in peaks.items():
         by_prompt.setdefault(name, []).append(math.log(other / one))
     logs = np.array([np.mean(values) for values in by_prompt.values()])
-    means = np.sort(bounds.resample_counts(len(logs), replicates, seed) @ logs / len(logs))
+    means = np.sort(resample_counts(len(logs), replicates, seed) @ logs / len(logs))
     found = LogRatio(float(logs.mean()), len(logs), means)
     return max(one for one, _ in peaks.values()), max(other for _, other in peaks.values()), found
 

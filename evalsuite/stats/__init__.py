@@ -1,26 +1,17 @@
 """Intervals, paired bounds and power, all over prompts as the sampling unit.
 
 `intervals` says how sure a figure is, `bounds` how sure a difference between two runs, `power` what a comparison
-could have told. Nothing here reads, draws or prints.
+could have told; they rest on `resampling` (the bootstrap) and `gaffke` (bounds from a known range). Nothing here
+reads, draws or prints.
 """
 
 from __future__ import annotations
 
-from evalsuite.stats import bounds, power
-from evalsuite.stats.intervals import (
-    LEVEL,
-    MIN_PROMPTS,
-    REPLICATES,
-    SEED,
-    Bounds,
-    Floats,
-    Interval,
-    Method,
-    SliceKey,
-    mean_interval,
-    ratio_interval,
-    slices,
-)
+from evalsuite.stats.bounds import Comparison, compare
+from evalsuite.stats.gaffke import gaffke_bounds
+from evalsuite.stats.intervals import LEVEL, MIN_PROMPTS, Bounds, Interval, Method, mean_interval, ratio_interval
+from evalsuite.stats.power import minimum_detectable_effect, needs, prompts_for_margin, resolution_floor
+from evalsuite.stats.resampling import REPLICATES, SEED, Floats
 
 __all__ = [
     "LEVEL",
@@ -28,13 +19,16 @@ __all__ = [
     "REPLICATES",
     "SEED",
     "Bounds",
+    "Comparison",
     "Floats",
     "Interval",
     "Method",
-    "SliceKey",
-    "bounds",
+    "compare",
+    "gaffke_bounds",
     "mean_interval",
-    "power",
+    "minimum_detectable_effect",
+    "needs",
+    "prompts_for_margin",
     "ratio_interval",
-    "slices",
+    "resolution_floor",
 ]

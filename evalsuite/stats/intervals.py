@@ -1,30 +1,38 @@
-"""Intervals for rates over prompts.
+"""Two-sided intervals for rates over prompts.
 
 The prompt is the sampling unit: images of one prompt under several seeds are not independent, so they are
 summed (or averaged) within the prompt first, and whole prompts are resampled. Rates are ratios of sums
 ("micro") or means over prompts ("macro").
+
+Two methods, chosen by the data:
+
+* the studentised bootstrap (bootstrap-t), where the prompts are enough and differ enough to estimate a spread from;
+* a conservative bound of Gaffke's type elsewhere, where the range of the rate is known (see `stats.gaffke`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from evalsuite.records import Prompt, Record, Score
+from evalsuite.records import Record
+from evalsuite.stats.gaffke import gaffke_bounds
+from evalsuite.stats.resampling import REPLICATES, SAME, SEED, Floats, pivots, standard_errors
 
 LEVEL = 0.95
-REPLICATES = 9_999
-SEED = 20_240_229
 MIN_PROMPTS = 5
-"""Fewer prompts than this give an estimate but no interval: their spread says nothing about the rest."""
+"""With fewer prompts than this there is no bootstrap: their spread says nothing about the rest."""
 
-Floats = npt.NDArray[np.float64]
+DRAWS = 9_999
+"""Dirichlet draws of a Gaffke interval: fewer than those of a gate's, for a page has hundreds of intervals."""
+
 Bounds = tuple[float | None, float | None]
-Method = Literal["studentised bootstrap", "none: no data", "none: too few prompts", "none: no spread"]
+"""The least and the greatest value that a rate can have, for every single prompt; None where there is none."""
+
+Reason = Literal["none: no data", "none: too few prompts", "none: no spread"]
+Method = Literal["studentised bootstrap", "Gaffke"] | Reason
 
 
 class Interval(Record, frozen=True, kw_only=True):
@@ -51,17 +59,33 @@ def ratio_interval(
     seed: int = SEED,
     bounds: Bounds = (None, None),
 ) -> Interval:
-    """Interval for Σ numerators / Σ denominators, one pair a prompt, by the studentised bootstrap.
+    """Interval for Σ numerators / Σ denominators, one pair a prompt, by the studentised bootstrap or Gaffke's bound.
 
     With R the ratio and e_i = num_i - R den_i, the standard error is sqrt(n / (n - 1) Σe²) / Σden
     (linearisation; Cochran, Sampling Techniques, 3rd ed., 1977, ch. 6). Replicates resample whole prompts;
     t* = (R* - R) / se*, and the interval is [R - t*_(1-α/2) se, R - t*_(α/2) se] (Efron and Tibshirani,
     An Introduction to the Bootstrap, 1993, ch. 12.5). A replicate without spread counts as ±∞. Prompts with
-    denominator 0 are left out. `bounds` are the least and greatest value that the rate can have at all: the
-    interval is cut off there, which costs no coverage. There is no interval for fewer than `MIN_PROMPTS`
-    prompts, nor where all prompts, or too many replicates, have no spread.
+    denominator 0 are left out.
 
-    Raises `ValueError` where the lengths differ, a value is not finite, or a denominator is negative.
+    That needs `MIN_PROMPTS` prompts that do not all agree, also in most replicates. Where it fails, and `bounds` holds
+    both ends, the interval is made of two one-sided bounds of Gaffke's type at level α/2 each: it takes that the
+    prompts are independent draws from those that the rate speaks of, that each of these has its num / den within
+    `bounds`, and that none has a greater denominator than the greatest here. Without both ends there is no interval.
+
+    The interval is cut off at `bounds`, which costs no coverage. An end beyond which a prompt's own value lies is
+    refuted: nothing is cut there, and no bound rests on it; so no interval excludes its estimate.
+
+    Args:
+        numerators: Shape (n,), finite.
+        denominators: Shape (n,), finite, not negative.
+        level: Of confidence, in (0, 1).
+        replicates: Of the bootstrap; Gaffke's bound takes `DRAWS` draws.
+        seed: Of either.
+        bounds: The least and greatest value that the rate of a prompt can have at all.
+
+    Raises:
+        ValueError: The lengths differ, a value is not finite, a denominator is negative, or the level is not
+            between 0 and 1.
     """
     num = np.asarray(numerators, dtype=np.float64)
     den = np.asarray(denominators, dtype=np.float64)
@@ -71,30 +95,22 @@ def ratio_interval(
         raise ValueError("numerators and denominators must be finite, denominators not negative")
     if not 0 < level < 1:
         raise ValueError(f"level {level} is not between 0 and 1")
-
-    def result(low: float | None, high: float | None, method: Method) -> Interval:
-        least, most = bounds
-        low = least if low is not None and least is not None and low < least else low
-        high = most if high is not None and most is not None and high > most else high
-        return Interval(estimate=estimate, low=low, high=high, level=level, n=n, method=method)
-
     num, den = num[den > 0], den[den > 0]
     n = len(num)
-    estimate: float | None = None
     if n == 0:
-        return result(None, None, "none: no data")
-    estimate = ratio = float(num.sum() / den.sum())
-    if n < MIN_PROMPTS:
-        return result(None, None, "none: too few prompts")
-    error = num - ratio * den
-    spread = _standard_error(float((error**2).sum()), float(den.sum()), n)
-    if spread <= 1e-12 * max(1.0, abs(ratio)):
-        return result(None, None, "none: no spread")
-    t = _studentised(error, den, replicates, seed)
-    low, high = np.quantile(t, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
-    if not (np.isfinite(low) and np.isfinite(high)):
-        return result(None, None, "none: no spread")
-    return result(ratio - float(high) * spread, ratio - float(low) * spread, "studentised bootstrap")
+        return Interval(estimate=None, low=None, high=None, level=level, n=0, method="none: no data")
+    ratio = float(num.sum() / den.sum())
+    bounds = unrefuted(num, den, bounds)
+    found = _studentised(num, den, ratio, level, replicates, seed)
+    ends: tuple[float | None, float | None]
+    method: Method
+    if not isinstance(found, str):
+        ends, method = cut(found, bounds, ratio), "studentised bootstrap"
+    elif (conservative := gaffke_interval(num, den, bounds, level=level, seed=seed)) is not None:
+        ends, method = conservative, "Gaffke"
+    else:
+        ends, method = (None, None), found
+    return Interval(estimate=ratio, low=ends[0], high=ends[1], level=level, n=n, method=method)
 
 
 def mean_interval(
@@ -111,50 +127,54 @@ def mean_interval(
     return ratio_interval(values, ones, level=level, replicates=replicates, seed=seed, bounds=bounds)
 
 
-def _standard_error(square_sum: float, den_sum: float, n: int) -> float:
-    return float(np.sqrt(square_sum * n / (n - 1)) / den_sum)
+def _studentised(
+    num: Floats, den: Floats, ratio: float, level: float, replicates: int, seed: int
+) -> tuple[float, float] | Reason:
+    """The ends of the bootstrap-t interval, or why there are none."""
+    if len(num) < MIN_PROMPTS:
+        return "none: too few prompts"
+    errors = (num - ratio * den)[None]
+    spread = float(standard_errors(errors, den)[0])
+    if spread <= SAME * max(1.0, abs(ratio)):
+        return "none: no spread"
+    least, greatest = pivots(errors, den, replicates=replicates, seed=seed)
+    # A replicate without spread whose ratio is the estimate speaks for neither side.
+    return pivoted(ratio, spread, np.where(least == greatest, greatest, 0.0)[0], level)
 
 
-def _studentised(error: Floats, den: Floats, replicates: int, seed: int) -> Floats:
-    """The replicates' t*, from e_i = num_i - R den_i and den_i; zero spread gives ±∞ (0 where R* = R)."""
-    n = len(error)
-    columns = np.stack([error, den, error**2, error * den, den**2], axis=1)
-    sums = np.concatenate([weights.astype(np.float64) @ columns for weights in _resamples(n, replicates, seed)])
-    e, d, ee, ed, dd = sums.T
-    shift = e / d
-    square = ee - 2 * shift * ed + shift**2 * dd
-    square[square <= 1e-12 * (ee + shift**2 * dd)] = 0.0
-    spread = np.sqrt(square * n / (n - 1)) / d
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = shift / spread
-    return np.where(np.isnan(t), 0.0, t)
+def pivoted(estimate: float, spread: float, t: Floats, level: float) -> tuple[float, float] | Reason:
+    """[f - t*_(1-α/2) se, f - t*_(α/2) se], or that too many replicates are without spread."""
+    low, high = np.quantile(t, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return "none: no spread"
+    return estimate - float(high) * spread, estimate - float(low) * spread
 
 
-@lru_cache(maxsize=4)
-def _resamples(n: int, replicates: int, seed: int) -> tuple[npt.NDArray[np.uint16], ...]:
-    """How often each of n prompts is in each replicate, in blocks of shape (some replicates, n).
-
-    Kept, because all rates of one run ask for the same.
-    """
-    rng = np.random.default_rng(seed)
-    block = max(1, 2_000_000 // n)
-    found = []
-    for start in range(0, replicates, block):
-        size = min(block, replicates - start)
-        picks = rng.integers(0, n, size=(size, n)) + np.arange(size)[:, None] * n
-        found.append(np.bincount(picks.ravel(), minlength=size * n).reshape(size, n).astype(np.uint16))
-    return tuple(found)
+def unrefuted(num: Floats, den: Floats, bounds: Bounds) -> Bounds:
+    """The ends of a rate's range that no prompt's value lies beyond, but for rounding; None for the others."""
+    least, most = bounds
+    slack = 1e-9 * den
+    holds = (
+        least is not None and bool((num >= least * den - slack).all()),
+        most is not None and bool((num <= most * den + slack).all()),
+    )
+    return least if holds[0] else None, most if holds[1] else None
 
 
-SliceKey = Literal["language", "suite", "category", "length"]
+def cut(ends: tuple[float, float], bounds: Bounds, estimate: float) -> tuple[float, float]:
+    """An interval cut off at the least and the greatest value that its rate can have, never short of its estimate."""
+    (low, high), (least, most) = ends, bounds
+    return (
+        low if least is None else max(low, min(least, estimate)),
+        high if most is None else min(high, max(most, estimate)),
+    )
 
 
-def slices(scores: Iterable[Score], prompts: Mapping[str, Prompt], by: SliceKey) -> dict[str, list[Score]]:
-    """Scores grouped by a property of their prompt, the groups in sorted order.
-
-    Raises `KeyError` where a score names a prompt that is not in `prompts`.
-    """
-    groups: dict[str, list[Score]] = {}
-    for score in scores:
-        groups.setdefault(str(getattr(prompts[score.prompt], by)), []).append(score)
-    return dict(sorted(groups.items()))
+def gaffke_interval(
+    num: Floats, den: Floats, bounds: Bounds, *, level: float = LEVEL, seed: int = SEED
+) -> tuple[float, float] | None:
+    """Gaffke's bounds at level (1 - level) / 2 on either side; None where an end of the range is not known."""
+    least, most = bounds
+    if least is None or most is None:
+        return None
+    return gaffke_bounds(num, den, (1 - level) / 2, least=least, most=most, draws=DRAWS, seed=seed)

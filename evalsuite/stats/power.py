@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evalsuite.stats.bounds import SEED, gaffke_draws
+from evalsuite.stats.gaffke import gaffke_draws
+from evalsuite.stats.resampling import rank
 
 if TYPE_CHECKING:
-    from evalsuite.stats.bounds import Comparison, Floats
+    from evalsuite.stats.bounds import Comparison
+    from evalsuite.stats.resampling import Floats
 
 POWER = 0.8
 """The power that is planned for."""
@@ -146,11 +148,11 @@ def _samples(found: Comparison, differences: Floats, den: Floats, allowed: float
 
 def _gaffke_factor(mean: Floats, den: Floats, margin: float, alpha: float) -> float | None:
     """How many times these same prompts would decide, by bisection; None beyond `MOST` times."""
+    place = rank(alpha, _DRAWS)
 
     def decides(factor: float) -> bool:
-        below, above = gaffke_draws(mean, den, times=factor, draws=_DRAWS, seed=SEED)
-        rank = math.floor(alpha * (_DRAWS + 1) + 1e-9)
-        return bool(below[rank - 1] > -margin or above[-rank] < -margin)
+        below, above = gaffke_draws(mean, den, least=-1.0, most=1.0, times=factor, draws=_DRAWS)
+        return bool(below[place - 1] > -margin or above[-place] < -margin)
 
     if not decides(MOST):
         return None

@@ -56,12 +56,12 @@ def test_quantile_ratios_agree_with_scipys_bootstrap(q):
 )  # fmt: skip
 def test_replicates_are_the_quantiles_of_the_resampled_images(n, k, q, seed, ties):
     from evalsuite.gate.speed import _weighted_quantiles
-    from evalsuite.stats import bounds
+    from evalsuite.stats import resampling
 
     rng = np.random.default_rng(seed)
     seconds = rng.integers(1, 4, size=(n * k, 2)).astype(float) if ties else rng.uniform(1, 2, size=(n * k, 2))
     owner = np.repeat(np.arange(n), k)
-    counts = bounds.resample_counts(n, 20, 5)
+    counts = resampling.resample_counts(n, 20, 5)
     found = _weighted_quantiles(seconds, owner, counts, q)
     for place, weights in enumerate(counts):
         images = np.repeat(seconds, weights[owner].astype(int), axis=0)

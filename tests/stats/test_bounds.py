@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, interpolate, stats
 
-from evalsuite.stats import bounds
+from evalsuite.stats import bounds, resampling
 from evalsuite.stats.bounds import compare
 
 ALPHA = 0.05
@@ -77,7 +77,7 @@ def test_on_many_even_differences_the_bounds_are_students_and_scipys():
 
 def test_replicate_means_are_those_of_scipy():
     diff = np.random.default_rng(2).beta(1, 6, 30) - 0.2
-    own = bounds.resample_counts(30) @ diff / 30
+    own = resampling.resample_counts(30) @ diff / 30
     theirs = stats.bootstrap((diff,), np.mean, n_resamples=9_999, method="percentile", rng=5).bootstrap_distribution
     assert stats.ks_2samp(own, theirs).pvalue > 0.01
 
@@ -150,19 +150,19 @@ def test_replicates_without_spread_are_infinite():
     diff = np.full(11, -0.1)
     diff[0] = -1.0
     errors = (diff - diff.mean())[None]
-    least, greatest = bounds.pivots(errors)
-    without = bounds.resample_counts(11)[:, 0] == 0
+    least, greatest = resampling.pivots(errors)
+    without = resampling.resample_counts(11)[:, 0] == 0
     assert np.isposinf(greatest[0][without]).all()
     assert np.isposinf(least[0][without]).all()
-    assert np.isfinite(greatest[0][~without & (bounds.resample_counts(11)[:, 0] < 11)]).all()
+    assert np.isfinite(greatest[0][~without & (resampling.resample_counts(11)[:, 0] < 11)]).all()
     assert compare(diff).lower(ALPHA) == -1.0
 
 
 def test_silent_replicates_count_against_either_bound():
     # -1, 0 × 10, +1: a replicate of zeros alone has neither shift nor spread.
     errors = np.array([[-1.0, *[0.0] * 10, 1.0]])
-    least, greatest = bounds.pivots(errors)
-    silent = (bounds.resample_counts(12)[:, 0] == 0) & (bounds.resample_counts(12)[:, 11] == 0)
+    least, greatest = resampling.pivots(errors)
+    silent = (resampling.resample_counts(12)[:, 0] == 0) & (resampling.resample_counts(12)[:, 11] == 0)
     assert silent.any()
     assert np.isneginf(least[0][silent]).all()
     assert np.isposinf(greatest[0][silent]).all()

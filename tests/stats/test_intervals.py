@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from evalsuite.records import Prompt, Score
-from evalsuite.scoring import scorer_spec
-from evalsuite.stats import MIN_PROMPTS, Interval, mean_interval, ratio_interval, slices
+from evalsuite.stats import MIN_PROMPTS, Interval, mean_interval, ratio_interval
 
 
 def exact_t(num: list[float], den: list[float]) -> list[tuple[float, float]]:
@@ -157,33 +155,3 @@ def test_bad_input(num: list[float], den: list[float], message: str) -> None:
 def test_bad_level() -> None:
     with pytest.raises(ValueError, match="level 95"):
         mean_interval(NUM, level=95)
-
-
-def test_slices_group_scores_by_their_prompts() -> None:
-    prompts = {
-        name: Prompt(
-            id=name, suite=suite, language=name[:2], category="sign", length="short", text='"A"', targets=("A",)
-        )
-        for name, suite in (("zh-1", "s"), ("en-1", "s"), ("en-2", "t"))
-    }
-    scores = [
-        Score(
-            key=f"{name}-{seed}",
-            model="m",
-            prompt=name,
-            seed=seed,
-            engine="e",
-            engine_digest="d",
-            scorer=scorer_spec(),
-            status="scored",
-            targets=(),
-        )
-        for name in prompts
-        for seed in (0, 1)
-    ]
-    by_language = slices(scores, prompts, "language")
-    assert list(by_language) == ["en", "zh"]
-    assert [score.key for score in by_language["zh"]] == ["zh-1-0", "zh-1-1"]
-    assert {name: len(group) for name, group in slices(scores, prompts, "suite").items()} == {"s": 4, "t": 2}
-    with pytest.raises(KeyError):
-        slices(scores, {}, "language")
