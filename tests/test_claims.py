@@ -478,6 +478,69 @@ def test_what_labs_differ_by_is_what_the_figures_say():
     assert one_lab.tolerance == pytest.approx(2 * one_lab.labs_differ)
 
 
+def test_the_figures_of_mage_flow_and_hidream_are_as_printed():
+    """As they stand in the READMEs at the commits that the sources name."""
+    printed = {
+        ("Mage-Flow README", "FLUX.2 [klein] 4B"): ("0.649", "0.068"),
+        ("Mage-Flow README", "FLUX.2 [klein] base 4B"): ("0.554", "0.071"),
+        ("Mage-Flow README", "FLUX.2 [klein] 9B"): ("0.872", "0.226"),
+        ("Mage-Flow README", "FLUX.2 [klein] base 9B"): ("0.872", "0.227"),
+        ("Mage-Flow README", "Mage-Flow"): ("0.944", "0.823"),
+        ("Mage-Flow README", "Seedream 4.0"): ("0.936", "0.946"),
+        ("HiDream-O1-Image README", "HiDream-O1-Image"): ("0.979", "0.978"),
+        ("HiDream-O1-Image README", "HiDream-O1-Image-Pro"): ("0.982", "0.980"),
+        ("HiDream-O1-Image README", "Nano Banana 2.0"): ("0.980", "0.965"),
+    }
+    titles = {title for title, _ in printed}
+    found = {
+        (claim.source.title.partition(",")[0], claim.model): (claim.languages["en"].text, claim.languages["zh"].text)
+        for claim in claims.published().scores
+        if claim.source.title.partition(",")[0] in titles
+    }
+    assert found == printed
+
+
+def test_figures_read_in_summaries_or_copies_say_so():
+    """The model's own source is cited, and its title tells that another text was read in its place."""
+    second_hand = {
+        claim.id: (claim.languages["en"].text, claim.languages["zh"].text, claim.source.title)
+        for claim in claims.published().scores
+        if claim.model.startswith("SenseNova")
+    }
+    assert second_hand == {
+        "sensenova-u1-8b-longtext": (
+            "0.979", "0.962", "SenseNova-U1 technical report (read second-hand, in a summary of it)"
+        ),
+        "sensenova-u1.5-8b-longtext": (
+            "0.988", "0.989", "SenseNova-U1.5 technical report (read second-hand, in two summaries of it)"
+        ),
+    }  # fmt: skip
+    theirs = [claim for claim in claims.published().speeds if "bfl.ai" in (claim.source.url or "")]
+    assert [(claim.id, claim.gpu, claim.text) for claim in theirs] == [("flux2-klein-4b-gb200", "GB200", "under 1")]
+    assert theirs[0].settings["precision"] == "bf16"
+    assert theirs[0].source.title.endswith("(read in a copy of it)")
+
+
+def test_speeds_without_a_primary_source():
+    """The time on an RTX 5090 is ComfyUI's, which names no precision: it must not be asked for FP8."""
+    ours = claims.published()
+    assert [claim.id for claim in ours.speeds if not claim.source.traced] == [
+        "flux2-klein-4b-rtx-3090",
+        "flux2-klein-4b-rtx-4090",
+        "ernie-image-turbo-rtx-4090",
+        "ernie-image-rtx-4090",
+        "ernie-image-fp8-memory",
+        "ernie-image-turbo-sglang",
+    ]
+    comfyui = ours.named("flux2-klein-4b-rtx-5090")
+    assert (comfyui.text, comfyui.source.traced, comfyui.settings) == (
+        "about 1.2",
+        True,
+        {"steps": 4, "size": "1024x1024"},
+    )
+    assert (comfyui.least, comfyui.most) == (pytest.approx(1.08), pytest.approx(1.32))
+
+
 def test_every_claim_has_a_source_and_those_without_say_so():
     for claim in claims.published().all:
         assert claim.source.url or not claim.source.traced, claim.id
