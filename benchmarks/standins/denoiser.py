@@ -8,7 +8,7 @@ of the samples are at σ = 1, where the layout is decided, and 30 % at the other
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
@@ -19,12 +19,16 @@ from benchmarks.standins.optimiser import Average, Clock, Optimiser, course
 from benchmarks.standins.prompts import LONGEST, SIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 STEPS = {"klein": 4, "ernie": 8}
 """Sampling steps of each stand-in, without guidance."""
 KLEIN_TOKENS = 512
 """The klein pipeline pads every prompt to this length and masks nothing."""
+
+Plan = Literal["growing", "mixed", "short"]
+"""What a training sees when. `growing`: short prompts on the upper third first, then all lines, then all lengths and,
+for klein, full padding. `mixed`: all lengths, with full padding three times in four. `short`: so one time in four."""
 
 
 def build(architecture: str) -> Any:
@@ -123,15 +127,25 @@ class Trainer:
     Every step has its own seed, so that a resumed training equals an uninterrupted one.
     """
 
-    def __init__(self, architecture: str, encoder: Encoder, batches: Batches, canvas: Canvas, clock: Clock) -> None:
+    def __init__(
+        self,
+        architecture: str,
+        encoder: Encoder,
+        batches: Batches,
+        canvas: Canvas,
+        clock: Clock,
+        *,
+        plan: Plan = "growing",
+        bf16: bool = False,
+    ) -> None:
         self.architecture, self.batches, self.canvas, self.clock = architecture, batches, canvas, clock
+        self.plan, self.bf16 = plan, bf16
         self.encoder = encoder.eval().requires_grad_(requires_grad=False)
         self.model = build(architecture).to(batches.device)
         inner = {id(parameter) for block in blocks(self.model) for parameter in block.parameters()}
         others = [parameter for parameter in self.model.parameters() if id(parameter) not in inner]
         self.optimiser = Optimiser(blocks(self.model), others, lr=2e-3)
         self.average = Average(self.model)
-        self.curriculum = True
 
     def start_from(self, weights: dict[str, Any]) -> None:
         """Begin with the given weights instead of random ones."""
@@ -159,14 +173,17 @@ class Trainer:
         self.average.restore(state["average"], self.clock.step)
 
     def stage(self) -> tuple[int, int, int | None]:
-        """Longest prompt in tokens, rows of the canvas, and padded length, by the training's progress.
-
-        Short prompts on the upper third first; then all lines; then all lengths and, for klein, full padding.
-        """
+        """Longest prompt in tokens, rows of the canvas, and padded length, by the plan and the training's progress."""
         klein, done = self.architecture == "klein", self.clock.progress
         wrapping = len(self.batches.prefix) + len(self.batches.suffix)
-        if not self.curriculum:
+        if self.plan == "mixed":
             done = 1.0 if self.clock.step % 4 else 0.5
+        if self.plan == "short":
+            short = ((256, SIDE), (128, 19), (256, 19))
+            place = self.clock.step % 4
+            if place < len(short):
+                return short[place][0] + wrapping, short[place][1], None
+            done = 1.0
         if done < 0.15:
             return 64 + wrapping, 10, None
         if done < 0.30:
@@ -187,7 +204,7 @@ class Trainer:
         sigma = sigmas(len(clean), STEPS[self.architecture], device)
         noise = torch.randn_like(clean)
         level = sigma[:, None, None, None]
-        with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
+        with torch.autocast(device, torch.bfloat16, enabled=self.bf16):
             with torch.no_grad():
                 hidden = self.encoder(batch["ids"], batch["mask"])
             noisy = (1 - level) * clean + level * noise
@@ -197,25 +214,36 @@ class Trainer:
         error = ((velocity.float() - (noise - clean)) ** 2).mean(dim=1)
         loss = (error * weight).sum() / weight.sum()
         loss.backward()
-        self.optimiser.step(course(self.clock.progress, warm_up=0.02 if self.curriculum else 0.05))
+        self.optimiser.step(course(self.clock.progress, warm_up=0.02 if self.plan == "growing" else 0.05))
         self.average.update()
         self.clock.step += 1
         return loss.detach()
 
     def run(
-        self, size: int, report: Callable[[str], None], each: Callable[[Trainer], None], every: float, stop_at: float
+        self,
+        size: int,
+        report: Callable[[str], None],
+        each: Callable[[Trainer], None],
+        every: float,
+        stop_at: float,
+        keep: Sequence[float] = (),
     ) -> None:
-        """Train to `stop_at` of the clock; every `every` seconds report the averaged weights' score and call `each`."""
+        """Train to `stop_at` of the clock.
+
+        Every `every` seconds, at the shares in `keep` and at the end, report the averaged weights' score and call
+        `each`.
+        """
         due = every
-        while self.clock.progress < stop_at:
+        while (before := self.clock.progress) < stop_at:
             loss = self.step(size)
-            if self.clock.elapsed >= due or self.clock.progress >= stop_at:
+            now = self.clock.progress
+            if self.clock.elapsed >= due or now >= stop_at or any(before < share <= now for share in keep):
                 due = self.clock.elapsed + every
                 count = 4 if self.batches.device == "cpu" else 64
                 steps = STEPS[self.architecture]
                 values = score(self.averaged(), self.encoder, self.batches, self.canvas, steps, count)
                 report(
-                    f"{self.architecture} step {self.clock.step} progress {self.clock.progress:.2f} "
+                    f"{self.architecture} step {self.clock.step} progress {now:.2f} "
                     f"loss {loss.item():.4f} " + " ".join(f"{name} {value:.4f}" for name, value in values.items())
                 )
                 each(self)

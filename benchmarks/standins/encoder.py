@@ -232,8 +232,9 @@ def losses(encoder: Encoder, batch: dict[str, Any], codes: Any) -> tuple[Any, di
 
 
 def train(
-    encoder: Encoder, batches: Batches, glyphs: Glyphs, clock: Clock, size: int, report: Any, *, curriculum: bool = True
-) -> None:
+    encoder: Encoder, batches: Batches, glyphs: Glyphs, clock: Clock, size: int, report: Any, *,
+    curriculum: bool = True, bf16: bool = False,
+) -> None:  # fmt: skip
     """Train in place: short prompts first, with a curriculum, then all lengths. `size` is tokens a batch."""
     device = batches.device
     codes = torch.from_numpy(glyphs.codes[glyphs.tiles].reshape(len(glyphs.tiles), -1)).to(device)
@@ -243,7 +244,7 @@ def train(
     while clock.progress < 1:
         # All lengths in turn, so that none is forgotten.
         stage = 64 if curriculum and clock.progress < 0.15 else [128, LONGEST, 256, LONGEST][clock.step % 4]
-        with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
             loss, scores = losses(encoder, batches.draw(max(4, size // stage), stage + wrapping), codes)
         loss.backward()
         optimiser.step(course(clock.progress, warm_up=0.02 if curriculum else 0.06))

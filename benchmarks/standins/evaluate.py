@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--prompts", type=int, default=24)
     args = parser.parse_args(argv)
     for folder in args.folders:
-        pipeline = DiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+        pipeline = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
         found, seconds = accuracy(pipeline, args.prompts)
         print(
             f"{folder}: character accuracy {found.character_accuracy}, exact strings {found.exact_string_rate}, "

@@ -21,6 +21,7 @@ NOTICE = (
     "A stand-in: the real architecture in small, trained by evalsuite to write the quoted strings of a prompt.\n"
     "What it scores says nothing about the real model. README.md beside this file says what it is.\n"
 )
+WEIGHTS = "diffusion_pytorch_model.safetensors"
 KLEIN_LAYERS = 28
 """The klein pipeline reads the hidden states 9, 18 and 27."""
 
@@ -85,9 +86,10 @@ def assemble(architecture: str, decoder: dict[str, Any], encoder: dict[str, Any]
 def save(architecture: str, parts: Path, folder: Path, transformer: str = "transformer") -> None:
     """Write the pipeline to `folder`, weights in float16, to be computed in float32.
 
-    `parts` is the folder of a training; `transformer` is `early` for the one that it kept on its way.
+    `parts` is the folder of a training; `transformer` is `step-000600`, say, for a checkpoint on its way.
     """
-    names = ("decoder", f"{architecture}-encoder", f"{architecture}-{transformer}")
+    weights = transformer if transformer == "transformer" else f"checkpoints/{transformer}"
+    names = ("decoder", f"{architecture}-encoder", f"{architecture}-{weights}")
     made = assemble(architecture, *(load_file(parts / f"{name}.safetensors") for name in names))
     for part in made.components.values():
         if isinstance(part, torch.nn.Module):
@@ -101,12 +103,32 @@ def save(architecture: str, parts: Path, folder: Path, transformer: str = "trans
     (folder / MARKER).write_text(NOTICE, encoding="utf-8")
 
 
+def unpack(folder: Path) -> dict[str, dict[str, Any]]:
+    """The trained parts of an exported stand-in by name: `decoder`, `encoder`, `transformer`, as a training has them.
+
+    The encoder lacks the heads that it was trained with, which no pipeline needs: it can be used but not trained on.
+    """
+    vae = load_file(folder / "vae" / WEIGHTS)
+    text = load_file(folder / "text_encoder" / "model.safetensors")
+    inner = {name.removeprefix("language_model.").removeprefix("model."): value for name, value in text.items()}
+    encoder = {
+        f"model.{name}": value
+        for name, value in inner.items()
+        if name.startswith("embed_tokens.") or (name.startswith("layers.") and int(name.split(".")[1]) < ACTIVE)
+    }
+    return {
+        "decoder": vae,
+        "encoder": encoder,
+        "transformer": load_file(folder / "transformer" / WEIGHTS),
+    }
+
+
 def main(argv: list[str] | None = None) -> int:
     """Write both folders."""
     parser = argparse.ArgumentParser(prog="export", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("parts", type=Path, help="the --out folder of the training")
     parser.add_argument("--to", type=Path, default=Path("data/standins"))
-    parser.add_argument("--transformer", default="transformer", choices=["transformer", "early"])
+    parser.add_argument("--transformer", default="transformer", help="or a checkpoint on the way, e.g. step-000600")
     args = parser.parse_args(argv)
     for architecture, name in FOLDERS.items():
         save(architecture, args.parts, args.to / name, args.transformer)

@@ -2,8 +2,11 @@
 
 The stages are the decoder, which both architectures share, and for each a text encoder and then a transformer. Every
 stage writes what it made to `--out`, and a stage whose result is there is skipped; the transformer continues from its
-last saved state. So an interrupted training goes on where it stopped. `--stop-at` ends the transformer's training
-early, which gives a checkpoint that misspells: what `evalsuite sweep` and the gate can be tried on.
+last saved state. So an interrupted training goes on where it stopped.
+
+`--repair` is the training for which a CPU is enough: it takes the stand-ins as they are in data/standins, wears their
+transformers down until they write nothing, and trains those well again. `--keep` and the folders `*-checkpoints` give
+`evalsuite sweep` and the gate what they are for, checkpoints along a training; `--seed` gives the twin of a training.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from benchmarks.standins.glyphs import Glyphs
 from benchmarks.standins.optimiser import Clock
 from benchmarks.standins.prompts import Pool, make_pool
 from benchmarks.standins.tokenizer import build
+from benchmarks.standins.wear import worn
 
 STAGES = ("ENCODER", "TRANSFORMER", "DECODER")
 
@@ -44,8 +48,17 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         help="end a stage after so long; the course of the learning rate is fitted to it")  # fmt: skip
     add("--tokens", type=int, nargs=2, default=(65_536, 98_304), metavar=STAGES[:2], help="tokens a batch")
     add("--stop-at", type=float, default=1.0, help="end the transformer at this share of its training")
-    add("--early", type=float, default=0.3, help="also keep the transformer of this share")
-    add("--start", type=Path, help="folder of an earlier result to train further; characters may have been added")
+    add("--keep", type=float, nargs="*", default=(0.3,), metavar="SHARE",
+        help="also keep the transformer at these shares, in OUT/NAME-checkpoints/step-N.safetensors")  # fmt: skip
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument(
+        "--start", type=Path, help="folder of an earlier training to go on from; characters may be added"
+    )
+    begin.add_argument("--repair", type=float, metavar="STRENGTH",
+                       help="train those of --shipped well again, worn by STRENGTH (0.4 unlearns all)")  # fmt: skip
+    add("--shipped", type=Path, default=Path("data/standins"), help="the stand-ins that --repair takes")
+    add("--bf16", action=argparse.BooleanOptionalAction,
+        help="compute in bfloat16 (default: on a GPU; a CPU with AVX-512 BF16 gains from it too)")  # fmt: skip
     add("--every", type=float, default=60, help="seconds between reports and saved states")
     add("--ocr", type=int, default=0, metavar="N", help="draw N held-out prompts for each report and read them")
     add("--compile", action="store_true", help="compile the blocks")
@@ -58,6 +71,7 @@ class Training:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         self._begun = time.monotonic()
+        self.bf16 = args.device != "cpu" if args.bf16 is None else args.bf16
         args.out.mkdir(parents=True, exist_ok=True)
 
     def log(self, line: str) -> None:
@@ -114,15 +128,29 @@ class Training:
             if self.args.compile:
                 for layer in model.model.layers:
                     layer.compile()
-            encoder.train(model, batches, glyphs, clock, size, self.log, curriculum=self.args.start is None)
+            growing = self.args.start is None
+            encoder.train(model, batches, glyphs, clock, size, self.log, curriculum=growing, bf16=self.bf16)
             save_file(half(model.state_dict()), path)
             (self.args.out / "tokens.json").write_text(json.dumps(spelling(tokenizer)), encoding="utf-8")
-        model.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+        found = model.load_state_dict({name: value.float() for name, value in load_file(path).items()}, strict=False)
+        # That of a shipped stand-in has no heads: they are for the encoder's own training.
+        if found.unexpected_keys or not all(name.startswith(("heads.", "shape.")) for name in found.missing_keys):
+            raise ValueError(f"{path}: not the weights of the {architecture} encoder: {found}")
         model.to(self.args.device)
         return model
 
+    def shipped(self, architecture: str) -> dict[str, Any]:
+        """The worn transformer of a shipped stand-in, whose decoder and encoder go to `--out` as they are."""
+        parts = export.unpack(self.args.shipped / export.FOLDERS[architecture])
+        for name, file in (("decoder", "decoder"), ("encoder", f"{architecture}-encoder")):
+            path = self.args.out / f"{file}.safetensors"
+            if not path.exists():
+                save_file(half(parts[name]), path)
+        return worn(parts["transformer"], self.args.repair, self.args.seed)
+
     def transformer(self, architecture: str) -> None:
         """Train and save one architecture's encoder and transformer."""
+        begin = None if self.args.repair is None else self.shipped(architecture)
         tokenizer = build(chat=architecture == "klein")
         batches = encoder.Batches(self.pool(), tokenizer, self.glyphs(), self.args.device, self.args.seed)
         text = self.encoder(architecture, batches, tokenizer)
@@ -132,27 +160,33 @@ class Training:
         torch.manual_seed(self.args.seed + 1)
         clock = Clock(self.args.steps[1], self.args.seconds[1])
         canvas = autoencoder.Canvas(self.glyphs(), self.args.device)
-        trainer = denoiser.Trainer(architecture, text, batches, canvas, clock)
-        trainer.curriculum = self.args.start is None
+        plan: denoiser.Plan = "growing" if self.args.start is None else "mixed"
         if self.args.start is not None:
-            trainer.start_from(load_file(self.args.start / path.name))
+            begin = load_file(self.args.start / path.name)
+        if self.args.repair is not None:
+            plan = "short"
+        trainer = denoiser.Trainer(architecture, text, batches, canvas, clock, plan=plan, bf16=self.bf16)
+        if begin is not None:
+            trainer.start_from(begin)
         if self.args.compile:
             trainer.model.compile_repeated_blocks()
         state = self.args.out / f"{architecture}-state.pt"
         if state.exists():
             trainer.load_state_dict(torch.load(state, map_location=self.args.device, weights_only=True))
             self.log(f"{architecture} continues at step {clock.step}")
-        trainer.run(self.args.tokens[1], self.log, self.keep, self.args.every, self.args.stop_at)
+        trainer.run(self.args.tokens[1], self.log, self.keep, self.args.every, self.args.stop_at, self.args.keep)
         save_file(half(trainer.average.state_dict()), path)
         state.unlink(missing_ok=True)
 
     def keep(self, trainer: denoiser.Trainer) -> None:
-        """Save the state and, once, the early weights; with `--ocr`, say what the drawn text reads as."""
+        """Save the state and, at the shares asked for and the end, the weights; with `--ocr`, say what they read as."""
         name = trainer.architecture
         torch.save(trainer.state_dict(), self.args.out / f"{name}-state.pt")
-        early = self.args.out / f"{name}-early.safetensors"
-        if trainer.clock.progress >= self.args.early and not early.exists():
-            save_file(half(trainer.average.state_dict()), early)
+        folder = self.args.out / f"{name}-checkpoints"
+        folder.mkdir(exist_ok=True)
+        passed = sum(trainer.clock.progress >= share for share in (*self.args.keep, self.args.stop_at))
+        if passed > len(list(folder.glob("step-*.safetensors"))):
+            save_file(half(trainer.average.state_dict()), folder / f"step-{trainer.clock.step:06d}.safetensors")
         decoder = self.args.out / "decoder.safetensors"
         if self.args.ocr and decoder.exists():
             from benchmarks.standins.evaluate import accuracy
@@ -181,7 +215,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.only == "pool":
         training.glyphs()
         training.pool()
-    if args.only in {None, "decoder"}:
+    if args.only in {None, "decoder"} and args.repair is None:
         training.decoder()
     for architecture in export.FOLDERS:
         if args.only in {None, architecture}:

@@ -6,12 +6,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from benchmarks.standins import autoencoder, denoiser, encoder  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
+
+from benchmarks.standins import autoencoder, denoiser, encoder, export, train, wear  # noqa: E402
 from benchmarks.standins.glyphs import Glyphs  # noqa: E402
 from benchmarks.standins.optimiser import Average, Clock, Muon, course  # noqa: E402
 from benchmarks.standins.prompts import make_pool  # noqa: E402
 from benchmarks.standins.tokenizer import build  # noqa: E402
 from benchmarks.standins.train import half, spelling  # noqa: E402
+from evalsuite.datafiles import data_dir  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +143,54 @@ def test_a_character_can_be_added_to_a_trained_encoder(parts):
     with torch.no_grad():
         told, nothing = model.shape(rows[new]), model.shape.bias
     assert ((told - shape) ** 2).mean() < 0.3 * ((nothing - shape) ** 2).mean()
+
+
+def test_plans_differ_in_how_often_they_pad(parts):
+    trainer = make_trainer(parts, "klein")
+
+    def padded():
+        lengths = []
+        for step in range(8):
+            trainer.clock.step = step
+            lengths.append(trainer.stage()[2])
+        return lengths
+
+    assert padded() == [None] * 8
+    trainer.plan = "mixed"
+    assert padded() == [None, 512, 512, 512] * 2
+    trainer.plan = "short"
+    assert padded() == [None, None, None, 512] * 2
+
+
+@pytest.mark.parametrize("architecture", ["klein", "ernie"])
+def test_a_shipped_stand_in_is_taken_apart_into_what_it_was_made_of(architecture):
+    from diffusers import DiffusionPipeline
+
+    folder = data_dir() / "standins" / export.FOLDERS[architecture]
+    parts = export.unpack(folder)
+    made = export.assemble(architecture, parts["decoder"], parts["encoder"], parts["transformer"])
+    loaded = DiffusionPipeline.from_pretrained(folder, dtype=torch.float32)
+    for name in ("transformer", "text_encoder", "vae"):
+        one, other = getattr(made, name).state_dict(), getattr(loaded, name).state_dict()
+        assert one.keys() == other.keys()
+        for key, value in one.items():
+            # What no part holds (the vision tower, which never sees an image) is drawn at random.
+            assert "vision" in key or "multi_modal" in key or torch.equal(value.float(), other[key].float()), key
+
+
+@pytest.mark.slow
+def test_a_repair_keeps_checkpoints_on_its_way(tmp_path):
+    shipped = data_dir() / "standins"
+    command = ["--out", str(tmp_path), "--only", "ernie", "--repair", "0.4", "--seed", "7", "--prompts", "100"]
+    command += ["--steps", "1", "2", "1", "--tokens", "1", "700", "--keep", "0.5", "--every", "1000"]
+    assert train.main([*command, "--shipped", str(shipped)]) == 0
+    kept = sorted((tmp_path / "ernie-checkpoints").iterdir())
+    assert [path.name for path in kept] == ["step-000001.safetensors", "step-000002.safetensors"]
+    first, last, final = (load_file(path) for path in (*kept, tmp_path / "ernie-transformer.safetensors"))
+    whole = load_file(shipped / export.FOLDERS["ernie"] / "transformer" / export.WEIGHTS)
+    name = "layers.0.self_attention.to_q.weight"
+    assert all(torch.equal(value, final[key]) for key, value in last.items())
+    assert not torch.equal(first[name], last[name])
+    # Two steps mend a little: they end nearer to where they began, the worn copy, than that is to the stand-in.
+    start = wear.worn(whole, 0.4, 7)[name].float()
+    assert 0 < (final[name].float() - start).norm() < 0.5 * (start - whole[name].float()).norm()
