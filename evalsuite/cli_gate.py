@@ -244,3 +244,4 @@ def _show_sweep(found: Sweep, out: Path) -> None:
     if found.waiting:
         console.say(f"Not written to the end yet: {', '.join(found.waiting)}")
     console.say(f"Figures: {out / 'sweep.json'}, {out / 'sweep.md'}")
+    console.say(f"Page: {out / 'index.html'}")

@@ -15,8 +15,8 @@ import numpy as np
 from evalsuite.errors import EvalsuiteError
 from evalsuite.records import ModelRole, Record
 from evalsuite.scoring.protocols import Metric, TextProtocol, primary, protocol_named
-from evalsuite.scoring.protocols.statistics import Floats, Stratum, interval
-from evalsuite.stats import Interval
+from evalsuite.scoring.protocols.statistics import Stratum, interval
+from evalsuite.stats import Floats, Interval
 
 if TYPE_CHECKING:
     from evalsuite.records import Generation, ModelSpec, OcrSpec, Prompt, Reading, Request

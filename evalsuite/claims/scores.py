@@ -85,7 +85,7 @@ def _accuracy(rows: Sequence[Score], languages: Mapping[str, str]) -> dict[str, 
         own.setdefault(row.prompt, np.zeros(2))
         own[row.prompt] += (counts.length - counts.edits, counts.length)
     return {
-        language: Stratum(np.array(list(prompts.values())), ratio(0, 1))
+        language: Stratum(np.array(list(prompts.values())), ratio(0, 1, bounds=(0.0, 1.0)))
         for language, prompts in sums.items()
         if prompts
     }
@@ -152,7 +152,7 @@ def _outcome(
         return "not reproduced", None
     if high - low < claim.tolerance:
         return "reproduced", None
-    return "inconclusive", more_images(high - low, claim, model)
+    return "inconclusive", more_images(average.measured, claim, model)
 
 
 def ends(found: Interval) -> tuple[float, float]:
@@ -160,13 +160,22 @@ def ends(found: Interval) -> tuple[float, float]:
     return -math.inf if found.low is None else found.low, math.inf if found.high is None else found.high
 
 
-def more_images(width: float, claim: ScoreClaim, model: ModelFigures) -> MoreImages:
+def more_images(found: Interval, claim: ScoreClaim, model: ModelFigures) -> MoreImages:
     """How many images a prompt it takes for the interval to be narrower than the tolerance.
 
     The width falls with the standard error, of which the part between prompts stays however many images are drawn
-    (see `statistics.components`).
+    (see `statistics.components`). That of a conservative bound does not: it hangs on the number of prompts.
     """
     tolerance = claim.tolerance
+    low, high = ends(found)
+    width = high - low
+    if found.method == "Gaffke":
+        return MoreImages(
+            images=None,
+            at_least=False,
+            text=f"the interval is a conservative bound over {found.n} prompts, too few or too alike for the "
+            "bootstrap; how many more images would settle it cannot be told from them",
+        )
     if not math.isfinite(width):
         return MoreImages(images=None, at_least=False, text="there is no interval, so nothing can be excluded")
     strata = headline_strata(model.parts, protocol_named(claim.protocol))

@@ -10,7 +10,7 @@ import yaml
 from evalsuite import __version__
 from evalsuite.errors import EvalsuiteError, IncompleteError
 from evalsuite.report import views
-from evalsuite.report.text import visible
+from evalsuite.report.text import CONSERVATIVE, visible
 
 if TYPE_CHECKING:
     from evalsuite.records import Json
@@ -90,7 +90,8 @@ def _protocol(run: Run) -> str:
         f"Suites: {suites}; seeds {', '.join(map(str, run.manifest.seeds))}. "
         f"Scorer: {escape(run.scorer.name)} {escape(run.scorer.version)}, profile {escape(run.scorer.profile)}, "
         f"{escape(run.scorer.normalizer)}. OCR: {escape(run.ocr.name)} {run.ocr.digest[:8]}. "
-        f"{views.level(run.summary)} % intervals: studentised bootstrap over prompts."
+        f"{views.level(run.summary)} % intervals: studentised bootstrap over prompts; "
+        f"{CONSERVATIVE} conservative bound, prompts too few or too alike for the bootstrap."
     )
 
 

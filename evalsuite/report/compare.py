@@ -92,7 +92,7 @@ def render(runs: Sequence[Run], called: Sequence[Contestant], found: Sequence[Ma
         differences=compared,
         reasons=views.REASONS,
         speed=_speed_rows(runs, called),
-        same_machine=comparison.same_machine(runs),
+        same_machine=comparison.same_machine([run.manifest for run in runs]),
         plots=_plots(runs, called),
     )
 

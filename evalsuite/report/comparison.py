@@ -13,7 +13,7 @@ from evalsuite.scoring import Counts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from evalsuite.records import ModelSpec
+    from evalsuite.records import Manifest, ModelSpec
     from evalsuite.report.stored import Run
 
 MAX_DIFFERENCES = 5
@@ -76,13 +76,13 @@ def differences(one: Run, other: Run) -> list[str]:
     return found
 
 
-def same_machine(runs: Sequence[Run]) -> bool:
+def same_machine(manifests: Sequence[Manifest]) -> bool:
     """True where all runs say that they were made on the same hardware; timings are compared only then."""
     machines = [
-        tuple(repr(run.manifest.environment.get(name)) for name in ("cpu", "cpu_threads", "memory", "gpus"))
-        for run in runs
+        tuple(repr(manifest.environment.get(name)) for name in ("cpu", "cpu_threads", "memory", "gpus"))
+        for manifest in manifests
     ]
-    return len(set(machines)) == 1 and all(run.manifest.environment.get("cpu") for run in runs)
+    return len(set(machines)) == 1 and all(manifest.environment.get("cpu") for manifest in manifests)
 
 
 def contestants(runs: Sequence[Run]) -> list[Contestant]:
@@ -146,7 +146,7 @@ def _difference(
     return Difference(
         contestant=other,
         language=group,
-        interval=stats.mean_interval(deltas),
+        interval=stats.mean_interval(deltas, bounds=(-1.0, 1.0)),
         better=sum(delta > 0 for delta in deltas),
         worse=sum(delta < 0 for delta in deltas),
         same=sum(delta == 0 for delta in deltas),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.runs.rows import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ def inlined(scripts: Sequence[str], styles: Sequence[str]) -> Shell:
 
 
 def copy_assets(folder: Path, scripts: Sequence[str], styles: Sequence[str]) -> None:
-    """Write the report's own scripts and styles into `folder`.
+    """Write the report's own scripts and styles into `folder`; what stands there as it should is left alone.
 
     Raises:
         EvalsuiteError: when it cannot be written.
@@ -66,7 +67,9 @@ def copy_assets(folder: Path, scripts: Sequence[str], styles: Sequence[str]) -> 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in (*scripts, *styles):
-            (folder / name).write_bytes(_asset(name))
+            path, content = folder / name, _asset(name)
+            if not path.is_file() or path.read_bytes() != content:
+                write_atomically(path, content)
     except OSError as error:
         raise EvalsuiteError(f"{folder}: the report cannot be written: {error.strerror}") from error
 

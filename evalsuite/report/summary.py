@@ -25,6 +25,9 @@ DIMENSIONS: tuple[Dimension, ...] = ("all", "language", "suite", "category", "le
 HEADLINE = ("character_accuracy", "strict_accuracy", "exact_string_rate", "all_exact_image_rate")
 """The rates that carry an interval."""
 
+RANGES: dict[str, stats.Bounds] = dict.fromkeys(HEADLINE, (0.0, 1.0)) | {"strict_accuracy": (None, 1.0)}
+"""The least and greatest value of each: a drawing can hold any amount of extra text, each of which costs."""
+
 FINE_REPLICATES = 1_999
 """Bootstrap replicates for suites, categories and length classes: enough to draw an interval by. Whole runs and
 languages, which are quoted, take the full number of `stats`."""
@@ -170,5 +173,5 @@ def _intervals(by_prompt: Sequence[Counts], replicates: int) -> dict[str, stats.
     found = {}
     for name in HEADLINE:
         numerators, denominators = zip(*pairs[name], strict=True)
-        found[name] = stats.ratio_interval(numerators, denominators, replicates=replicates)
+        found[name] = stats.ratio_interval(numerators, denominators, replicates=replicates, bounds=RANGES[name])
     return found

@@ -11,6 +11,7 @@ import evalsuite
 from evalsuite.errors import EvalsuiteError
 from evalsuite.report import conclusions, i18n, payload
 from evalsuite.report.text import signed, visible
+from evalsuite.runs.rows import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
     from evalsuite.report.views import AccuracyRow
 
 
-def render(template: str, *, shell: Shell, data: Any, boxes: Any, **context: Any) -> str:
-    """A page as HTML with its data inside. Everything in `context` that is no `Markup` is escaped."""
+def render(template: str, *, shell: Shell, data: Any = None, boxes: Any = None, **context: Any) -> str:
+    """A page as HTML, with a gallery's data inside if it has one.
+
+    Everything in `context` that is no `Markup` is escaped.
+    """
     return (
         _environment()
         .get_template(template)
@@ -38,14 +42,14 @@ def render(template: str, *, shell: Shell, data: Any, boxes: Any, **context: Any
 
 
 def write(page: Path, content: str) -> Path:
-    """Write a page.
+    """Write a page atomically: who opens it meanwhile sees the former one whole.
 
     Raises:
         EvalsuiteError: when it cannot be written.
     """
     try:
         # A lone surrogate cannot be encoded; it can only come from a file name, and is shown as a question mark.
-        page.write_text(content, encoding="utf-8", errors="replace")
+        write_atomically(page, content.encode("utf-8", errors="replace"))
     except OSError as error:
         raise EvalsuiteError(f"{page}: the report cannot be written: {error.strerror}") from error
     return page

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from evalsuite import console
 from evalsuite.report.summary import summarise
+from evalsuite.report.text import CONSERVATIVE, mark
 
 if TYPE_CHECKING:
     from evalsuite.report.summary import ModelSummary, Slice, Summary
@@ -29,7 +30,8 @@ def show(result: RunResult) -> None:
     console.table(f"{len(manifest.prompts)} prompts of {names}", _COLUMNS, rows, right=_FIGURES)
     scorer = result.scorer
     console.say(
-        f"Accuracy is of characters, exact of whole strings; intervals are over prompts. Scorer {scorer.name} "
+        f"Accuracy is of characters, exact of whole strings; intervals are over prompts "
+        f"({CONSERVATIVE}: a conservative bound, prompts too few or too alike for the bootstrap). Scorer {scorer.name} "
         f"{scorer.version}, profile {scorer.profile}; "
         f"OCR {result.ocr.name} ({result.ocr.settings.get('recognition', result.ocr.digest[:12])})."
     )
@@ -64,4 +66,4 @@ def _interval(interval: Interval | None, *, brief: bool = False) -> str:
         return "undefined"
     if brief or interval.low is None or interval.high is None:
         return f"{interval.estimate:.4f}"
-    return f"{interval.estimate:.4f} [{interval.low:.4f}, {interval.high:.4f}]"
+    return f"{interval.estimate:.4f} [{interval.low:.4f}, {interval.high:.4f}]{mark(interval)}"

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evalsuite.stats import Interval
 
 MAX_TEXT = 4_000
 """Characters of one string that a page carries; what is longer is cut with a note of how much."""
@@ -33,6 +37,15 @@ def rate(value: float | None) -> str:
         if value == 1.0 or float(text) != 1.0:
             break
     return text.replace("-", "\u2212")
+
+
+CONSERVATIVE = "†"
+"""Stands behind an interval that is a conservative bound; a page that shows intervals says once what it means."""
+
+
+def mark(interval: Interval) -> str:
+    """`CONSERVATIVE` where an interval is Gaffke's bound: too few prompts, or too alike, for the bootstrap."""
+    return CONSERVATIVE if interval.method == "Gaffke" else ""
 
 
 def signed(value: float | None) -> str:

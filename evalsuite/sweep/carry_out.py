@@ -12,7 +12,8 @@ import msgspec
 from evalsuite.errors import EvalsuiteError, InterruptedRunError
 from evalsuite.gate import Policy, check, open_view
 from evalsuite.models import ModelOptions
-from evalsuite.report.summary import summarise
+from evalsuite.report import build, keep_verdict, summarise, verdict_row
+from evalsuite.report.sweep import Baseline, Checkpoint, Swept, build_sweep
 from evalsuite.runs import session
 from evalsuite.runs.rows import write_atomically
 from evalsuite.sweep.checkpoints import find, last_change, settled
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
     from evalsuite.gate import Verdict
     from evalsuite.records import Json
+    from evalsuite.report import ModelSummary
     from evalsuite.runs.runner import Watcher
+    from evalsuite.runs.store import RunStore
     from evalsuite.sweep.checkpoints import Found
 
 SETTLE_SECONDS = 10.0
@@ -86,6 +89,10 @@ def follow(plan: SweepPlan, *, every: float = 30.0, watch: Watcher | None = None
         time.sleep(every)
 
 
+CEILING = "ceiling"
+"""The run of the typeset reference, within the sweep's folder."""
+
+
 class _Sweeper:
     """Carries out a plan and remembers, so that looking again costs nothing for checkpoints that are done."""
 
@@ -93,26 +100,31 @@ class _Sweeper:
         self._plan = plan
         self._watch = watch
         self._rows: dict[tuple[Found, float], SweepRow] = {}
+        self._runs: dict[str, tuple[RunStore, ModelSummary]] = {}
+        self._ceiling: ModelSummary | None = None
         self._verdicts: dict[tuple[Path, str], Verdict] = {}
-        if plan.baseline is not None:
-            open_view(plan.baseline)  # so that a wrong one is told before anything is drawn
+        self._reported: dict[str, Verdict | None] = {}
+        # What is wrong with the baseline or the folder is told before anything is drawn.
+        self._given = open_view(plan.baseline).model if plan.baseline is not None else None
+        if (plan.out / "manifest.json").exists():
+            raise EvalsuiteError(f"{plan.out}: is a run folder; name another folder for the sweep with --out")
 
     def has(self, one: Found) -> bool:
         """Whether this checkpoint, as it is on disk now, was taken."""
         return (one, last_change(one)) in self._rows
 
     def take(self, found: Sequence[Found], waiting: tuple[str, ...] = ()) -> Sweep:
-        """Run what is new, gate all, write `sweep.json` and `sweep.md` after each."""
-        if self._plan.ceiling and not self._rows:
-            self._run("typeset", None, "ceiling")
-        rows: list[SweepRow] = []
-        for one in found:
-            key = (one, last_change(one))
+        """Run what is new, gate all, write figures and page after each."""
+        if self._plan.ceiling and self._ceiling is None:
+            result = self._run("typeset", None, CEILING)
+            (self._ceiling,) = summarise(result.store, result.scores).models
+            build(result.store.folder)
+        keys = [(one, last_change(one)) for one in found]
+        for key in keys:
             if key not in self._rows:
-                self._rows[key] = self._row(one)
-            rows.append(self._rows[key])
-            self._store(rows, waiting)
-        return self._store(rows, waiting)
+                self._rows[key] = self._row(key[0])
+                self._store([self._rows[each] for each in keys if each in self._rows], waiting)
+        return self._store([self._rows[key] for key in keys], waiting)
 
     def _row(self, one: Found) -> SweepRow:
         run = f"runs/{one.name}"
@@ -129,6 +141,7 @@ class _Sweeper:
         except EvalsuiteError as error:
             return msgspec.structs.replace(bare, error=str(error))
         (summary,) = summarise(result.store, result.scores).models
+        self._runs[run] = (result.store, summary)
         timing, intervals = summary.timing, summary.overall.intervals
         return msgspec.structs.replace(
             bare,
@@ -168,6 +181,9 @@ class _Sweeper:
         if baseline is not None:
             rows = [self._gated(baseline, row) for row in rows]
             named = baseline.relative_to(plan.out).as_posix() if baseline.is_relative_to(plan.out) else str(baseline)
+        verdicts = [self._verdicts.get((baseline, row.run)) if baseline else None for row in rows]
+        for row, verdict in zip(rows, verdicts, strict=True):
+            self._report(row, verdict)
         result = Sweep(
             folder=str(plan.folder),
             model=plan.model,
@@ -186,7 +202,46 @@ class _Sweeper:
             write_atomically(plan.out / "sweep.md", markdown(result).encode())
         except OSError as error:
             raise EvalsuiteError(f"{plan.out}: cannot be written: {error.strerror}") from error
+        build_sweep(self._swept(result, verdicts), plan.out)
         return result
+
+    def _report(self, row: SweepRow, verdict: Verdict | None) -> None:
+        """Write the page of a checkpoint's own run, once with each verdict."""
+        if row.run not in self._runs or (row.run in self._reported and self._reported[row.run] == verdict):
+            return
+        store, _ = self._runs[row.run]
+        if verdict is not None:
+            keep_verdict(store, store.manifest.ocr, verdict_row(verdict))
+        build(store.folder)
+        self._reported[row.run] = verdict
+
+    def _swept(self, result: Sweep, verdicts: Sequence[Verdict | None]) -> Swept:
+        """The sweep as its page shows it."""
+        checkpoints = []
+        for row, verdict in zip(result.rows, verdicts, strict=True):
+            store, summary = self._runs.get(row.run, (None, None))
+            manifest = store.manifest if store is not None else None
+            checkpoints.append(Checkpoint(row.name, row.step, row.run, row.error, manifest, summary, verdict))
+        return Swept(
+            folder=result.folder,
+            model=result.model,
+            policy=result.policy,
+            policy_digest=result.policy_digest,
+            baseline=self._named(result),
+            checkpoints=checkpoints,
+            ceiling=self._ceiling,
+            waiting=result.waiting,
+        )
+
+    def _named(self, result: Sweep) -> Baseline | None:
+        if result.baseline is None:
+            return None
+        for row in result.rows:
+            if row.run == result.baseline:
+                return Baseline(row.name, self._runs[row.run][1].role, row.run)
+        if self._given is None:
+            return None
+        return Baseline(f"{self._given.name} ({result.baseline})", self._given.role, None)
 
     def _gated(self, baseline: Path, row: SweepRow) -> SweepRow:
         if row.status == "failed" or self._plan.out / row.run == baseline:

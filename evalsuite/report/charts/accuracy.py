@@ -28,7 +28,7 @@ from evalsuite.report.charts.canvas import (
 )
 from evalsuite.report.i18n import translate
 from evalsuite.report.summary import FINE_REPLICATES
-from evalsuite.report.text import rate
+from evalsuite.report.text import mark, rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,7 +47,7 @@ def interval_text(interval: Interval) -> str:
     """An interval as a cell's text: the estimate and its bounds, or the estimate alone."""
     if interval.low is None or interval.high is None:
         return rate(interval.estimate)
-    return f"{rate(interval.estimate)} ({rate(interval.low)} – {rate(interval.high)})"
+    return f"{rate(interval.estimate)} ({rate(interval.low)} – {rate(interval.high)}{mark(interval)})"
 
 
 def shown_models(summary: Summary) -> list[ModelSummary]:
@@ -161,7 +161,7 @@ def by_string_length(summary: Summary, scores: Sequence[Score]) -> Chart | None:
     if len(used) < 2:
         return None
     intervals = {
-        key: stats.ratio_interval(*_sides(clusters.values()), replicates=FINE_REPLICATES)
+        key: stats.ratio_interval(*_sides(clusters.values()), replicates=FINE_REPLICATES, bounds=(0.0, 1.0))
         for key, clusters in sums.items()
     }
     with figure(3.4) as (drawing, (axes,)):

@@ -34,15 +34,16 @@ WIDTH = 6.4
 """Inches of every chart, at 72 units an inch."""
 
 INK, QUIET, RULE, GROUND = "#0000a1", "#0000a2", "#0000a3", "#0000a4"
+GOOD, BAD, OPEN = "#0000a5", "#0000a6", "#0000a7"
 SERIES = tuple(f"#0000f{place}" for place in range(1, 7))
 """Placeholder colours. The page's series colours keep apart for the common kinds of colour blindness (a test holds
 it), and each series has its own marker besides."""
 
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 
-_VARIABLES = {INK: "ink", QUIET: "quiet", RULE: "rule", GROUND: "ground"} | {
-    colour: f"s{place}" for place, colour in enumerate(SERIES, start=1)
-}
+_VARIABLES = {
+    INK: "ink", QUIET: "quiet", RULE: "rule", GROUND: "ground", GOOD: "good", BAD: "bad", OPEN: "wrong",
+} | {colour: f"s{place}" for place, colour in enumerate(SERIES, start=1)}  # fmt: skip
 _STYLE: Any = {
     "svg.fonttype": "none",
     "text.parse_math": False,

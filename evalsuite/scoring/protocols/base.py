@@ -8,6 +8,7 @@ from typing import Literal
 
 from evalsuite.records import TextLine
 from evalsuite.scoring.protocols.statistics import Statistic, ratio
+from evalsuite.stats import Bounds
 
 Counter = Callable[[Sequence[str], Sequence[TextLine], str], tuple[float, ...]]
 """From the targets of an image, the lines read in it and the language to its counts, one a column."""
@@ -74,7 +75,8 @@ def share(
     denominator: str,
     *,
     higher_is_better: bool = True,
+    bounds: Bounds = (0.0, 1.0),
 ) -> Metric:
-    """A metric that is Σ `numerator` / Σ `denominator`, both named columns."""
-    statistic = ratio(columns.index(numerator), columns.index(denominator))
+    """A metric that is Σ `numerator` / Σ `denominator`, both named columns, within `bounds` for any image."""
+    statistic = ratio(columns.index(numerator), columns.index(denominator), bounds=bounds)
     return Metric(name, meaning, statistic, higher_is_better)

@@ -89,6 +89,7 @@ _FIXED_METRICS: tuple[Metric, ...] = (
         "repeated",
         "wanted",
         higher_is_better=False,
+        bounds=(0.0, None),
     ),
     share(
         _FIXED_COLUMNS,
@@ -97,6 +98,7 @@ _FIXED_METRICS: tuple[Metric, ...] = (
         "foreign",
         "wanted",
         higher_is_better=False,
+        bounds=(0.0, None),
     ),
 )
 

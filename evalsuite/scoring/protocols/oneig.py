@@ -17,8 +17,9 @@ from rapidfuzz.distance import Levenshtein
 
 from evalsuite.records import TextLine
 from evalsuite.scoring.protocols.base import Metric, TextProtocol, primary, share
-from evalsuite.scoring.protocols.statistics import Floats, Statistic
+from evalsuite.scoring.protocols.statistics import Statistic
 from evalsuite.scoring.protocols.tokens import HALLUCINATION, SENTINEL, matched, reading_text, spaced, unspaced
+from evalsuite.stats import Floats
 
 MOST_EDITS = {"en": 100.0, "zh": 50.0}
 """M: the mean edit distance from which on it no longer counts."""
@@ -71,14 +72,20 @@ def text_score(most_edits: float) -> Statistic:
             slope[..., 4] = by_lost * (1 - lost) / wanted
             return slope
 
-    return Statistic(value, gradient)
+    return Statistic(value, gradient, (0.0, 1.0))
 
 
 def _metrics(language: str) -> tuple[Metric, ...]:
     return (
         Metric("text_score", "1 - min(M, ED) (1 - CR) (1 - WAC) / M", text_score(MOST_EDITS[primary(language)])),
         share(
-            _COLUMNS, "ED", "mean edit distance of an image, in characters", "edits", "images", higher_is_better=False
+            _COLUMNS,
+            "ED",
+            "mean edit distance of an image, in characters",
+            "edits",
+            "images",
+            higher_is_better=False,
+            bounds=(0.0, None),
         ),
         share(_COLUMNS, "CR", "completion rate: share of images that are wholly right", "complete", "images"),
         share(_COLUMNS, "WAC", "word accuracy: share of the target tokens that were read", "matched", "wanted"),

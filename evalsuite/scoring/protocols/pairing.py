@@ -51,7 +51,13 @@ def _count_gned(targets: Sequence[str], lines: Sequence[TextLine], language: str
 _COLUMNS = ("cost", "images")
 _PNED = (
     share(
-        _COLUMNS, "PNED", "cost of the cheapest pairing of words, an image", "cost", "images", higher_is_better=False
+        _COLUMNS,
+        "PNED",
+        "cost of the cheapest pairing of words, an image",
+        "cost",
+        "images",
+        higher_is_better=False,
+        bounds=(0.0, None),
     ),
 )
 _GNED = (

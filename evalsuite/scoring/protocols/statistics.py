@@ -12,13 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from evalsuite.stats import LEVEL, MIN_PROMPTS, REPLICATES, SEED, Interval
-
-Floats = npt.NDArray[np.float64]
-
-_NO_SPREAD = 1e-12
+from evalsuite.stats import LEVEL, MIN_PROMPTS, REPLICATES, SEED, Bounds, Floats, Interval, Method
+from evalsuite.stats.intervals import Reason, cut, gaffke_interval, pivoted, unrefuted
+from evalsuite.stats.resampling import SAME, draw_times
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +23,14 @@ class Statistic:
     """A function of sums, homogeneous of degree 0: doubling every count leaves it as it is.
 
     Both functions take sums of shape (…, K); `value` gives shape (…), `gradient` the partial derivatives in
-    shape (…, K). Where a denominator is 0 they give NaN.
+    shape (…, K). Where a denominator is 0 they give NaN. `bounds` are the least and the greatest value that it can have
+    for any set of images; `columns` are numerator and denominator where it is a plain ratio of two of them.
     """
 
     value: Callable[[Floats], Floats]
     gradient: Callable[[Floats], Floats]
+    bounds: Bounds = (None, None)
+    columns: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Stratum:
     """Prompts that are sampled apart from others, e.g. those of one language.
 
     `counts` has shape (n, K): one row a prompt, summed over its images. `weight` is the part that the
-    stratum's statistic plays in the whole.
+    stratum's statistic plays in the whole, positive.
     """
 
     counts: Floats
@@ -46,8 +46,8 @@ class Stratum:
     weight: float = 1.0
 
 
-def ratio(numerator: int, denominator: int) -> Statistic:
-    """The statistic Σ column `numerator` / Σ column `denominator`."""
+def ratio(numerator: int, denominator: int, *, bounds: Bounds = (None, None)) -> Statistic:
+    """The statistic Σ column `numerator` / Σ column `denominator`, with `bounds` as its range for any image."""
 
     def value(sums: Floats) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -60,13 +60,13 @@ def ratio(numerator: int, denominator: int) -> Statistic:
             slope[..., denominator] -= sums[..., numerator] / sums[..., denominator] ** 2
         return slope
 
-    return Statistic(value, gradient)
+    return Statistic(value, gradient, bounds, (numerator, denominator))
 
 
 def interval(
     strata: Sequence[Stratum], *, level: float = LEVEL, replicates: int = REPLICATES, seed: int = SEED
 ) -> Interval:
-    """Interval for the weighted sum of the strata's statistics, by the studentised bootstrap over prompts.
+    """Interval for the weighted sum of the strata's statistics, by the studentised bootstrap or Gaffke's bound.
 
     With g the gradient at the sums of a stratum of n prompts and x_i the counts of prompt i, the variance of its
     statistic is n / (n - 1) Σ (g·x_i)² (linearisation), and those of the strata add up. Replicates resample
@@ -74,40 +74,81 @@ def interval(
     f - t*_(α/2) se] (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 12.5). For one stratum
     with a ratio this is `evalsuite.stats.ratio_interval`, to rounding.
 
-    There is no interval where a stratum has fewer than `MIN_PROMPTS` prompts or nothing varies.
+    Where a stratum has fewer than `MIN_PROMPTS` prompts or too little varies, and every statistic is a plain ratio
+    whose range is known, each of k strata takes Gaffke's two one-sided bounds at level α / 2k, and the interval is
+    their weighted sum: it errs no oftener than any of its 2k bounds (Bonferroni), also where strata depend on one
+    another, as translations of the same prompts do. What the bounds rest on, `stats.gaffke` says. For other statistics
+    there is no interval there. Every interval is cut off at the ends of its statistics' range.
     """
     n = sum(len(stratum.counts) for stratum in strata)
     estimate = float(sum(stratum.weight * float(_value(stratum)) for stratum in strata)) if strata else math.nan
-
-    def none(method: str) -> Interval:
-        found = None if math.isnan(estimate) else estimate
-        return Interval(estimate=found, low=None, high=None, level=level, n=n, method=method)  # type: ignore[arg-type]
-
     if math.isnan(estimate):
-        return none("none: no data")
+        return Interval(estimate=None, low=None, high=None, level=level, n=n, method="none: no data")
+    found = _studentised(strata, estimate, level, replicates, seed)
+    ends: tuple[float | None, float | None]
+    method: Method
+    if not isinstance(found, str):
+        ends, method = cut(found, _range(strata), estimate), "studentised bootstrap"
+    elif (conservative := _gaffke(strata, level, seed)) is not None:
+        ends, method = conservative, "Gaffke"
+    else:
+        ends, method = (None, None), found
+    return Interval(estimate=estimate, low=ends[0], high=ends[1], level=level, n=n, method=method)
+
+
+def _studentised(
+    strata: Sequence[Stratum], estimate: float, level: float, replicates: int, seed: int
+) -> tuple[float, float] | Reason:
     if any(len(stratum.counts) < MIN_PROMPTS for stratum in strata):
-        return none("none: too few prompts")
+        return "none: too few prompts"
     spread = math.sqrt(sum(stratum.weight**2 * _variance(stratum) for stratum in strata))
-    if spread <= _NO_SPREAD * max(1.0, abs(estimate)):
-        return none("none: no spread")
+    if spread <= SAME * max(1.0, abs(estimate)):
+        return "none: no spread"
     rng = np.random.default_rng(seed)
     drawn = [_replicates(stratum, replicates, rng) for stratum in strata]
     shift = sum((s.weight * (values - _value(s)) for s, (values, _) in zip(strata, drawn, strict=True)), np.zeros(1))
     variance = sum((s.weight**2 * v for s, (_, v) in zip(strata, drawn, strict=True)), np.zeros(1))
     with np.errstate(divide="ignore", invalid="ignore"):
         t = shift / np.sqrt(variance)
-    t = np.where(np.isnan(t), 0.0, t)
-    low, high = np.quantile(t, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
-    if not (np.isfinite(low) and np.isfinite(high)):
-        return none("none: no spread")
-    return Interval(
-        estimate=estimate,
-        low=estimate - float(high) * spread,
-        high=estimate - float(low) * spread,
-        level=level,
-        n=n,
-        method="studentised bootstrap",
-    )
+    return pivoted(estimate, spread, np.where(np.isnan(t), 0.0, t), level)
+
+
+def _gaffke(strata: Sequence[Stratum], level: float, seed: int) -> tuple[float, float] | None:
+    """The weighted sum of each stratum's bounds; None where a statistic is no ratio, or its range is not known."""
+    each = 1 - (1 - level) / len(strata)
+    low = high = 0.0
+    for stratum in strata:
+        sides = _sides(stratum)
+        if sides is None:
+            return None
+        ends = gaffke_interval(*sides, unrefuted(*sides, stratum.statistic.bounds), level=each, seed=seed)
+        if ends is None:
+            return None
+        low, high = low + stratum.weight * ends[0], high + stratum.weight * ends[1]
+    return low, high
+
+
+def _sides(stratum: Stratum) -> tuple[Floats, Floats] | None:
+    """Numerator and denominator of each prompt that has one; None where the statistic is no plain ratio."""
+    if stratum.statistic.columns is None:
+        return None
+    num, den = stratum.counts[:, stratum.statistic.columns].T
+    return num[den > 0], den[den > 0]
+
+
+def _range(strata: Sequence[Stratum]) -> Bounds:
+    """The range of the weighted sum; None for an end that some stratum does not know, or that its prompts refute."""
+    found = []
+    for stratum in strata:
+        sides = _sides(stratum)
+        found.append(unrefuted(*sides, stratum.statistic.bounds) if sides else stratum.statistic.bounds)
+    least, most = (_weighted([bounds[end] for bounds in found], strata) for end in (0, 1))
+    return least, most
+
+
+def _weighted(ends: Sequence[float | None], strata: Sequence[Stratum]) -> float | None:
+    known = [stratum.weight * end for stratum, end in zip(strata, ends, strict=True) if end is not None]
+    return math.fsum(known) if len(known) == len(strata) else None
 
 
 def _value(stratum: Stratum) -> Floats:
@@ -130,15 +171,14 @@ def _replicates(stratum: Stratum, replicates: int, rng: np.random.Generator) -> 
     block = max(1, 2_000_000 // n)
     for start in range(0, replicates, block):
         size = min(block, replicates - start)
-        picks = rng.integers(0, n, size=(size, n)) + np.arange(size)[:, None] * n
-        weights = np.bincount(picks.ravel(), minlength=size * n).reshape(size, n)
+        weights = draw_times(rng, n, size).astype(np.float64)
         sums = weights @ stratum.counts
         moments = (weights @ products).reshape(size, width, width)
         slope = stratum.statistic.gradient(sums)
         square = np.einsum("bk,bkl,bl->b", slope, moments, slope)
         # Rounding leaves a little where every resampled prompt lies on the same ratio.
         scale = np.einsum("bk,bkl,bl->b", np.abs(slope), np.abs(moments), np.abs(slope))
-        square[square <= _NO_SPREAD * scale] = 0.0
+        square[square <= SAME * scale] = 0.0
         values[start : start + size] = stratum.statistic.value(sums)
         variances[start : start + size] = square * n / (n - 1)
     return values, variances
