@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from evalsuite import claims, longtext_bench, scoring
 from evalsuite.claims.published import Figure
+from evalsuite.claims.scores import ModelFigures, ends, more_images
 from evalsuite.cli import app
 from evalsuite.errors import EvalsuiteError, ExitCode
 from evalsuite.ocr.vlm import PROMPT
@@ -34,6 +35,7 @@ from evalsuite.records import (
 from evalsuite.report.build import build
 from evalsuite.runs import runner
 from evalsuite.runs.store import FORMAT, RunStore
+from evalsuite.stats import Interval
 
 TOKENS = 50
 QWEN = {
@@ -238,14 +240,43 @@ def test_one_image_a_prompt_gives_a_lower_bound(write):
     assert "The benchmark draws 4 images a prompt, this run 1" in verdict.text
 
 
-def test_without_an_interval_nothing_is_concluded(write):
-    """All images alike: the score is 0.97 whatever is resampled, which says nothing about other prompts."""
-    flat = Plan({"en": np.full((40, 4), 49), "zh": np.full((40, 4), 48)})
-    verdict = one(write(flat))
-    assert verdict.average.measured.method == "none: no spread"
+def test_a_few_prompts_all_alike_are_inconclusive(write):
+    """All images alike: the score is 0.97 whatever is resampled, which says little about other prompts.
+
+    Each of six prompts has x = 0.98 (en) and 0.96 (zh), so each language's bounds at level 0.05 / 4 are x k and
+    1 - (1 - x) k, with k = 0.0125^(1/6) = 0.482; half of either language makes 0.467 and 0.986.
+    """
+    verdict = one(write(Plan({"en": np.full((6, 4), 49), "zh": np.full((6, 4), 48)})))
+    average = verdict.average.measured
+    kept = 0.0125 ** (1 / 6)
+    assert average.method == "Gaffke"
+    assert (average.low, average.high) == pytest.approx((0.97 * kept, 1 - 0.03 * kept), abs=0.006)
     assert verdict.outcome == "inconclusive"
-    assert "The published average is 0.9733, the run's 0.9700 (none: no spread)" in verdict.text
-    assert "There is no interval" in verdict.text
+    assert (
+        f"lies in [{average.low:.4f}, {average.high:.4f}], which is {average.high - average.low:.4f} wide"
+        in verdict.text
+    )
+    assert verdict.more.images is None
+    assert "The interval is a conservative bound over 12 prompts, too few or too alike" in verdict.text
+
+
+def test_many_prompts_all_alike_can_refute_a_figure(write):
+    """Forty a language, all at 0.96: k = 0.0125^(1/40) = 0.896, so the average is at most 1 - 0.04 k = 0.9642."""
+    verdict = one(write(Plan({"en": np.full((40, 4), 48), "zh": np.full((40, 4), 48)})))
+    average = verdict.average.measured
+    assert average.high == pytest.approx(1 - 0.04 * 0.0125 ** (1 / 40), abs=0.0005)
+    assert verdict.outcome == "not reproduced"
+
+
+def test_without_an_interval_nothing_is_concluded(write):
+    """A stand-in for a statistic without a known range: no end is there, so nothing is excluded."""
+    verdict = one(write(Plan(GOOD)))
+    model = ModelFigures(spec=None, lacking=0, scores={}, fixed={}, accuracy={}, parts=())
+    bare = Interval(estimate=0.97, low=None, high=None, level=0.95, n=8, method="none: no spread")
+    assert ends(bare) == (-math.inf, math.inf)
+    more = more_images(bare, verdict.claim, model)
+    assert (more.images, more.at_least) == (None, False)
+    assert more.text == "there is no interval, so nothing can be excluded"
 
 
 def test_a_published_figure_stands_for_all_that_rounds_to_it(write, tmp_path):

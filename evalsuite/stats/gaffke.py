@@ -41,6 +41,13 @@ def gaffke_draws(
         draws: Their number.
         seed: Of the draws; the order of the prompts is no matter.
     """
+    below, above = _draws(num, den, least, most, times, draws, seed)
+    return np.sort(below), np.sort(above)
+
+
+def _draws(
+    num: Floats, den: Floats, least: float, most: float, times: float, draws: int, seed: int
+) -> tuple[Floats, Floats]:
     rng = np.random.default_rng(seed)
     pairs, multiplicity = np.unique(np.stack([num, den], axis=1), axis=0, return_counts=True)
     # Dirichlet by gamma variables; equal prompts share one, whose shape is their number.
@@ -50,8 +57,8 @@ def gaffke_draws(
         top += weight * value
         bottom += weight * size
     extreme = rng.standard_exponential(size=draws) * den.max()
-    below = np.sort((top + least * extreme) / (bottom + extreme))
-    return below, np.sort((top + most * extreme) / (bottom + extreme))
+    bottom += extreme
+    return (top + least * extreme) / bottom, (top + most * extreme) / bottom
 
 
 def gaffke_bounds(
@@ -61,8 +68,11 @@ def gaffke_bounds(
 
     Within [least, most], with the estimate Σ num / Σ den between them.
     """
-    below, above = gaffke_draws(num, den, least=least, most=most, draws=draws, seed=seed)
+    below, above = _draws(num, den, least, most, 1.0, draws, seed)
+    low, high = least, most
     place = rank(alpha, draws)
-    low, high = (float(below[place - 1]), float(above[-place])) if place else (least, most)
+    if place:
+        low = float(np.partition(below, place - 1)[place - 1])
+        high = float(np.partition(above, draws - place)[draws - place])
     estimate = float(num.sum() / den.sum())
     return min(max(least, low), estimate), max(min(most, high), estimate)

@@ -25,9 +25,6 @@ LEVEL = 0.95
 MIN_PROMPTS = 5
 """With fewer prompts than this there is no bootstrap: their spread says nothing about the rest."""
 
-DRAWS = 9_999
-"""Dirichlet draws of a Gaffke interval: fewer than those of a gate's, for a page has hundreds of intervals."""
-
 Bounds = tuple[float | None, float | None]
 """The least and the greatest value that a rate can have, for every single prompt; None where there is none."""
 
@@ -79,7 +76,7 @@ def ratio_interval(
         numerators: Shape (n,), finite.
         denominators: Shape (n,), finite, not negative.
         level: Of confidence, in (0, 1).
-        replicates: Of the bootstrap; Gaffke's bound takes `DRAWS` draws.
+        replicates: Of the bootstrap; Gaffke's bound takes ten draws for each.
         seed: Of either.
         bounds: The least and greatest value that the rate of a prompt can have at all.
 
@@ -106,7 +103,7 @@ def ratio_interval(
     method: Method
     if not isinstance(found, str):
         ends, method = cut(found, bounds, ratio), "studentised bootstrap"
-    elif (conservative := gaffke_interval(num, den, bounds, level=level, seed=seed)) is not None:
+    elif (conservative := gaffke_interval(num, den, bounds, level, replicates, seed)) is not None:
         ends, method = conservative, "Gaffke"
     else:
         ends, method = (None, None), found
@@ -171,10 +168,15 @@ def cut(ends: tuple[float, float], bounds: Bounds, estimate: float) -> tuple[flo
 
 
 def gaffke_interval(
-    num: Floats, den: Floats, bounds: Bounds, *, level: float = LEVEL, seed: int = SEED
+    num: Floats, den: Floats, bounds: Bounds, level: float, replicates: int, seed: int
 ) -> tuple[float, float] | None:
-    """Gaffke's bounds at level (1 - level) / 2 on either side; None where an end of the range is not known."""
+    """Gaffke's bounds at level (1 - level) / 2 on either side; None where an end of the range is not known.
+
+    They take ten draws for each replicate that the bootstrap would have had: draws are cheap, and of a quantile so far
+    out few lie beyond it.
+    """
     least, most = bounds
     if least is None or most is None:
         return None
-    return gaffke_bounds(num, den, (1 - level) / 2, least=least, most=most, draws=DRAWS, seed=seed)
+    draws = 10 * (replicates + 1) - 1
+    return gaffke_bounds(num, den, (1 - level) / 2, least=least, most=most, draws=draws, seed=seed)

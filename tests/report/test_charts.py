@@ -23,6 +23,11 @@ def table(chart):
     return [[cell.text for cell in row] for row in chart.rows]
 
 
+def estimates(rows):
+    """Cells without their intervals."""
+    return [[cell.partition(" (")[0] for cell in row] for row in rows]
+
+
 def test_svg_stands_in_a_page_with_a_strict_policy(run):
     drawn = charts.draw_all(*run)
     assert [chart.name for chart in drawn] == [
@@ -49,17 +54,28 @@ def test_the_same_run_draws_the_same_bytes(run):
 
 def test_tables_hold_the_numbers_of_the_summary(run):
     summary, scores, _ = run
-    assert table(accuracy.by_dimension(summary, "category")) == [
+    assert estimates(table(accuracy.by_dimension(summary, "category"))) == [
         ["neon", "1", "0.917", "1.000"],
         ["shop", "1", "1.000", "1.000"],
         ["menu", "1", "0.833", "1.000"],
     ]
     # 1–5 characters: 今日特价 and 半价, 6 with 1 error; 6–10: Open Daily; 11–20: the two others, 24 with 1 error.
-    assert table(accuracy.by_string_length(summary, scores)) == [
+    assert estimates(table(accuracy.by_string_length(summary, scores))) == [
         ["1–5", "6", "0.833", "1.000"],
         ["6–10", "3", "1.000", "1.000"],
         ["11–20", "6", "0.958", "1.000"],
     ]
+
+
+def test_the_interval_of_one_prompt_is_a_marked_bound(run):
+    # Gaffke's bound over one prompt of accuracy x, at level 0.025 a side: 0.025 x and 1 - 0.025 (1 - x).
+    ends = {}
+    for category, _, text, _ in table(accuracy.by_dimension(run[0], "category")):
+        found = re.fullmatch(r"[\d.]+ \(([\d.]+) – ([\d.]+)†\)", text)
+        ends[category] = float(found[1]), float(found[2])
+    assert ends["neon"] == pytest.approx((0.025 * 11 / 12, 1 - 0.025 / 12), abs=0.004)
+    assert ends["shop"] == pytest.approx((0.025, 1), abs=0.004)
+    assert ends["menu"] == pytest.approx((0.025 * 5 / 6, 1 - 0.025 / 6), abs=0.004)
 
 
 def test_confusions_count_pairs_per_model_and_the_readers_own(run):
@@ -124,7 +140,7 @@ def test_three_checkpoints_make_a_curve_in_the_order_of_their_steps(handmade, tm
 
     store = handmade.make_run(tmp_path / "run", models=models, outcome=outcome)
     summary = summarise(store, store.scores(store.manifest.ocr, store.manifest.scorer).read())
-    assert table(accuracy.over_steps(summary)) == [
+    assert estimates(table(accuracy.over_steps(summary))) == [
         ["klein-step-1000", "1,000", "0.949"],
         ["klein-step-2000", "2,000", "0.949"],
         ["klein-step-3000", "3,000", "1.000"],

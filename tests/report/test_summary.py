@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import msgspec
 import pytest
+from scipy import stats as scipy_stats
 
+from evalsuite import stats
 from evalsuite.records import Generation, Memory, Phase, Timing
 from evalsuite.report import summarise
 from evalsuite.report.timing import time_model
@@ -36,9 +39,30 @@ def test_counts_and_rates_worked_by_hand(noodes):
     assert {each.value: each.prompts for each in model.by("length")} == {"short": 2, "long": 1}
 
 
-def test_too_few_prompts_have_an_estimate_and_no_interval(noodes):
-    interval = summary_of(noodes).models[0].overall.intervals["character_accuracy"]
-    assert (interval.low, interval.high, interval.method) == (None, None, "none: too few prompts")
+def test_three_prompts_are_too_few_for_the_bootstrap(noodes):
+    found = summary_of(noodes).models[0].overall.intervals
+    # Characters right of each prompt, over two seeds: NIGHT NOODLES; GRAND OPENING and Open Daily; the menu.
+    expected = stats.ratio_interval([22, 42, 10], [24, 42, 12], bounds=(0.0, 1.0))
+    assert found["character_accuracy"] == expected
+    assert expected.method == "Gaffke"
+    assert 0 < expected.low < 74 / 78 < expected.high < 1
+    # All images of one prompt right, none of the two others: Clopper and Pearson's interval for 1 of 3.
+    images = found["all_exact_image_rate"]
+    exact = scipy_stats.binomtest(1, 3).proportion_ci(0.95, method="exact")
+    assert (images.low, images.high) == pytest.approx((exact.low, exact.high), abs=0.003)
+    # Extra text takes the strict accuracy below zero without limit, so there is no worst value to reckon with.
+    strict = found["strict_accuracy"]
+    assert (strict.low, strict.high, strict.method) == (None, None, "none: too few prompts")
+
+
+def test_perfect_prompts_have_an_interval_within_one(handmade, tmp_path):
+    prompts = tuple(msgspec.structs.replace(handmade.PROMPTS[0], id=f"neon-{place}") for place in range(6))
+    perfect = summary_of(handmade.make_run(tmp_path / "run", prompts=prompts)).models[0].overall
+    low = 0.025 ** (1 / 6)
+    for name in ("character_accuracy", "exact_string_rate", "all_exact_image_rate"):
+        found = perfect.intervals[name]
+        assert (found.estimate, found.high, found.method) == (1.0, 1.0, "Gaffke")
+        assert found.low == pytest.approx(low, abs=0.003)
 
 
 def test_the_ceiling_is_the_same_slice_of_the_clean_reference(handmade, tmp_path):

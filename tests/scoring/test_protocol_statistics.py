@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats as scipy_stats
 
 from evalsuite import stats
 from evalsuite.scoring.protocols.oneig import text_score
-from evalsuite.scoring.protocols.statistics import Stratum, components, interval, ratio
+from evalsuite.scoring.protocols.statistics import Statistic, Stratum, components, interval, ratio
 
 RATIO = ratio(0, 1)
 
@@ -56,6 +57,45 @@ def test_where_there_is_no_interval_it_says_why(strata, method, estimate):
     assert (found.method, found.low, found.high) == (method, None, None)
     if estimate is not None:
         assert found.estimate == pytest.approx(estimate)
+
+
+SHARE = ratio(0, 1, bounds=(0.0, 1.0))
+
+
+def test_one_stratum_takes_the_bound_of_the_suite_where_the_range_is_known():
+    for pairs in (PAIRS[:3], [(10, 10)] * 6, [(0, 4), (0, 4), (3, 3)]):
+        expected = stats.ratio_interval([a for a, _ in pairs], [b for _, b in pairs], bounds=(0.0, 1.0))
+        assert expected.method == "Gaffke"
+        assert interval([Stratum(np.array(pairs, dtype=float), SHARE)]) == expected
+
+
+def test_strata_share_the_level_between_them():
+    # Six perfect prompts and two of which one is right: Clopper and Pearson's bounds at 0.05 / 4 each, half of either.
+    perfect, half = [(5, 5)] * 6, [(5, 5), (0, 5)]
+    strata = [Stratum(np.array(pairs, dtype=float), SHARE, 0.5) for pairs in (perfect, half)]
+    found = interval(strata)
+    low = 0.0125 ** (1 / 6) / 2 + scipy_stats.beta.ppf(0.0125, 1, 2) / 2
+    high = 0.5 + scipy_stats.beta.ppf(1 - 0.0125, 2, 1) / 2
+    assert (found.estimate, found.n, found.method) == (0.75, 8, "Gaffke")
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.003)
+
+
+def test_one_stratum_without_a_range_leaves_the_whole_without_a_bound():
+    for other in (RATIO, ratio(0, 1, bounds=(0.0, None)), Statistic(RATIO.value, RATIO.gradient, (0.0, 1.0))):
+        strata = [Stratum(np.full((6, 2), 5.0), each, 0.5) for each in (SHARE, other)]
+        found = interval(strata, replicates=99)
+        assert (found.estimate, found.low, found.high, found.method) == (1.0, None, None, "none: no spread")
+
+
+def test_intervals_end_where_the_range_ends():
+    pairs = np.array([(right, 10) for right in (10, 5, 10, 6, 9, 4, 10)], dtype=float)
+    free, held = (interval([Stratum(pairs, each)]) for each in (RATIO, SHARE))
+    assert free.high > 1
+    assert (held.low, held.high, held.method) == (free.low, 1.0, "studentised bootstrap")
+    # A mean of two, of which one has no greatest value, has none either.
+    for other, most in ((ratio(0, 1, bounds=(0.0, None)), 9.0), (SHARE, 1.0)):
+        both = interval([Stratum(pairs, SHARE, 0.1), Stratum(pairs, other, 0.9)])
+        assert both.high == min(most, interval([Stratum(pairs, RATIO, 0.1), Stratum(pairs, RATIO, 0.9)]).high)
 
 
 def test_a_product_of_ratios_is_covered_like_the_simulation_that_drew_it():

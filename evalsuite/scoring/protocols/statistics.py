@@ -89,7 +89,7 @@ def interval(
     method: Method
     if not isinstance(found, str):
         ends, method = cut(found, _range(strata), estimate), "studentised bootstrap"
-    elif (conservative := _gaffke(strata, level, seed)) is not None:
+    elif (conservative := _gaffke(strata, level, replicates, seed)) is not None:
         ends, method = conservative, "Gaffke"
     else:
         ends, method = (None, None), found
@@ -113,7 +113,7 @@ def _studentised(
     return pivoted(estimate, spread, np.where(np.isnan(t), 0.0, t), level)
 
 
-def _gaffke(strata: Sequence[Stratum], level: float, seed: int) -> tuple[float, float] | None:
+def _gaffke(strata: Sequence[Stratum], level: float, replicates: int, seed: int) -> tuple[float, float] | None:
     """The weighted sum of each stratum's bounds; None where a statistic is no ratio, or its range is not known."""
     each = 1 - (1 - level) / len(strata)
     low = high = 0.0
@@ -121,7 +121,7 @@ def _gaffke(strata: Sequence[Stratum], level: float, seed: int) -> tuple[float, 
         sides = _sides(stratum)
         if sides is None:
             return None
-        ends = gaffke_interval(*sides, unrefuted(*sides, stratum.statistic.bounds), level=each, seed=seed)
+        ends = gaffke_interval(*sides, unrefuted(*sides, stratum.statistic.bounds), each, replicates, seed)
         if ends is None:
             return None
         low, high = low + stratum.weight * ends[0], high + stratum.weight * ends[1]
