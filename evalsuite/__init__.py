@@ -5,17 +5,14 @@ The public Python API does what the command line does. Heavy libraries load only
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from evalsuite.errors import EvalsuiteError, ExitCode, IncompleteError, NotComparableError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from evalsuite.models import ModelOptions
-    from evalsuite.runs.runner import Watcher
-    from evalsuite.runs.session import RunResult
+    from evalsuite.report.build import build as build_report
+    from evalsuite.runs.session import rescore, run, score
 
 __version__ = "0.1.0"
 __all__ = [
@@ -30,77 +27,21 @@ __all__ = [
 ]
 
 
-def run(
-    models: Sequence[str] = ("typeset",),
-    suites: Sequence[str] = ("all",),
-    *,
-    out: Path | None = None,
-    options: ModelOptions | None = None,
-    samples: int = 1,
-    seed: int = 0,
-    limit: int | None = None,
-    prompts: Sequence[str] = (),
-    ocr: str = "paddle",
-    profile: str = "standard",
-    ceiling: bool = True,
-    interleave: bool = False,
-    workers: int | None = None,
-    watch: Watcher | None = None,
-) -> RunResult:
-    """Draw, read and score; resumes where a run of the same plan stopped. See `runs.session.run`."""
-    from evalsuite.runs import session
-
-    return session.run(
-        models,
-        suites,
-        out=out,
-        options=options,
-        samples=samples,
-        seed=seed,
-        limit=limit,
-        prompts=prompts,
-        ocr=ocr,
-        profile=profile,
-        ceiling=ceiling,
-        interleave=interleave,
-        workers=workers,
-        watch=watch,
-    )
+_HOMES = {
+    "build_report": ("evalsuite.report", "build"),
+    "rescore": ("evalsuite.runs.session", "rescore"),
+    "run": ("evalsuite.runs.session", "run"),
+    "score": ("evalsuite.runs.session", "score"),
+}
 
 
-def score(
-    folder: Path,
-    targets: Path,
-    *,
-    out: Path | None = None,
-    ocr: str = "paddle",
-    profile: str = "standard",
-    workers: int | None = None,
-    watch: Watcher | None = None,
-) -> RunResult:
-    """Read and score images that exist already against a plain list of targets. See `runs.session.score`."""
-    from evalsuite.runs import session
-
-    return session.score(folder, targets, out=out, ocr=ocr, profile=profile, workers=workers, watch=watch)
+def __getattr__(name: str) -> object:
+    """Load a function of the API when it is first asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    return getattr(import_module(module), attribute)
 
 
-def rescore(
-    folder: Path,
-    *,
-    ocr: str | None = None,
-    profile: str | None = None,
-    adjudications: Path | None = None,
-    workers: int | None = None,
-    watch: Watcher | None = None,
-) -> RunResult:
-    """Read a stored run with another OCR engine, with another profile, or with a person's marks; nothing is drawn."""
-    from evalsuite.runs import session
-
-    return session.rescore(folder, ocr=ocr, profile=profile, adjudications=adjudications, workers=workers, watch=watch)
-
-
-def build_report(folder: Path) -> Path:
-    """Build the HTML report of a run folder and return the path of its page."""
-    from evalsuite.report import build
-
-    return build(folder)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalsuite import models as registry
-from evalsuite import scoring, suites
+from evalsuite import scoring
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.sources import stand_ins
 from evalsuite.records import digest
@@ -17,6 +17,8 @@ from evalsuite.runs import runner
 from evalsuite.runs.plan import Plan, plan_prompts
 from evalsuite.runs.store import RunStore
 from evalsuite.runs.targets import read_targets
+from evalsuite.suites import load_all
+from evalsuite.suites import sample as sample_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,8 +60,8 @@ class RunResult:
 
 
 def run(
-    models: Sequence[str],
-    suite_names: Sequence[str],
+    models: Sequence[str] = (CEILING,),
+    suites: Sequence[str] = ("all",),
     *,
     out: Path | None = None,
     options: ModelOptions | None = None,
@@ -83,7 +85,7 @@ def run(
     Raises:
         EvalsuiteError: for anything that the caller can mend. What was finished is kept.
     """
-    loaded = suites.load_all(suite_names)
+    loaded = load_all(suites)
     chosen = _choose([prompt for suite in loaded for prompt in suite.prompts], prompts)
     names = list(dict.fromkeys(models))
     asked = len(names)
@@ -94,13 +96,13 @@ def run(
     opened = _open(names, models, options)
     plan = plan_prompts(
         refs=[suite.ref for suite in loaded],
-        prompts=suites.sample(chosen, limit, seed),
+        prompts=sample_prompts(chosen, limit, seed),
         models=opened,
         ocr_name=ocr,
         profile=profile,
         samples=samples,
         seed=seed,
-        name=_slug([*(model.spec.name for model in opened), *suite_names]),
+        name=_slug([*(model.spec.name for model in opened), *suites]),
     )
     in_turns = [model.spec.name for model in opened[:asked]] if interleave else []
     return _carry_out(plan, out, ocr, workers, watch, (), interleave=in_turns)
