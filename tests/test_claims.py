@@ -253,8 +253,8 @@ def test_a_few_prompts_all_alike_are_inconclusive(write):
     assert (average.low, average.high) == pytest.approx((0.97 * kept, 1 - 0.03 * kept), abs=0.006)
     assert verdict.outcome == "inconclusive"
     assert (
-        f"lies in [{average.low:.4f}, {average.high:.4f}], which is {average.high - average.low:.4f} wide"
-        in verdict.text
+        f"lies in [{average.low:.4f}, {average.high:.4f}], which is {average.high - average.low:.4f} wide, "
+        "a conservative bound (tolerance 0.0160)" in verdict.text
     )
     assert verdict.more.images is None
     assert "The interval is a conservative bound over 12 prompts, too few or too alike" in verdict.text

@@ -231,7 +231,8 @@ def _text(
     low, high = ends(average.measured)
     figure = claim.average.text + ("" if claim.average_printed else " (computed from its languages)")
     side = "outside" if outcome == "not reproduced" else "in"
-    width = f"{high - low:.4f} wide (tolerance {claim.tolerance:.4f})"
+    kind = ", a conservative bound" if average.measured.method == "Gaffke" else ""
+    width = f"{high - low:.4f} wide{kind} (tolerance {claim.tolerance:.4f})"
     if math.isfinite(high - low):
         sentences = [f"The published average {figure} lies {side} [{low:.4f}, {high:.4f}], which is {width}"]
     else:
