@@ -16,7 +16,7 @@ from evalsuite.report import build, keep_verdict, summarise, verdict_row
 from evalsuite.report.sweep import Baseline, Checkpoint, Swept, build_sweep
 from evalsuite.runs import session
 from evalsuite.runs.rows import write_atomically
-from evalsuite.sweep.checkpoints import find, last_change, settled
+from evalsuite.sweep.checkpoints import as_text, find, last_change, settled
 from evalsuite.sweep.results import Sweep, SweepRow, markdown
 
 if TYPE_CHECKING:
@@ -129,7 +129,13 @@ class _Sweeper:
     def _row(self, one: Found) -> SweepRow:
         run = f"runs/{one.name}"
         bare = SweepRow(
-            name=one.name, step=one.step, kind=one.kind, path=str(one.path), run=run, status="failed", error=one.problem
+            name=one.name,
+            step=one.step,
+            kind=one.kind,
+            path=as_text(one.path),
+            run=run,
+            status="failed",
+            error=one.problem,
         )
         if one.problem is not None:
             return bare
@@ -182,8 +188,6 @@ class _Sweeper:
             rows = [self._gated(baseline, row) for row in rows]
             named = baseline.relative_to(plan.out).as_posix() if baseline.is_relative_to(plan.out) else str(baseline)
         verdicts = [self._verdicts.get((baseline, row.run)) if baseline else None for row in rows]
-        for row, verdict in zip(rows, verdicts, strict=True):
-            self._report(row, verdict)
         result = Sweep(
             folder=str(plan.folder),
             model=plan.model,
@@ -202,6 +206,8 @@ class _Sweeper:
             write_atomically(plan.out / "sweep.md", markdown(result).encode())
         except OSError as error:
             raise EvalsuiteError(f"{plan.out}: cannot be written: {error.strerror}") from error
+        for row, verdict in zip(rows, verdicts, strict=True):
+            self._report(row, verdict)
         build_sweep(self._swept(result, verdicts), plan.out)
         return result
 

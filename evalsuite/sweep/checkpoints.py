@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import struct
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.images import SUFFIXES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Kind = Literal["pipeline", "transformer", "lora", "images"]
 
 _STEP_WORDS = (r"(?:step|steps|checkpoint|ckpt|iter|iteration)s?[-_ .]*(\d+)", r"epochs?[-_ .]*(\d+)", r"[-_ .](\d+)$")
 _LORA = re.compile(r"(^|[._])lora[._]|\.(hada_w1_a|lokr_w1)$")
 """Tensor names of adapters: LoRA as diffusers, PEFT and kohya write it, LoHa, LoKr."""
+
+_NOT_TEXT = "its name is no UTF-8, in which the results are stored; rename it"
 
 _MAX_HEADER = 100_000_000
 """The longest header that the safetensors format allows, in bytes."""
@@ -52,19 +53,28 @@ def find(folder: Path) -> list[Found]:
     folder (`latest`) and everything else are passed over.
 
     Raises:
-        CheckpointError: There is no such folder.
+        CheckpointError: There is no such folder, or its path is no UTF-8.
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: there is no such folder of checkpoints")
+    if as_text(folder) != str(folder):
+        raise CheckpointError(f"{as_text(folder)}: {_NOT_TEXT}")
     found: dict[str, Found] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or (path.is_symlink() and path.resolve().parent == folder.resolve()):
             continue
         name = path.stem if path.suffix == ".safetensors" else path.name
         one = _look(path, path.name if name in found else name)
+        if one is not None and as_text(path) != str(path):
+            one = replace(one, name=as_text(Path(one.name)), problem=f"{as_text(path)}: {_NOT_TEXT}")
         if one is not None:
             found[one.name] = one
     return sorted(found.values(), key=lambda each: (each.step is None, each.step or 0, each.name))
+
+
+def as_text(path: Path) -> str:
+    r"""A path as text that can be stored: bytes that are no UTF-8, which file names may hold, become `\xff`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def step_of(name: str) -> int | None:

@@ -127,3 +127,19 @@ def test_a_checkpoint_is_settled_when_whole_and_quiet(tmp_path):
     path.unlink()
     assert not settled(found, 10)
     assert not settled(Found("x", 1, "images", tmp_path / "gone"), 10)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such file names")
+def test_a_name_that_is_no_text_is_a_row_that_can_be_stored(tmp_path):
+    try:
+        (tmp_path / os.fsdecode(b"step-1\xff.safetensors")).write_bytes(b"")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    (found,) = find(tmp_path)
+    assert found.name == "step-1\\xff"
+    assert found.problem.endswith("its name is no UTF-8, in which the results are stored; rename it")
+    found.problem.encode()
+    folder = tmp_path / os.fsdecode(b"\xfe")
+    folder.mkdir()
+    with pytest.raises(CheckpointError, match=r"\\xfe: its name is no UTF-8"):
+        find(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -99,6 +100,27 @@ def test_a_sweep_runs_and_gates_in_step_order(finished):
     ]  # fmt: skip
 
 
+def words_of(page: Path) -> str:
+    content = re.sub(r"<script.*?</script>|<svg.*?</svg>", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", content).split())
+
+
+def test_a_sweep_is_a_page_whose_links_lead_to_reports_with_the_verdicts(finished):
+    plan, found = finished
+    content = (plan.out / "index.html").read_text(encoding="utf-8")
+    links = re.findall(r'<th scope="row"><a href="([^"]+)">', content)
+    assert links == [f"runs/step-{step}/index.html" for step in (100, 200, 1000)]
+    assert "step-500.safetensors: is cut short" in words_of(plan.out / "index.html")
+    assert f"{found.rows[3].character_accuracy.estimate:.3f}" in words_of(plan.out / "index.html")
+    for link, verdict in zip(links, (None, "Pass", "Fail"), strict=True):
+        assert re.findall(r"(Pass|Fail) folder:", words_of(plan.out / link)) == ([verdict] if verdict else [])
+
+
+def test_a_run_folder_is_no_place_for_a_sweep(plan):
+    with pytest.raises(EvalsuiteError, match="is a run folder; name another"):
+        sweep(replace(plan, out=plan.out / "runs" / "step-100"))
+
+
 def test_a_sweep_resumes_and_draws_and_reads_nothing_twice(plan, finished):
     rows = {path: path.read_bytes() for path in plan.out.rglob("[gr]e*.jsonl")}
     assert len(rows) == 6
@@ -114,6 +136,8 @@ def test_a_given_baseline_and_the_ceiling(plan, images, tmp_path):
     assert [(row.name, row.outcome) for row in found.rows] == [("step-200", "PASS")]
     assert found.baseline == "runs/step-100"
     assert (plan.out / "ceiling" / "manifest.json").is_file()
+    assert 'href="ceiling/index.html"' in (plan.out / "index.html").read_text(encoding="utf-8")
+    assert (plan.out / "ceiling" / "index.html").is_file()
     with pytest.raises(EvalsuiteError, match="no run here"):
         sweep(replace(plan, baseline=tmp_path / "nowhere", out=tmp_path / "three"))
     assert not (tmp_path / "three").exists()
@@ -128,11 +152,14 @@ def test_new_checkpoints_are_taken_once_they_are_written(plan, images, tmp_path)
     states = follow(replace(plan, folder=training), every=0.01)
     first = next(states)
     assert ([row.step for row in first.rows], first.waiting) == ([100], ("step-200",))
+    assert "Not written to the end yet, and not run: step-200." in words_of(plan.out / "index.html")
     for path in training.rglob("*.png"):
         os.utime(path, (1e9, 1e9))
     second = next(states)
     assert ([row.step for row in second.rows], second.waiting) == ([100, 200], ())
     assert second.rows[0] == first.rows[0]
+    assert "Not written to the end yet" not in words_of(plan.out / "index.html")
+    assert "runs/step-200/index.html" in (plan.out / "index.html").read_text(encoding="utf-8")
 
 
 def test_an_empty_folder_is_one_clear_error(plan, tmp_path):
@@ -165,7 +192,7 @@ def test_the_command_prints_the_table_and_exits_with_12_where_something_failed(p
     environment = {**os.environ, "COLUMNS": "200"}
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode == 12, done.stderr
-    for part in ("step-200", "baseline", "PASS", "FAIL", "failed: ", "sweep.json"):
+    for part in ("step-200", "baseline", "PASS", "FAIL", "failed: ", "sweep.json", "index.html"):
         assert part in done.stdout
 
 
