@@ -71,6 +71,8 @@ DRESSES: dict[Mark, Dress] = {
 _SIZES = {"*": 13.0, "X": 10.5, "o": 8.5, "D": 7.0, "v": 8.5, "s": 7.5}
 AXIS = 380
 """About the units that the axis of a chart is wide."""
+MANY = 16
+"""With more checkpoints than this, the bars of their intervals are thin."""
 MAX_NAME = 18
 """Characters of a checkpoint's name on the axis."""
 
@@ -104,7 +106,8 @@ def accuracy(points: Sequence[Point], ceilings: Mapping[str | None, Interval]) -
         return None
     axis = _Axis.of(points)
     heights = [2.6, *(1.6 for _ in groups[1:])]
-    with figure(sum(heights) + 0.6, len(groups), sharex=True, sharey=True, height_ratios=heights) as (drawing, panels):
+    height = sum(heights) + 0.6 + axis.room
+    with figure(height, len(groups), sharex=True, sharey=True, height_ratios=heights) as (drawing, panels):
         for place, (axes, group) in enumerate(zip(panels, groups, strict=True)):
             known = [
                 (x, point.mark, point.intervals[group])
@@ -151,7 +154,7 @@ def latency(points: Sequence[Point]) -> Chart | None:
     if len(timed) < 2:
         return None
     axis = _Axis.of(points)
-    with figure(2.5) as (drawing, (axes,)):
+    with figure(2.5 + axis.room) as (drawing, (axes,)):
         known = [(x, each.p50, each.p90) for x, each in zip(axis.places, points, strict=True) if each.p50 is not None]
         spread = [(x, p50, p90) for x, p50, p90 in known if p90 is not None]
         axes.vlines(
@@ -210,6 +213,11 @@ class _Axis:
             key,
         )
 
+    @property
+    def room(self) -> float:
+        """Inches that slanted names take below the axis."""
+        return 0.9 if self.key == "sweep.checkpoint" else 0.0
+
     def dress(self, axes: Axes) -> None:
         """Ticks at checkpoints, as many as have room; names stand aslant."""
         by_name = self.key == "sweep.checkpoint"
@@ -246,7 +254,13 @@ def _curve(axes: Axes, points: Sequence[tuple[float, Interval]], shade: str, *, 
         for x, _, low, high in known
     ]
     whole = [(x, low, high) for x, low, high in bars if low is not None and high is not None]
-    axes.vlines([x for x, *_ in whole], [low for _, low, _ in whole], [high for *_, high in whole], color=shade)
+    axes.vlines(
+        [x for x, *_ in whole],
+        [low for _, low, _ in whole],
+        [high for *_, high in whole],
+        color=shade,
+        linewidth=1.6 if len(whole) <= MANY else 0.7,
+    )
     for (left, low, high), (right, next_low, next_high) in pairwise(bars):
         if low is not None and high is not None and next_low is not None and next_high is not None:
             axes.fill_between([left, right], [low, next_low], [high, next_high], color=shade, alpha=0.14, linewidth=0)
