@@ -112,6 +112,8 @@ def check_protocols(names: Sequence[str] | None) -> None:
 
 
 def _protocol(scores: ProtocolScores) -> None:
+    from evalsuite.report.text import CONSERVATIVE, MEANS
+
     names = list(scores.models[0].languages[0].scores)
     others = [f"{name} (lower is better)" if name in scores.lower_is_better else name for name in names[1:]]
     columns = ("model", "role", "language", "images", names[0], "ceiling", *others)
@@ -119,7 +121,7 @@ def _protocol(scores: ProtocolScores) -> None:
     _table(f"{scores.title} ({scores.protocol} {scores.version})", columns, rows, right=columns[3:])
     left_out = sorted(scores.left_out.items())
     notes = [
-        f"Source: {scores.source}. Intervals: 95 %, over prompts.",
+        f"Source: {scores.source}. Intervals: 95 %, over prompts ({CONSERVATIVE}: {MEANS}).",
         *(f"{count} prompts in {name} are left out: the protocol is not defined for them." for name, count in left_out),
     ]
     if not scores.engine.startswith(scores.published_reader):

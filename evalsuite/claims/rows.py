@@ -9,6 +9,7 @@ from evalsuite.claims.scores import AVERAGE
 from evalsuite.claims.standings import Standing, images_a_prompt
 from evalsuite.claims.verdict import ClaimVerdict
 from evalsuite.report.conclusions import ClaimRow, StandingRow
+from evalsuite.report.text import mark
 from evalsuite.stats import Interval
 
 
@@ -63,10 +64,10 @@ def _row(verdict: ClaimVerdict) -> ClaimRow:
 
 
 def bracket(interval: Interval, digits: int = 4) -> str:
-    """The ends of an interval, e.g. `[0.9712, 0.9754]`, or nothing where there is none."""
+    """The ends of an interval, e.g. `[0.9712, 0.9754]`, with its mark, or nothing where there is none."""
     if interval.low is None or interval.high is None:
         return ""
-    return f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+    return f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]{mark(interval)}"
 
 
 def _number(value: float | None, digits: int) -> str | None:

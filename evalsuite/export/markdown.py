@@ -10,7 +10,7 @@ import yaml
 from evalsuite import __version__
 from evalsuite.errors import EvalsuiteError, IncompleteError
 from evalsuite.report import views
-from evalsuite.report.text import CONSERVATIVE, visible
+from evalsuite.report.text import CONSERVATIVE, MEANS, visible
 
 if TYPE_CHECKING:
     from evalsuite.records import Json
@@ -91,7 +91,7 @@ def _protocol(run: Run) -> str:
         f"Scorer: {escape(run.scorer.name)} {escape(run.scorer.version)}, profile {escape(run.scorer.profile)}, "
         f"{escape(run.scorer.normalizer)}. OCR: {escape(run.ocr.name)} {run.ocr.digest[:8]}. "
         f"{views.level(run.summary)} % intervals: studentised bootstrap over prompts; "
-        f"{CONSERVATIVE} conservative bound, prompts too few or too alike for the bootstrap."
+        f"{CONSERVATIVE}: {MEANS}."
     )
 
 

@@ -106,7 +106,7 @@ def render(run: Run, found: Mapping[str, Picture], parts: shell.Shell, said: Sai
         missing=views.missing(summary),
         role_notes=views.role_notes(run.manifest.models),
         accuracy=accuracy,
-        axis=views.axis_for(each for row in accuracy for each in (row.accuracy, row.ceiling)),
+        axis=views.axis_for(accuracy),
         level=views.level(summary),
         slices=[(dimension, *views.slice_table(summary, dimension)) for dimension in ("suite", "category", "length")],
         judged=views.judged(summary, *run.judged) if run.judged else None,

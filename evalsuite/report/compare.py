@@ -87,7 +87,7 @@ def render(runs: Sequence[Run], called: Sequence[Contestant], found: Sequence[Ma
         images=sum(len(run.scores) for run in runs),
         role_notes=views.role_notes({spec.name: spec for spec in specs}.values()),
         accuracy=accuracy,
-        axis=views.axis_for(each for row in accuracy for each in (row.accuracy, row.ceiling)),
+        axis=views.axis_for(accuracy),
         level=views.level(first.summary),
         differences=compared,
         reasons=views.REASONS,

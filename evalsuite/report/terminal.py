@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from evalsuite import console
 from evalsuite.report.summary import summarise
-from evalsuite.report.text import CONSERVATIVE, mark
+from evalsuite.report.text import CONSERVATIVE, MEANS, mark
 
 if TYPE_CHECKING:
     from evalsuite.report.summary import ModelSummary, Slice, Summary
@@ -31,7 +31,7 @@ def show(result: RunResult) -> None:
     scorer = result.scorer
     console.say(
         f"Accuracy is of characters, exact of whole strings; intervals are over prompts "
-        f"({CONSERVATIVE}: a conservative bound, prompts too few or too alike for the bootstrap). Scorer {scorer.name} "
+        f"({CONSERVATIVE}: {MEANS}). Scorer {scorer.name} "
         f"{scorer.version}, profile {scorer.profile}; "
         f"OCR {result.ocr.name} ({result.ocr.settings.get('recognition', result.ocr.digest[:12])})."
     )

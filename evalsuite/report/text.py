@@ -41,6 +41,7 @@ def rate(value: float | None) -> str:
 
 CONSERVATIVE = "†"
 """Stands behind an interval that is a conservative bound; a page that shows intervals says once what it means."""
+MEANS = "a conservative bound, prompts too few or too alike for the bootstrap"
 
 
 def mark(interval: Interval) -> str:

@@ -131,11 +131,12 @@ class Axis:
         return [(f"{value:g}", self.place(value)) for value in (self.low, middle, self.high)]
 
 
-def axis_for(figures: Iterable[Figure | None]) -> Axis:
+def axis_for(rows: Iterable[AccuracyRow]) -> Axis:
     """A scale up to 1 that begins at a round figure below everything that is shown on it."""
-    shown = [each for each in figures if each is not None and each.value is not None]
-    # An interval may reach below 0 where a lone prompt failed; the scale then ends at 0 unless the rate does not.
-    values = [each.value for each in shown if each.value is not None]
+    # The ceiling is a line on the scale, without its interval. An interval may reach below 0 where a lone prompt
+    # failed; the scale then ends at 0 unless the rate does not.
+    shown = [row.accuracy for row in rows]
+    values = [each.value for row in rows for each in (row.accuracy, row.ceiling) if each and each.value is not None]
     lowest = min([*values, *(max(0.0, each.low) for each in shown if each.low is not None)], default=0.0)
     for start in (0.98, 0.96, 0.9, 0.8, 0.6, 0.4):
         if lowest >= start + (1 - start) * 0.05:

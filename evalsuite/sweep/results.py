@@ -8,6 +8,7 @@ from evalsuite import stats
 from evalsuite.gate.markdown import plain
 from evalsuite.gate.verdict import Outcome
 from evalsuite.records import Record
+from evalsuite.report.text import CONSERVATIVE, MEANS, mark
 from evalsuite.sweep.checkpoints import Kind
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _interval(interval: stats.Interval | None) -> str:
         return "–"
     if interval.low is None or interval.high is None:
         return f"{interval.estimate:.4f}"
-    return f"{interval.estimate:.4f} [{interval.low:.4f}, {interval.high:.4f}]"
+    return f"{interval.estimate:.4f} [{interval.low:.4f}, {interval.high:.4f}]{mark(interval)}"
 
 
 def markdown(sweep: Sweep) -> str:
@@ -115,7 +116,8 @@ def _lines(sweep: Sweep) -> Iterator[str]:
         yield f"| {' | '.join(plain(cell) for cell in cells(sweep, row))} |"
     yield ""
     yield (
-        f"Accuracy with 95 % intervals over prompts; change with one-sided bounds of policy {plain(sweep.policy)} "
+        f"Accuracy with 95 % intervals over prompts ({CONSERVATIVE}: {MEANS}); change with one-sided bounds of policy "
+        f"{plain(sweep.policy)} "
         f"({sweep.policy_digest[:12]}) against {plain(sweep.baseline or 'nothing')}. Each checkpoint is gated by "
         "itself: of many equal ones, the best looks better than it is."
     )

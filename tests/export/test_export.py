@@ -128,7 +128,7 @@ def test_markdown_shows_interval_ceiling_protocol_and_what_is_no_model(run):
     assert re.search(rf"\| klein \| all, pooled \| \*\*0\.949\*\* {interval} \| 1\.000 {interval} \|", content)
     typeset = rf"\| typeset \(reference, no model\) \| en \| \*\*1\.000\*\* {interval} \| is the ceiling \|"
     assert re.search(typeset, content)
-    assert "† conservative bound, prompts too few or too alike for the bootstrap" in content
+    assert "†: a conservative bound, prompts too few or too alike for the bootstrap" in content
     assert "profile standard" in content
     assert "OCR: paddle" in content
     assert "Incomplete" not in content
