@@ -1,0 +1,215 @@
+"""The benchmark of the full-size architectures on small copies, by the real pipelines: rows, file and table."""
+
+from __future__ import annotations
+
+import _thread
+import statistics
+import threading
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+torch = pytest.importorskip("torch")
+
+from benchmarks._full_size_parts import FAMILIES  # noqa: E402
+from benchmarks._full_size_rows import Results  # noqa: E402
+from benchmarks.full_size import app  # noqa: E402
+
+KLEIN = ["suite", "base", "precision=fp8", "encode_once", "batch=2", "attention=flash"]
+ERNIE = [*KLEIN, "enhancer", "compile+encode_once+batch=4"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["--shallow", *map(str, arguments)])
+
+
+def only(names):
+    return [argument for name in names for argument in ("--only", name)]
+
+
+def read(path):
+    return msgspec.json.decode(path.read_bytes(), type=Results)
+
+
+class Watch(threading.Thread):
+    """Reads a file again and again while it is being written, and notes how many rows it held."""
+
+    def __init__(self, path, *, when=None):
+        super().__init__(daemon=True)
+        self.path, self.counts, self.damage, self._stop_it, self._when = path, [], [], threading.Event(), when
+
+    def run(self):
+        seen = None
+        while not self._stop_it.wait(0.03):
+            if not self.path.exists() or (state := self.path.stat().st_mtime_ns) == seen:
+                continue
+            seen = state
+            try:
+                rows = len(read(self.path).rows)
+            except msgspec.DecodeError as error:
+                self.damage.append(error)
+                return
+            if self.counts[-1:] != [rows]:
+                self.counts.append(rows)
+            if self._when is not None and rows >= self._when:
+                _thread.interrupt_main()
+                return
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop_it.set()
+        self.join()
+
+
+@pytest.fixture(scope="module", params=[("flux2-klein-4b", KLEIN), ("ernie-image", ERNIE)], ids=lambda item: item[0])
+def measured(request, tmp_path_factory):
+    """One shallow run: the family, the results in its file, what was printed, and the file as it grew."""
+    family, names = request.param
+    path = tmp_path_factory.mktemp("full-size") / "figures.json"
+    with Watch(path) as watch:
+        done = run("--out", path, "--family", family, "--images", 2, *only(names))
+    assert done.exit_code == 0, done.output
+    return FAMILIES[family], read(path), done.output, watch
+
+
+def rows_of(results):
+    return {(row.preset, row.option): row for row in results.rows}
+
+
+@pytest.mark.slow
+class TestShallowRun:
+    def test_every_preset_and_option_has_its_row_the_most_telling_first(self, measured):
+        family, results, _, _ = measured
+        few, base = family.few_steps, family.base
+        expected = [(few, "plain loop"), (few, "suite"), (base, "plain loop"), (base, "suite")]
+        if family.enhanced:
+            expected += [(family.enhanced, "enhancer"), (few, "compile+encode_once+batch=4")]
+        expected += [(few, name) for name in ("precision=fp8", "encode_once", "batch=2", "attention=flash")]
+        assert [(row.preset, row.option) for row in results.rows] == expected
+        assert results.left_out == []
+        assert results.shallow
+        assert results.hardware["cpu_threads"] >= 1
+
+    def test_what_cannot_be_had_says_why_and_has_no_figures(self, measured):
+        _, results, _, _ = measured
+        failed = [row for row in results.rows if row.error is not None]
+        assert [row.option for row in failed] == ["attention=flash"]  # the flash-attn package is not installed
+        assert "attention=flash" in failed[0].error
+        assert (failed[0].timings, failed[0].p50, failed[0].memory) == ((), None, None)
+
+    def test_rows_hold_the_images_asked_for(self, measured):
+        _, results, _, _ = measured
+        counts = {key: len(row.timings) for key, row in rows_of(results).items() if row.error is None}
+        batch = {"batch=2": 2 * 2, "compile+encode_once+batch=4": 2 * 4}
+        assert counts == {key: batch.get(key[1], 2) for key in counts}
+        for (_, option), row in rows_of(results).items():
+            assert not any(timing.warmup for timing in row.timings)
+            assert {timing.batch for timing in row.timings} <= {int(option[-1]) if "batch" in option else 1}
+
+    def test_phases_sum_to_the_image_and_medians_are_theirs(self, measured):
+        _, results, _, _ = measured
+        for row in results.rows:
+            if row.error is not None:
+                continue
+            totals = [timing.total for timing in row.timings]
+            assert row.p50 == statistics.median(totals)
+            assert min(totals) <= row.p50 <= row.p90 <= max(totals)
+            if row.option == "plain loop":
+                assert (row.phases, row.utilisation, row.memory) == ({}, {}, None)
+                continue
+            for timing in row.timings:
+                assert sum(phase.seconds for phase in timing.phases) == pytest.approx(timing.total, rel=1e-9)
+            names = ["text_encoding", "denoising", "decoding", "other"]
+            assert list(row.phases) == (["prompt_enhancement", *names] if row.option == "enhancer" else names)
+            for name, seconds in row.phases.items():
+                own = [phase.seconds for timing in row.timings for phase in timing.phases if phase.name == name]
+                assert seconds == statistics.median(own) >= 0
+
+    def test_ratios_are_to_the_plain_loop_of_the_same_preset(self, measured):
+        family, results, _, _ = measured
+        rows = rows_of(results)
+        for (preset, option), row in rows.items():
+            if row.error is None and option != "enhancer":
+                assert row.ratio == pytest.approx(row.p50 / rows[preset, "plain loop"].p50, rel=1e-12)
+        assert all(rows[preset, "plain loop"].ratio == 1 for preset in (family.few_steps, family.base))
+
+    def test_memory_is_of_this_process_where_there_is_no_gpu(self, measured):
+        _, results, _, _ = measured
+        for row in results.rows:
+            if row.error is None and row.option != "plain loop":
+                assert 5e7 < row.memory.process < results.hardware["memory"]
+                if not torch.cuda.is_available():
+                    assert row.memory.allocated is row.memory.reserved is row.memory.driver is None
+
+    def test_utilisation_is_operations_over_seconds_and_the_rate(self, measured):
+        family, results, _, _ = measured
+        for row in results.rows:
+            if row.error is not None or row.option in ("plain loop", "enhancer"):
+                assert row.utilisation == {}
+                continue
+            work = results.operations[row.preset]
+            once = "encode_once" in row.option
+            assert set(row.utilisation) == set(work) - ({"text_encoding"} if once else set())
+            for name, share in row.utilisation.items():
+                assert share == pytest.approx(work[name] / row.phases[name] / results.matmul_flops)
+                assert 0 < share < 1.5  # a busy machine may slow the matrix product more than the phase
+        assert set(results.operations) == {family.few_steps, family.base}
+
+    def test_kept_prompts_are_not_encoded_again(self, measured):
+        family, results, _, _ = measured
+        rows = rows_of(results)
+        once, every = rows[family.few_steps, "encode_once"], rows[family.few_steps, "suite"]
+        assert once.phases["text_encoding"] < every.phases["text_encoding"] / 5
+
+    def test_the_enhancer_tells_its_seconds_a_token(self, measured):
+        family, results, _, _ = measured
+        if family.enhanced is None:
+            assert not any(row.tokens for row in results.rows)
+            return
+        row = rows_of(results)[family.enhanced, "enhancer"]
+        assert row.tokens == 16
+        assert row.seconds_per_token == row.phases["prompt_enhancement"] / 16 > 0
+        assert row.ratio is None
+
+    def test_rows_were_written_one_by_one_and_the_file_was_always_whole(self, measured):
+        _, results, _, watch = measured
+        assert watch.damage == []
+        assert watch.counts == sorted(set(watch.counts))
+        assert (watch.counts[0], watch.counts[-1]) == (0, len(results.rows))
+        assert len(watch.counts) > len(results.rows) / 2  # a busy machine may look away while a row comes
+
+    def test_the_table_shows_every_row(self, measured):
+        _, results, output, _ = measured
+        table = output[output.index("peak GB") :]
+        lines = table.splitlines()
+        for row in results.rows:
+            mine = [line for line in lines if line.split()[:1] == [row.preset] and f" {row.option} " in line]
+            assert len(mine) == 1
+            figures = mine[0].split(row.option, maxsplit=1)[1].split()[:4]
+            ratio = "–" if row.ratio is None else f"{row.ratio:.3f}"
+            told = ["–"] * 3 if row.p50 is None else [f"{row.p50:.3f}", f"{row.p90:.3f}", ratio]
+            assert figures == [str(len(row.timings)), *told]
+        assert "Left out" not in output
+        if any(row.tokens for row in results.rows):
+            assert "ms a token" in output
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_leaves_what_it_measured(tmp_path):
+    path = tmp_path / "figures.json"
+    with Watch(path, when=1):
+        done = run("--out", path, "--family", "ernie-image", "--images", 12, *only(["suite", "base", "encode_once"]))
+    assert done.exit_code == 130
+    results = read(path)
+    assert [(row.option, len(row.timings)) for row in results.rows] == [("plain loop", 12)]
+    assert results.left_out == ["ernie-image: suite", "ernie-image: base", "ernie-image: encode_once"]
+    assert "Left out: ernie-image: suite; ernie-image: base; ernie-image: encode_once" in done.output
