@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
+
 from evalsuite import ocr, scoring
 from evalsuite.records import Finding, Generation, Request, Score
 from evalsuite.runs.reading import ReadingPool, default_workers
@@ -193,37 +195,27 @@ def _turns(
 
 
 def _keep(request: Request, drawing: Drawing, store: RunStore) -> Generation:
-    drawn_at = datetime.now(UTC).isoformat(timespec="seconds")
-    if drawing.image is None:
-        return Generation(
-            key=request.key,
-            model=request.model,
-            prompt=request.prompt,
-            seed=request.seed,
-            timing=drawing.timing,
-            memory=drawing.memory,
-            findings=drawing.findings,
-            error=drawing.error,
-            drawn_at=drawn_at,
-        )
-    name, sha256 = store.save_image(request.key, drawing.image)
-    findings = drawing.findings
-    if _is_blank(drawing.image) and not any(finding.code == "blank-image" for finding in findings):
-        findings += (Finding(code="blank-image", message="every pixel of the image is the same"),)
-    return Generation(
+    """The row of a drawing; its image is safely on disk first."""
+    row = Generation(
         key=request.key,
         model=request.model,
         prompt=request.prompt,
         seed=request.seed,
-        image=name,
-        sha256=sha256,
-        width=drawing.image.width,
-        height=drawing.image.height,
         timing=drawing.timing,
         memory=drawing.memory,
         revised_prompt=drawing.revised_prompt,
-        findings=findings,
-        drawn_at=drawn_at,
+        findings=drawing.findings,
+        error=drawing.error,
+        drawn_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    if drawing.image is None:
+        return row
+    name, sha256 = store.save_image(request.key, drawing.image)
+    findings = drawing.findings
+    if _is_blank(drawing.image) and not any(finding.code == "blank-image" for finding in findings):
+        findings += (Finding(code="blank-image", message="every pixel of the image is the same"),)
+    return msgspec.structs.replace(
+        row, image=name, sha256=sha256, width=drawing.image.width, height=drawing.image.height, findings=findings
     )
 
 
@@ -272,20 +264,10 @@ def _score(
         status, detail = "missing", generation.error if generation else "not drawn"
     elif reading is None or reading.error is not None:
         status, detail = "unreadable", reading.error if reading else "not read"
-    if reading is None or status != "scored":
-        return Score(
-            key=request.key,
-            model=request.model,
-            prompt=request.prompt,
-            seed=request.seed,
-            engine=spec.name,
-            engine_digest=spec.digest,
-            scorer=scorer,
-            status=status,
-            targets=scoring.unread_targets(prompt.targets, scorer.profile),
-            detail=detail,
-        )
-    result = scoring.score_image(prompt.targets, reading.lines, scorer.profile)
+    if reading is not None and status == "scored":
+        result = scoring.score_image(prompt.targets, reading.lines, scorer.profile)
+    else:
+        result = scoring.ImageScore(targets=scoring.unread_targets(prompt.targets, scorer.profile))
     return Score(
         key=request.key,
         model=request.model,
@@ -299,4 +281,5 @@ def _score(
         extras=result.extras,
         errors=result.errors,
         exact_search=result.exact_search,
+        detail=detail,
     )

@@ -25,6 +25,11 @@ def words(texts: Sequence[str]) -> list[str]:
     return [word for text in texts for word in text.lower().split()]
 
 
+def wanted_and_read(targets: Sequence[str], lines: Sequence[TextLine]) -> tuple[list[str], list[str]]:
+    """The words of the targets, and those of the lines that were read."""
+    return words(targets), words([line.text for line in lines])
+
+
 @lru_cache(maxsize=1 << 16)
 def _likeness(word: str, other: str) -> float:
     return difflib.SequenceMatcher(None, other, word).ratio()
@@ -43,7 +48,7 @@ def similarity(word: str, read: Sequence[str]) -> float:
 
 def _count(targets: Sequence[str], lines: Sequence[TextLine], language: str) -> tuple[float, ...]:
     del language
-    wanted, read = words(targets), words([line.text for line in lines])
+    wanted, read = wanted_and_read(targets, lines)
     return sum(word in read for word in wanted), sum(similarity(word, read) for word in wanted), len(wanted)
 
 

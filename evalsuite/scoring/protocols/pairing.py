@@ -13,6 +13,7 @@ each averaged over images; 0 is perfect. PNED has no upper bound.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -20,7 +21,7 @@ from rapidfuzz.process import cdist
 
 from evalsuite.records import TextLine
 from evalsuite.scoring.protocols.base import TextProtocol, share
-from evalsuite.scoring.protocols.cvtg import words
+from evalsuite.scoring.protocols.cvtg import wanted_and_read
 
 
 def pairing_cost(wanted: Sequence[str], read: Sequence[str]) -> float:
@@ -33,8 +34,8 @@ def pairing_cost(wanted: Sequence[str], read: Sequence[str]) -> float:
 
 
 def _words(targets: Sequence[str], lines: Sequence[TextLine]) -> tuple[list[str], list[str]]:
-    # The published code gives an image in which nothing was read one empty word.
-    return words(targets), words([line.text for line in lines]) or [""]
+    wanted, read = wanted_and_read(targets, lines)
+    return wanted, read or [""]  # the published code gives an image in which nothing was read one empty word
 
 
 def _count_pned(targets: Sequence[str], lines: Sequence[TextLine], language: str) -> tuple[float, ...]:
@@ -78,16 +79,11 @@ LEX = TextProtocol(
     metrics=lambda _: _PNED,
 )
 
-TIIF = TextProtocol(
+TIIF = replace(
+    LEX,
     name="tiif",
-    version="1",
     title="TIIF-Bench GNED",
     source="arXiv 2506.02161; A113N-W3I/TIIF-Bench eval at 3aae750",
-    languages=("en",),
-    images=1,
-    reader="paddle",
-    missing="counted as empty",
-    columns=_COLUMNS,
     count=_count_gned,
     metrics=lambda _: _GNED,
 )
