@@ -8,50 +8,31 @@ import threading
 
 import msgspec
 import pytest
-from typer.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
 from benchmarks._full_size_parts import FAMILIES  # noqa: E402
-from benchmarks._full_size_rows import Results  # noqa: E402
-from benchmarks.full_size import app  # noqa: E402
 
 KLEIN = ["suite", "base", "precision=fp8", "encode_once", "batch=2", "attention=flash"]
 ERNIE = [*KLEIN, "enhancer", "compile+encode_once+batch=4"]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    torch.set_num_threads(1)
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, ["--shallow", *map(str, arguments)])
-
-
-def only(names):
-    return [argument for name in names for argument in ("--only", name)]
-
-
-def read(path):
-    return msgspec.json.decode(path.read_bytes(), type=Results)
-
-
 class Watch(threading.Thread):
     """Reads a file again and again while it is being written, and notes how many rows it held."""
 
-    def __init__(self, path, *, when=None):
+    def __init__(self, path, read, *, when=None):
         super().__init__(daemon=True)
-        self.path, self.counts, self.damage, self._stop_it, self._when = path, [], [], threading.Event(), when
+        self.path, self._read, self._when = path, read, when
+        self.counts, self.damage, self._done = [], [], threading.Event()
 
     def run(self):
         seen = None
-        while not self._stop_it.wait(0.03):
+        while not self._done.wait(0.03):
             if not self.path.exists() or (state := self.path.stat().st_mtime_ns) == seen:
                 continue
             seen = state
             try:
-                rows = len(read(self.path).rows)
+                rows = len(self._read(self.path).rows)
             except msgspec.DecodeError as error:
                 self.damage.append(error)
                 return
@@ -66,19 +47,19 @@ class Watch(threading.Thread):
         return self
 
     def __exit__(self, *_):
-        self._stop_it.set()
+        self._done.set()
         self.join()
 
 
 @pytest.fixture(scope="module", params=[("flux2-klein-4b", KLEIN), ("ernie-image", ERNIE)], ids=lambda item: item[0])
-def measured(request, tmp_path_factory):
+def measured(request, tmp_path_factory, run_shallow, read_results):
     """One shallow run: the family, the results in its file, what was printed, and the file as it grew."""
     family, names = request.param
     path = tmp_path_factory.mktemp("full-size") / "figures.json"
-    with Watch(path) as watch:
-        done = run("--out", path, "--family", family, "--images", 2, *only(names))
+    with Watch(path, read_results) as watch:
+        done = run_shallow("--out", path, "--family", family, "--images", 2, only=names)
     assert done.exit_code == 0, done.output
-    return FAMILIES[family], read(path), done.output, watch
+    return FAMILIES[family], read_results(path), done.output, watch
 
 
 def rows_of(results):
@@ -204,12 +185,14 @@ class TestShallowRun:
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_leaves_what_it_measured(tmp_path):
+def test_an_interrupted_run_leaves_what_it_measured(tmp_path, run_shallow, read_results):
     path = tmp_path / "figures.json"
-    with Watch(path, when=1):
-        done = run("--out", path, "--family", "ernie-image", "--images", 12, *only(["suite", "base", "encode_once"]))
+    with Watch(path, read_results, when=1):
+        done = run_shallow(
+            "--out", path, "--family", "ernie-image", "--images", 12, only=["suite", "base", "encode_once"]
+        )
     assert done.exit_code == 130
-    results = read(path)
+    results = read_results(path)
     assert [(row.option, len(row.timings)) for row in results.rows] == [("plain loop", 12)]
     assert results.left_out == ["ernie-image: suite", "ernie-image: base", "ernie-image: encode_once"]
     assert "Left out: ernie-image: suite; ernie-image: base; ernie-image: encode_once" in done.output

@@ -18,11 +18,6 @@ from benchmarks._full_size_plan import Measurement  # noqa: E402
 from evalsuite.models.session import call_arguments  # noqa: E402
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    torch.set_num_threads(1)
-
-
 class Shapes(TorchFunctionMode):
     """Counts operations from the shapes of torch's functions: another level, and other formulas, than torch's counter.
 

@@ -19,11 +19,6 @@ BY_NAME = {measurement.name: measurement for measurement in MEASUREMENTS}
 SIGN = "A sign that reads 'OPEN'"
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    torch.set_num_threads(1)
-
-
 class TestParts:
     @pytest.mark.parametrize("name", list(FAMILIES))
     def test_full_size_pipelines_have_the_parameters_that_the_presets_list(self, name):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
-from typer.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
@@ -12,47 +10,33 @@ from benchmarks._full_size_bench import Bench  # noqa: E402
 from benchmarks._full_size_parts import FAMILIES  # noqa: E402
 from benchmarks._full_size_plan import MEASUREMENTS, Deadline, Measurement, plan  # noqa: E402
 from benchmarks._full_size_rows import Journal, Results  # noqa: E402
-from benchmarks.full_size import app, measure_all  # noqa: E402
+from benchmarks.full_size import measure_all  # noqa: E402
 from evalsuite import suites  # noqa: E402
 
 BY_NAME = {measurement.name: measurement for measurement in MEASUREMENTS}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    torch.set_num_threads(1)
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, ["--shallow", *map(str, arguments)])
-
-
-def only(names):
-    return [argument for name in names for argument in ("--only", name)]
-
-
-def read(path):
-    return msgspec.json.decode(path.read_bytes(), type=Results)
 
 
 class TestTimeLimit:
     def journal(self, tmp_path):
         return Journal(Results(hardware={}, line="here", shallow=True, matmul_flops=1e12), tmp_path / "figures.json")
 
-    def test_nothing_is_begun_when_the_time_is_up(self, tmp_path):
+    def test_nothing_is_begun_when_the_time_is_up(self, tmp_path, run_shallow, read_results):
         path = tmp_path / "figures.json"
-        done = run("--out", path, "--family", "ernie-image", "--minutes", 0, *only(["suite", "enhancer"]))
+        done = run_shallow("--out", path, "--family", "ernie-image", "--minutes", 0, only=["suite", "enhancer"])
         assert done.exit_code == 0
-        assert (read(path).rows, read(path).left_out) == ([], ["ernie-image: suite", "ernie-image: enhancer"])
+        assert (read_results(path).rows, read_results(path).left_out) == (
+            [],
+            ["ernie-image: suite", "ernie-image: enhancer"],
+        )
         assert "Left out: ernie-image: suite; ernie-image: enhancer" in done.output
 
-    def test_it_ends_between_rows(self, tmp_path):
+    def test_it_ends_between_rows(self, tmp_path, read_results):
         journal = self.journal(tmp_path)
         planned = plan(["ernie-image"], ["suite", "base", "encode_once"])
         # A minute passes with each row, and none while one is drawn.
         deadline = Deadline(2, clock=lambda: 60.0 * len(journal.results.rows))
         measure_all(planned, journal, 1, deadline)
-        results = read(tmp_path / "figures.json")
+        results = read_results(tmp_path / "figures.json")
         assert [row.option for row in results.rows] == ["plain loop", "suite"]
         assert results.left_out == ["ernie-image: base", "ernie-image: encode_once"]
 
@@ -110,15 +94,15 @@ class TestSelection:
             (["--family", "flux2-klein-4b", "--only", "enhancer"], "flux2-klein-4b has no prompt enhancer"),
         ],
     )
-    def test_unknown_names_are_refused_with_those_that_there_are(self, tmp_path, arguments, message):
-        done = run("--out", tmp_path / "x.json", *arguments)
+    def test_unknown_names_are_refused_with_those_that_there_are(self, tmp_path, run_shallow, arguments, message):
+        done = run_shallow("--out", tmp_path / "x.json", *arguments)
         assert done.exit_code == 2
         told = " ".join(done.output.replace("│", " ").split())
         assert message in told
         assert not (tmp_path / "x.json").exists()
 
-    def test_a_folder_that_is_not_there_is_told_before_anything_is_drawn(self, tmp_path):
-        done = run("--out", tmp_path / "none" / "x.json")
+    def test_a_folder_that_is_not_there_is_told_before_anything_is_drawn(self, tmp_path, run_shallow):
+        done = run_shallow("--out", tmp_path / "none" / "x.json")
         assert done.exit_code == 2
         assert "there is no folder" in " ".join(done.output.replace("│", " ").split())
 
