@@ -106,7 +106,7 @@ class Bench:
         """About how long a measurement takes, judged by the plain loops so far; 0 before the first.
 
         The time of the model of fifty steps follows from that of few by the passes through the transformer.
-        Building counts as it took the first time; compilation does not count.
+        Building counts as it took the last time; compilation does not count.
         """
         own, few = self._family.preset(base=measurement.base), self._family.few_steps
         seconds, loops = self._plain.get(own), 1
@@ -206,7 +206,7 @@ class Bench:
         free_memory()
         started = time.perf_counter()
         self._pipeline = build_pipeline(self._family, shallow=self._shallow)
-        self._journal.results.build_seconds.setdefault(self._family.name, time.perf_counter() - started)
+        self._journal.results.build_seconds[self._family.name] = time.perf_counter() - started
 
     @contextmanager
     def _attention(self, name: str) -> Iterator[None]:

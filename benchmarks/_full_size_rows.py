@@ -52,7 +52,18 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Results(msgspec.Struct, kw_only=True):
-    """All that one run measured, with the machine that it ran on. `left_out` is what was asked for and is not there."""
+    """All that one run measured, with the machine that it ran on.
+
+    Attributes:
+        hardware: As `evalsuite.hardware.describe` has it.
+        line: The same in one line.
+        shallow: Whether small copies were drawn with.
+        matmul_flops: Operations a second of a bfloat16 matrix product.
+        build_seconds: By family, of the last time that its pipeline was built.
+        operations: By preset and phase, of one image.
+        rows: In the order that they were measured in.
+        left_out: What was asked for and is not there: not reached, or not begun for want of time.
+    """
 
     hardware: dict[str, Json]
     line: str
