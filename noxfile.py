@@ -101,7 +101,11 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Run one benchmark by name, e.g. `nox -s bench -- scoring`; without a name, list them."""
-    names = sorted(path.stem for path in Path("benchmarks").glob("*.py") if not path.stem.startswith("_"))
+    modules = [
+        *Path("benchmarks").glob("[!_]*.py"),
+        *(path.parent for path in Path("benchmarks").glob("*/__main__.py")),
+    ]
+    names = sorted(path.stem for path in modules)
     if not session.posargs or session.posargs[0] not in names:
         session.error(f"name a benchmark: {', '.join(names)}")
     install(session, "ocr", "fonts", "models", "datasets", "server", groups=("test",))

@@ -16,7 +16,7 @@ def _one_thread():
 @pytest.fixture(scope="session")
 def run_shallow():
     """Runs `full_size --shallow` with arguments and the measurements named by `only`; says how it ended."""
-    from benchmarks.full_size import app
+    from benchmarks.full_size.__main__ import app
 
     def run(*arguments, only=()):
         chosen = [argument for name in only for argument in ("--only", name)]
@@ -28,6 +28,6 @@ def run_shallow():
 @pytest.fixture(scope="session")
 def read_results():
     """The results in a file."""
-    from benchmarks._full_size_rows import Results
+    from benchmarks.full_size.rows import Results
 
     return lambda path: msgspec.json.decode(path.read_bytes(), type=Results)

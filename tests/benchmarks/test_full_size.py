@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from benchmarks._full_size_parts import FAMILIES  # noqa: E402
+from benchmarks.full_size.parts import FAMILIES  # noqa: E402
 
 KLEIN = ["suite", "base", "precision=fp8", "encode_once", "batch=2", "attention=flash"]
 ERNIE = [*KLEIN, "enhancer", "compile+encode_once+batch=4"]

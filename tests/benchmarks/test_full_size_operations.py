@@ -11,10 +11,10 @@ torch = pytest.importorskip("torch")
 from torch.overrides import TorchFunctionMode  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from benchmarks._full_size_bench import spec_of  # noqa: E402
-from benchmarks._full_size_operations import _attention_operations, count_operations, matmul_rate  # noqa: E402
-from benchmarks._full_size_parts import FAMILIES, build_pipeline  # noqa: E402
-from benchmarks._full_size_plan import Measurement  # noqa: E402
+from benchmarks.full_size.bench import spec_of  # noqa: E402
+from benchmarks.full_size.operations import _attention_operations, count_operations, matmul_rate  # noqa: E402
+from benchmarks.full_size.parts import FAMILIES, build_pipeline  # noqa: E402
+from benchmarks.full_size.plan import Measurement  # noqa: E402
 from evalsuite.models.session import call_arguments  # noqa: E402
 
 

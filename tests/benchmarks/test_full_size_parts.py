@@ -6,10 +6,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from benchmarks._full_size_bench import Bench, spec_of, through_the_suite  # noqa: E402
-from benchmarks._full_size_parts import FAMILIES, build_pipeline, drawing_settings, enhancer  # noqa: E402
-from benchmarks._full_size_plan import MEASUREMENTS, Measurement  # noqa: E402
-from benchmarks._full_size_rows import Journal, Results  # noqa: E402
+from benchmarks.full_size.bench import Bench, spec_of, through_the_suite  # noqa: E402
+from benchmarks.full_size.parts import FAMILIES, build_pipeline, drawing_settings, enhancer  # noqa: E402
+from benchmarks.full_size.plan import MEASUREMENTS, Measurement  # noqa: E402
+from benchmarks.full_size.rows import Journal, Results  # noqa: E402
 from evalsuite import suites  # noqa: E402
 from evalsuite.errors import EvalsuiteError  # noqa: E402
 from evalsuite.models.architectures import ARCHITECTURES  # noqa: E402

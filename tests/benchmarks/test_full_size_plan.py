@@ -6,11 +6,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from benchmarks._full_size_bench import Bench  # noqa: E402
-from benchmarks._full_size_parts import FAMILIES  # noqa: E402
-from benchmarks._full_size_plan import MEASUREMENTS, Deadline, Measurement, plan  # noqa: E402
-from benchmarks._full_size_rows import Journal, Results  # noqa: E402
-from benchmarks.full_size import measure_all  # noqa: E402
+from benchmarks.full_size.__main__ import measure_all  # noqa: E402
+from benchmarks.full_size.bench import Bench  # noqa: E402
+from benchmarks.full_size.parts import FAMILIES  # noqa: E402
+from benchmarks.full_size.plan import MEASUREMENTS, Deadline, Measurement, plan  # noqa: E402
+from benchmarks.full_size.rows import Journal, Results  # noqa: E402
 from evalsuite import suites  # noqa: E402
 
 BY_NAME = {measurement.name: measurement for measurement in MEASUREMENTS}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks._full_size_rows import Results, Row, largest, percentile_90, show, summarise
+from benchmarks.full_size.rows import Results, Row, largest, percentile_90, show, summarise
 from evalsuite.records import Memory, Phase, Timing
 
 

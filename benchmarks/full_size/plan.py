@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks._full_size_parts import FAMILIES, Family
+from benchmarks.full_size.parts import FAMILIES, Family
 from evalsuite.errors import EvalsuiteError
 from evalsuite.records import Json
 

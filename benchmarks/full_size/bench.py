@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from benchmarks._full_size_operations import count_operations
-from benchmarks._full_size_parts import Family, build_pipeline, drawing_settings, enhancer
-from benchmarks._full_size_plan import Measurement, label
-from benchmarks._full_size_rows import Journal, Row, largest, summarise
+from benchmarks.full_size.operations import count_operations
+from benchmarks.full_size.parts import Family, build_pipeline, drawing_settings, enhancer
+from benchmarks.full_size.plan import Measurement, label
+from benchmarks.full_size.rows import Journal, Row, largest, summarise
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.diffusion import DiffusionModel
 from evalsuite.models.options import free_memory, prepare_pipeline, set_attention

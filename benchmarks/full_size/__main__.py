@@ -20,11 +20,11 @@ from typing import Annotated
 
 import typer
 
-from benchmarks._full_size_bench import Bench
-from benchmarks._full_size_operations import matmul_rate
-from benchmarks._full_size_parts import FAMILIES, Family
-from benchmarks._full_size_plan import MEASUREMENTS, Deadline, Measurement, label, plan
-from benchmarks._full_size_rows import Journal, Results, console, show
+from benchmarks.full_size.bench import Bench
+from benchmarks.full_size.operations import matmul_rate
+from benchmarks.full_size.parts import FAMILIES, Family
+from benchmarks.full_size.plan import MEASUREMENTS, Deadline, Measurement, label, plan
+from benchmarks.full_size.rows import Journal, Results, console, show
 from evalsuite import hardware, suites
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.options import free_memory
