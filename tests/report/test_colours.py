@@ -46,16 +46,20 @@ def contrast(one, other):
     return (high + 0.05) / (low + 0.05)
 
 
+CSS = (Path(evalsuite.report.__file__).parent / "assets" / "report.css").read_text(encoding="utf-8")
+
+
 def themes():
-    css = (Path(evalsuite.report.__file__).parent / "assets" / "report.css").read_text(encoding="utf-8")
-    blocks = re.findall(r":root[^{]*\{([^}]*--ground[^}]*)\}", css)
-    return [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block)) for block in blocks]
+    """The light and the dark colours, by name."""
+    pairs = re.findall(r"--([\w-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);", CSS)
+    return [{name: light for name, light, _ in pairs}, {name: dark for name, _, dark in pairs}]
 
 
-def test_there_is_a_light_theme_and_the_dark_one_is_the_same_twice():
-    light, dark, chosen = themes()
-    assert dark == chosen
-    assert set(light) == set(dark)
+def test_each_colour_is_stated_once_for_light_and_dark():
+    named = re.findall(r"--([\w-]+):[^;]*#[0-9a-f]", CSS)
+    assert len(named) == len(set(named))
+    assert set(named) == set(themes()[0])
+    assert set(canvas._VARIABLES.values()) <= set(named)
 
 
 @pytest.mark.parametrize("theme", [0, 1])

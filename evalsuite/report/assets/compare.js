@@ -35,7 +35,7 @@
     dialog.replaceChildren(bar(pair), el("div", { class: "viewer-body" },
       el("div", { class: "viewer-picture" }, compared(pair.a, pair.b, { beside: Boolean(beside), boxes: Boolean(boxes) })),
       el("div", { class: "viewer-text", tabindex: "0" }, el("div", { class: "pair-texts" }, el("section", {}, side(pair.a)), el("section", {}, side(pair.b))),
-        el("h3", {}, t("viewer.prompt")), el("p", { class: "prompt-text", dir: "auto" }, visible(pair.prompt.text)),
+        el("h3", {}, t("viewer.prompt")), el("p", { class: "prompt-text", dir: "auto", lang: pair.prompt.language }, visible(pair.prompt.text)),
         el("h3", {}, t("viewer.command")), [pair.a, pair.b].map((item) => el("div", { class: "command" }, el("pre", { tabindex: "0" }, visible(item.command)))))));
     if (!dialog.open) dialog.showModal();
     const again = focused >= 0 ? dialog.querySelectorAll("button")[focused] : null;

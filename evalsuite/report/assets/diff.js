@@ -46,6 +46,23 @@
     return pairs;
   }
 
+  const EAST_ASIAN = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\u3000-\u303f\uff00-\uff65]/u;
+  const CLOSING = /^[\p{Pe}\p{Pf}\p{Po}]/u;
+
+  /** Columns in groups that a line break should not part: Western words, and punctuation with what it follows. */
+  function words(all) {
+    const found = [];
+    let last = " ";
+    for (const each of all) {
+      const text = each.wanted ?? each.read;
+      const joins = !blank(text) && !blank(last) && (CLOSING.test(text) || !(EAST_ASIAN.test(text) || EAST_ASIAN.test(last)));
+      if (joins) found.at(-1).push(each);
+      else found.push([each]);
+      last = text;
+    }
+    return found;
+  }
+
   const MAX_COLUMNS = 600;
 
   /** Two lines, the target above what was read, one column a character. Read out as one sentence. */
@@ -56,10 +73,12 @@
     const spoken = t("diff.spoken", {
       target: visible(target.target.slice(0, 500)), read: visible(target.edits.map((edit) => edit.read).join("").slice(0, 500)) || "–",
     });
-    const grid = el("div", { class: "aligned", "aria-hidden": "true", lang: language }, shown.map(({ kind, wanted, read }) =>
+    const column = ({ kind, wanted, read }) =>
       el("span", { class: `pair p-${kind}` },
         el("bdi", { class: "target" }, glyph(wanted, "\u00a0")),
-        el("bdi", { class: "read" }, glyph(read, kind === "delete" ? "·" : "\u00a0")))));
+        el("bdi", { class: "read" }, glyph(read, kind === "delete" ? "·" : "\u00a0")));
+    const grid = el("div", { class: "aligned", "aria-hidden": "true", lang: language },
+      words(shown).map((word) => (word.length > 1 ? el("span", { class: "word" }, word.map(column)) : column(word[0]))));
     return [
       el("span", { class: "unseen" }, spoken),
       grid,

@@ -70,7 +70,7 @@
   function controls(form) {
     const active = document.activeElement?.id;
     const lists = options();
-    const select = (name) => el("label", {}, t(`filter.${name}`),
+    const select = (name) => el("label", { class: name === "model" ? "wide" : null }, t(`filter.${name}`),
       el("select", { id: `filter-${name}`, onchange: (event) => { state[name] = event.target.value; changed(); } },
         lists[name].map(([value, text]) => el("option", { value, selected: value === state[name] }, visible(text)))));
     const bound = (name) => el("input", {

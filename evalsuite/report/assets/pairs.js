@@ -92,7 +92,7 @@
 
   function controls(form) {
     const active = document.activeElement?.id;
-    const contestant = (name, key) => el("label", {}, t(key), el("select", { id: `filter-${name}`, onchange: (event) => { state[name] = event.target.value; changed(); } },
+    const contestant = (name, key) => el("label", { class: "wide" }, t(key), el("select", { id: `filter-${name}`, onchange: (event) => { state[name] = event.target.value; changed(); } },
       page.models.map((each) => el("option", { value: each.name, selected: each.name === state[name] }, each.role === "model" ? visible(each.name) : `${visible(each.name)} (${t(`role.${each.role}`)})`))));
     const select = (name, values) => values.length < 2 && name !== "sort" ? null : el("label", {}, t(`filter.${name}`),
       el("select", { id: `filter-${name}`, onchange: (event) => { state[name] = event.target.value; changed(); } },

@@ -36,7 +36,9 @@
     stage.addEventListener("pointermove", (event) => { if (stage.hasPointerCapture(event.pointerId)) follow(event); });
     range.addEventListener("input", () => place(Number(range.value)));
     place(50);
-    return el("div", { class: "slider" }, el("div", { class: "slider-names" }, label(left), label(right)), stage, range);
+    const slider = el("div", { class: "slider" }, el("div", { class: "slider-names" }, label(left), label(right)), stage, range);
+    slider.style.setProperty("--ratio", width / height);
+    return slider;
   }
 
   Object.assign(window.Evalsuite, { compared });

@@ -50,7 +50,7 @@
   }
 
   /** The prompt with its targets marked; the longest first, so that a target inside another does not cut it. */
-  function marked(text, targets) {
+  function marked(text, { language, targets }) {
     const places = [];
     for (const target of [...new Set(targets)].sort((a, b) => b.length - a.length)) {
       let at = text.indexOf(target);
@@ -66,7 +66,7 @@
       parts.push(visible(text.slice(done, low)), el("mark", {}, visible(text.slice(low, high))));
       done = high;
     }
-    return el("p", { class: "prompt-text", dir: "auto" }, parts, visible(text.slice(done)));
+    return el("p", { class: "prompt-text", dir: "auto", lang: language }, parts, visible(text.slice(done)));
   }
 
   function lineList(item) {
@@ -81,7 +81,7 @@
   function timing(item) {
     const { total, warmup, batch, phases } = item.timing;
     return el("p", {}, t("viewer.timing.total", { time: seconds(total) }),
-      phases.length > 1 ? `: ${phases.map((phase) => `${has(`phase.${phase.name}`) ? t(`phase.${phase.name}`) : visible(phase.name)} ${seconds(phase.seconds)}`).join(" · ")}` : null,
+      phases.length > 1 ? `${window.Evalsuite.language === "zh" ? "：" : ": "}${phases.map((phase) => `${has(`phase.${phase.name}`) ? t(`phase.${phase.name}`) : visible(phase.name)} ${seconds(phase.seconds)}`).join(" · ")}` : null,
       warmup ? ` · ${t("viewer.timing.warmup")}` : null, batch > 1 ? ` · ${t("viewer.timing.batch", { n: batch })}` : null);
   }
 
@@ -112,8 +112,8 @@
       section("viewer.strings", strings(item)),
       item.extras.length ? section("viewer.extras", item.extras.map((extra) => el("p", {}, el("bdi", { class: "d-extra" }, visible(extra.text)), el("span", { class: "quiet" }, ` ${t(`diff.extra.${extra.kind}`)}`)))) : null,
       item.sha ? section("viewer.marks", marks.form(item)) : null,
-      section("viewer.prompt", marked(item.prompt.text, item.prompt.targets)),
-      item.revised ? section("viewer.revised", marked(item.revised, item.prompt.targets)) : null,
+      section("viewer.prompt", marked(item.prompt.text, item.prompt)),
+      item.revised ? section("viewer.revised", marked(item.revised, item.prompt)) : null,
       item.findings.length ? section("viewer.findings", item.findings.map(([code, message]) => el("p", {}, el("code", {}, visible(code)), ` ${visible(message)}`))) : null,
       seeds.length > 1 ? section("viewer.seeds", strip(seeds, item, (other) => t("card.seed", { seed: other.seed }))) : null,
       models.length > 1 ? section("viewer.models", strip(models, item, model)) : null,
