@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from evalsuite import hardware
 from evalsuite.report.summary import is_ceiling
 from evalsuite.report.text import mark, rate, seconds, size
+from evalsuite.scoring import Counts, Rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -195,6 +196,39 @@ def _speed(name: str, role: ModelRole, timing: TimingSummary) -> SpeedRow:
     )
 
 
+def shown_models(summary: Summary) -> list[ModelSummary]:
+    """The models that stand beside the ceiling, references last; the ceiling itself where there is no other."""
+    return [model for model in _real_first(summary) if model.name != summary.ceiling_model] or list(summary.models)
+
+
+def ordered_values(models: Sequence[ModelSummary], dimension: str) -> list[str]:
+    """The values of a dimension in the order in which tables and charts show them.
+
+    Suites and length classes keep the run's order. Categories, which may be many and have no order of their own,
+    stand worst first: by the character accuracy of all of `models` that are no reference, pooled; of equals, in the
+    run's order.
+    """
+    slices = _of(models, dimension)
+    values = list(dict.fromkeys(each.value for each in slices))
+    if dimension != "category":
+        return values
+    judged = {model.name for model in models if model.role != "reference"} or {model.name for model in models}
+    pooled = {
+        value: sum((each.rates.counts for each in slices if each.value == value and each.model in judged), Counts())
+        for value in values
+    }
+    return sorted(values, key=lambda value: _accuracy(pooled[value]))
+
+
+def _of(models: Sequence[ModelSummary], dimension: str) -> list[Slice]:
+    return [each for model in models for each in model.slices if each.dimension == dimension]
+
+
+def _accuracy(counts: Counts) -> float:
+    accuracy = Rates(counts=counts).character_accuracy
+    return math.inf if accuracy is None else accuracy
+
+
 @dataclass(frozen=True, slots=True)
 class SliceRow:
     """A line of the per-suite, per-category or per-length table: one value, one figure a model."""
@@ -207,14 +241,10 @@ class SliceRow:
 
 def slice_table(summary: Summary, dimension: str) -> tuple[list[ModelSummary], list[SliceRow]]:
     """The models in columns, the values of a dimension in lines; the clean reference is the ceiling's column."""
-    shown = [model for model in _real_first(summary) if model.name != summary.ceiling_model] or list(summary.models)
-    by_value: dict[str, list[Slice]] = {}
-    for model in shown:
-        for each in model.slices:
-            if each.dimension == dimension:
-                by_value.setdefault(each.value, []).append(each)
+    shown = shown_models(summary)
     rows = []
-    for value, slices in by_value.items():
+    for value in ordered_values(shown, dimension):
+        slices = [each for each in _of(shown, dimension) if each.value == value]
         ceiling = summary.ceiling(slices[0])
         rows.append(
             SliceRow(

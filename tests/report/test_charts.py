@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from evalsuite.report import charts, summarise
+from evalsuite.report import charts, summarise, views
 from evalsuite.report.charts import accuracy, canvas, errors, speed
 
 
@@ -55,9 +55,9 @@ def test_the_same_run_draws_the_same_bytes(run):
 def test_tables_hold_the_numbers_of_the_summary(run):
     summary, scores, _ = run
     assert estimates(table(accuracy.by_dimension(summary, "category"))) == [
+        ["menu", "1", "0.833", "1.000"],
         ["neon", "1", "0.917", "1.000"],
         ["shop", "1", "1.000", "1.000"],
-        ["menu", "1", "0.833", "1.000"],
     ]
     # 1–5 characters: 今日特价 and 半价, 6 with 1 error; 6–10: Open Daily; 11–20: the two others, 24 with 1 error.
     assert estimates(table(accuracy.by_string_length(summary, scores))) == [
@@ -109,6 +109,26 @@ def test_what_is_no_real_model_says_so_in_legends_and_tables(handmade, tmp_path)
         "klein-micro (stand-in)",
         "typeset:errors=0.05 (reference, no model)",
     ]
+
+
+def test_categories_stand_worst_first_for_the_models_that_are_no_reference(handmade, tmp_path):
+    def outcome(spec, prompt, _):
+        wrong = {"klein": "menu", "ernie": "neon", "typeset:errors=0.05": "shop"}[spec.name] == prompt.category
+        return handmade.Outcome(lines=tuple(text[1 if wrong else 0 :] for text in prompt.targets))
+
+    models = (
+        handmade.model("typeset:errors=0.05", "reference", errors=0.05),
+        handmade.model("ernie", "stand-in"),
+        handmade.model("klein"),
+    )
+    store = handmade.make_run(tmp_path / "run", models=models, outcome=outcome)
+    summary = summarise(store, store.scores(store.manifest.ocr, store.manifest.scorer).read())
+    # Errors of klein and ernie: menu 2 of 2 × 6 characters, neon 1 of 2 × 12, shop none; the reference's do not count.
+    shown, rows = views.slice_table(summary, "category")
+    assert [row.value for row in rows] == ["menu", "neon", "shop"]
+    assert [model.name for model in shown] == ["klein", "ernie", "typeset:errors=0.05"]
+    assert [row[0] for row in table(accuracy.by_dimension(summary, "category"))] == ["menu", "neon", "shop"]
+    assert [row.value for row in views.slice_table(summary, "suite")[1]] == ["signs", "signs-zh"]
 
 
 def test_nothing_to_plot_is_no_plot(handmade, tmp_path):

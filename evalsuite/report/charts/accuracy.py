@@ -20,6 +20,7 @@ from evalsuite.report.charts.canvas import (
     cells,
     dresses,
     figure,
+    interval_text,
     label,
     legend,
     named,
@@ -28,7 +29,7 @@ from evalsuite.report.charts.canvas import (
 )
 from evalsuite.report.i18n import translate
 from evalsuite.report.summary import FINE_REPLICATES
-from evalsuite.report.text import mark, rate
+from evalsuite.report.views import ordered_values, shown_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,23 +44,13 @@ MAX_ROWS = 30
 """Values of a dimension that a chart shows; its table shows them all."""
 
 
-def interval_text(interval: Interval) -> str:
-    """An interval as a cell's text: the estimate and its bounds, or the estimate alone."""
-    if interval.low is None or interval.high is None:
-        return rate(interval.estimate)
-    return f"{rate(interval.estimate)} ({rate(interval.low)} – {rate(interval.high)}{mark(interval)})"
-
-
-def shown_models(summary: Summary) -> list[ModelSummary]:
-    """The models to draw, references last: all but the ceiling, which is drawn as such; or the ceiling alone."""
-    others = [model for model in summary.models if model.name != summary.ceiling_model]
-    return sorted(others or summary.models, key=lambda model: model.role == "reference")
-
-
 def by_dimension(summary: Summary, dimension: Dimension) -> Chart | None:
-    """Character accuracy with its interval for each value of a dimension; None where there is one value only."""
+    """Character accuracy with its interval for each value of a dimension; None where there is one value only.
+
+    Values stand as `ordered_values` has them, so that of more than `MAX_ROWS` categories the worst are drawn.
+    """
     models = shown_models(summary)
-    values = list(dict.fromkeys(each.value for model in models for each in model.by(dimension)))
+    values = ordered_values(models, dimension)
     if len(values) < 2:
         return None
     by_value = {(model.name, each.value): each for model in models for each in model.by(dimension)}
@@ -135,8 +126,9 @@ def _ceilings(axes: Axes, summary: Summary, slices: Sequence[Slice]) -> None:
             [row + 0.42 for row, value in known if value is not None],
             color=INK,
             linewidth=1.2,
-            label=translate("accuracy.ceiling"),
         )
+        # The legend shows the stroke upright, as it stands.
+        axes.plot([], [], "|", color=INK, markersize=11, markeredgewidth=1.2, label=translate("accuracy.ceiling"))
 
 
 BINS = ((1, 5), (6, 10), (11, 20), (21, 40), (41, 80), (81, None))
@@ -165,11 +157,13 @@ def by_string_length(summary: Summary, scores: Sequence[Score]) -> Chart | None:
         for key, clusters in sums.items()
     }
     with figure(3.4) as (drawing, (axes,)):
-        for name in drawn:
+        for place, name in enumerate(drawn):
+            # Side by side, so that intervals do not hide each other.
+            aside = (place - (len(drawn) - 1) / 2) * min(0.1, 0.6 / len(drawn))
             is_ceiling = name == summary.ceiling_model and len(drawn) > 1
             dress = CEILING if is_ceiling else dresses(summary)[name]
             text = translate("accuracy.ceiling") if is_ceiling else models[name].text
-            _line(axes, [(row, intervals.get((name, row))) for row in used], dress, text)
+            _line(axes, [(row + aside, intervals.get((name, row))) for row in used], dress, text)
         axes.set_xticks(used, [_bin_text(place) for place in used])
         axes.grid(visible=False, axis="x")
         axes.set_xlabel(translate("plot.string_length.axis"))

@@ -22,16 +22,17 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from evalsuite.report.i18n import translate
-from evalsuite.report.text import visible
+from evalsuite.report.text import mark, rate, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from evalsuite.records import ModelRole
     from evalsuite.report.summary import Summary
+    from evalsuite.stats import Interval
 
-WIDTH = 6.4
-"""Inches of every chart, at 72 units an inch."""
+WIDTH = 5.8
+"""Inches of every chart, at 72 units an inch: narrow enough that its texts stay legible on a telephone."""
 
 INK, QUIET, RULE, GROUND = "#0000a1", "#0000a2", "#0000a3", "#0000a4"
 GOOD, BAD, OPEN = "#0000a5", "#0000a6", "#0000a7"
@@ -104,6 +105,13 @@ def cells(*values: str | Cell) -> tuple[Cell, ...]:
 def word(key: str) -> Cell:
     """A cell or a heading that is translated."""
     return Cell(translate(key), key)
+
+
+def interval_text(interval: Interval) -> str:
+    """An interval as a cell's text: the estimate and its bounds, or the estimate alone."""
+    if interval.low is None or interval.high is None:
+        return rate(interval.estimate)
+    return f"{rate(interval.estimate)} ({rate(interval.low)} – {rate(interval.high)}{mark(interval)})"
 
 
 class Named(Protocol):
@@ -181,8 +189,8 @@ def legend(drawing: Figure, axes: Axes) -> None:
     """The axes' legend above the figure, in as many columns as its texts leave room for."""
     handles, texts = axes.get_legend_handles_labels()
     widest = max((len(text) for text in texts), default=0)
-    columns = max(1, min(len(handles), 88 // (widest + 8)))
-    drawing.legend(handles, texts, loc="outside upper left", ncols=columns, fontsize=9)
+    columns = max(1, min(len(handles), 80 // (widest + 8)))
+    drawing.legend(handles, texts, loc="outside upper left", ncols=columns, fontsize=9.5, handlelength=1.6)
 
 
 def to_markup(drawing: Figure, name: str, words: Sequence[str | Cell] = ()) -> Markup:
@@ -219,6 +227,7 @@ _KEEP = {
     "stroke-linejoin",
     "opacity",
     "font-size",
+    "font-weight",
     "text-anchor",
 }
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from evalsuite.report.charts.accuracy import interval_text
 from evalsuite.report.charts.canvas import (
     QUIET,
     Cell,
@@ -17,6 +16,7 @@ from evalsuite.report.charts.canvas import (
     cells,
     dresses,
     figure,
+    interval_text,
     label,
     legend,
     named,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from matplotlib.ticker import NullLocator
 
-from evalsuite.report.charts.accuracy import interval_text
 from evalsuite.report.charts.canvas import (
     BAD,
     GOOD,
@@ -22,6 +21,7 @@ from evalsuite.report.charts.canvas import (
     cells,
     colour,
     figure,
+    interval_text,
     label,
     legend,
     named,
@@ -69,7 +69,7 @@ DRESSES: dict[Mark, Dress] = {
 """How each mark looks: no two share a shape and its filling, so that none needs its colour to be told."""
 
 _SIZES = {"*": 13.0, "X": 10.5, "o": 8.5, "D": 7.0, "v": 8.5, "s": 7.5}
-AXIS = 380
+AXIS = 340
 """About the units that the axis of a chart is wide."""
 MANY = 16
 """With more checkpoints than this, the bars of their intervals are thin."""
