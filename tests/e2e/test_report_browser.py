@@ -117,19 +117,27 @@ def _serving(folder, policy=STRICT):
             thread.join()
 
 
+PATIENCE = 30
+"""Seconds until something that ought to happen counts as failed: enough for a machine that other work keeps busy."""
+
+
 class Watched:
-    """A page whose console, errors and requests are kept; `check` says that all were as they should be."""
+    """A page whose console, errors and requests are kept; `check` says that all were as they should be.
+
+    A load that the browser itself breaks off, because its page is left while images still come, says nothing about
+    the address. So `check` asks for each of those once more, by itself, and then it has to come.
+    """
 
     def __init__(self, browser, origin, **options):
         settings = {"viewport": {"width": 1280, "height": 900}, "locale": "en-GB", **options}
         self.context = browser.new_context(**settings)
-        self.context.set_default_timeout(8_000)
+        self.context.set_default_timeout(PATIENCE * 1_000)
         self.page = self.context.new_page()
         self.origin = origin
-        self.faults, self.requests = [], []
+        self.faults, self.requests, self.broken_off = [], [], set()
         self.page.on("console", lambda message: self.faults.append(message.text))
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.faults.append(f"failed: {request.url}"))
+        self.page.on("requestfailed", self._failed)
         self.page.on("request", lambda request: self.requests.append(request.url))
 
     def open(self, name="index.html", fragment=""):
@@ -137,7 +145,17 @@ class Watched:
         ready(self.page)
         return self.page
 
+    def _failed(self, request):
+        if request.failure == "net::ERR_ABORTED":
+            self.broken_off.add(request.url)
+        else:
+            self.faults.append(f"failed: {request.url}: {request.failure}")
+
     def check(self):
+        again = self.context.new_page()
+        for url in sorted(self.broken_off):
+            again.goto(url)
+            assert again.evaluate("document.images[0].naturalWidth > 0"), url
         assert self.faults == []
         outside = [u for u in self.requests if not u.startswith((self.origin, "data:", "blob:"))]
         assert outside == []
@@ -160,7 +178,7 @@ def visit(browser, run):
 
 def until(page, expression):
     """Poll from outside: the page's policy forbids the evaluation that Playwright's own waiting would poll with."""
-    deadline = time.monotonic() + 8
+    deadline = time.monotonic() + PATIENCE
     while not page.evaluate(expression):
         assert time.monotonic() < deadline, expression
         time.sleep(0.02)
@@ -235,6 +253,8 @@ def test_the_lost_letter_is_shown_as_lost(visit):
     page.locator(".card-open").first.click()
     aligned = page.locator("#viewer .string .pair.p-delete")
     assert aligned.locator(".target").inner_text() == "L"
+    words = page.locator("#viewer .string .word")  # what a line break does not part
+    assert ["".join(word.locator(".target").all_inner_texts()) for word in words.all()] == ["NIGHT", "NOODLES"]
     spoken = page.locator("#viewer .string .unseen").first.inner_text()
     assert spoken == "Target: NIGHT NOODLES. Read: NIGHT NOODES."
 
@@ -276,8 +296,9 @@ def test_the_keyboard_walks_opens_steps_and_closes(visit):
     assert dialog.locator(".boxes polygon").count() >= 1
     assert "boxes=1" in page.url
     page.keyboard.press("Escape")
-    assert not dialog.is_visible()
-    assert page.evaluate("document.activeElement.closest('li').getAttribute('aria-posinset')") == "3"
+    until(page, "!document.getElementById('viewer').open")
+    # A dialog tells that it was closed in a task of its own; then the card that was last open takes the focus.
+    until(page, "document.activeElement.closest('li')?.getAttribute('aria-posinset') === '3'")
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "filter-q"
 
@@ -346,6 +367,9 @@ def test_the_theme_follows_the_system_and_can_be_chosen(visit):
     assert light == "rgb(252, 251, 249)"
     fill = page.evaluate("getComputedStyle(document.querySelector('#plot-trade-off text')).fill")
     assert fill != light
+    page.select_option("#theme", "dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(29, 28, 26)"  # paper is light
 
 
 def test_numbers_read_alike_on_both_sides(visit):
@@ -417,9 +441,10 @@ def test_the_single_file_works_alone(visit, run, tmp_path):
 
 
 def test_the_figures_read_without_javascript(browser, run):
-    context = browser.new_context(java_script_enabled=False)
+    context = browser.new_context(java_script_enabled=False, color_scheme="dark")
     page = context.new_page()
     page.goto(f"file://{run.folder}/index.html")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 23, 26)"
     assert "0.9" in page.locator(".accuracy").inner_text()
     assert page.locator("#plot-trade-off svg").is_visible()
     assert page.locator("noscript .notice").is_visible()
@@ -488,7 +513,6 @@ def test_pairs_differ_slide_and_link(visit, comparison):
 
 def test_a_point_of_the_scatter_leads_to_its_pair(visit, comparison):
     page = visit(folder=comparison.parent)
-    page.locator("#plot-scatter summary").click()
     page.locator("#plot-scatter tbody a", has_text="neon-001").click()
     until(page, "document.getElementById('filter-q').value === 'neon-001'")
     assert shown(page).startswith("2 of 126 pairs")
@@ -499,30 +523,48 @@ def _axe():
     return (Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("state", ["page", "viewer", "comparison", "pair"])
-def test_axe_finds_no_serious_fault(browser, run, comparison, scheme, state):
-    source = _axe()
-    folder = comparison.parent if state in ("comparison", "pair") else run.folder
-    context = browser.new_context(color_scheme=scheme, bypass_csp=True, viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.goto(f"file://{folder}/index.html")
-    ready(page)
+DRESSES = [("light", "en", 1280), ("dark", "zh-CN", 1280), ("light", "zh-CN", 390), ("dark", "en", 390)]
+"""Colour scheme, language and width: each two values of any two of them meet once."""
+
+
+@contextlib.contextmanager
+def dressed(browser, scheme, locale, width):
+    """A page in this dress into which axe may be put; it closes behind itself."""
+    context = browser.new_context(
+        color_scheme=scheme, locale=locale, bypass_csp=True, viewport={"width": width, "height": 900}
+    )
+    context.set_default_timeout(PATIENCE * 1_000)
+    yield context.new_page()
+    context.close()
+
+
+def axe_faults(page):
+    """What axe finds on the page as it stands, with its details opened; minor remarks left out."""
     page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-    if state in ("viewer", "pair"):
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(_axe())
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")
+    return {
+        f"{violation['impact']}: {violation['id']}": [node["target"] for node in violation["nodes"]][:5]
+        for violation in found["violations"]
+        if violation["impact"] != "minor"
+    }
+
+
+@pytest.mark.parametrize(("scheme", "locale", "width"), DRESSES)
+@pytest.mark.parametrize("kind", ["report", "comparison"])
+def test_axe_finds_no_fault(browser, run, comparison, scheme, locale, width, kind):
+    folder = comparison.parent if kind == "comparison" else run.folder
+    with dressed(browser, scheme, locale, width) as page:
+        page.goto(f"file://{folder}/index.html")
+        ready(page)
+        assert page.evaluate("document.documentElement.lang") == ("en" if locale == "en" else "zh-Hans")
+        assert axe_faults(page) == {}
         page.keyboard.press("j")
         page.keyboard.press("j")
         page.keyboard.press("Enter")
         until(page, "document.getElementById('viewer').open")
-    page.evaluate(source)
-    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")
-    serious = {
-        violation["id"]: [node["target"] for node in violation["nodes"]][:5]
-        for violation in found["violations"]
-        if violation["impact"] in ("serious", "critical")
-    }
-    assert serious == {}
-    context.close()
+        assert axe_faults(page) == {}, "with an image open"
 
 
 @pytest.mark.parametrize("width", [390, 768, 1600])

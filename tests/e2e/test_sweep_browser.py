@@ -119,21 +119,12 @@ def test_it_reads_without_javascript(browser, folder):
     context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_fault(browser, folder, scheme):
-    source = report_browser._axe()
-    context = browser.new_context(color_scheme=scheme, bypass_csp=True, viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.goto(f"file://{folder}/index.html")
-    page.evaluate(source)
-    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")
-    serious = {
-        violation["id"]: [node["target"] for node in violation["nodes"]][:5]
-        for violation in found["violations"]
-        if violation["impact"] in ("serious", "critical")
-    }
-    assert serious == {}
-    context.close()
+@pytest.mark.parametrize(("scheme", "locale", "width"), report_browser.DRESSES)
+def test_axe_finds_no_fault(browser, folder, scheme, locale, width):
+    with report_browser.dressed(browser, scheme, locale, width) as page:
+        page.goto(f"file://{folder}/index.html")
+        assert page.evaluate("document.documentElement.lang") == ("en" if locale == "en" else "zh-Hans")
+        assert report_browser.axe_faults(page) == {}
 
 
 @pytest.mark.parametrize("width", [390, 768, 1600])
