@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -19,19 +19,8 @@ if TYPE_CHECKING:
     from evalsuite.runs.runner import Progress as Step
     from evalsuite.runs.runner import Watcher
 
-LOG_WIDTH = 120
-"""Columns where the output is no terminal (a file, a CI log) and `COLUMNS` does not say otherwise."""
-
-
-def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = LOG_WIDTH
-    return console
-
-
-out = _console(stderr=False)
-err = _console(stderr=True)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
 
 _STAGES = {"draw": "Drawing", "read": "Reading", "score": "Scoring"}
 
@@ -95,12 +84,17 @@ class _Lines:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
     """Print a table; the columns named in `right` are aligned to the right. Cells are text, never markup."""
-    grid = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    grid = Table(header_style="bold", box=None, pad_edge=False)
     for column in columns:
         figure = column in right
         grid.add_column(escape(column), justify="right" if figure else "left", overflow="fold", no_wrap=figure)
     for row in rows:
         grid.add_row(*(escape(cell) for cell in row))
+    if not out.is_terminal:
+        # A file or a CI log scrolls sideways: there, names stay whole.
+        out.width = Measurement.get(out, out.options.update(max_width=10_000), grid).maximum
+    if title:
+        out.print(f"[bold]{escape(title)}[/]", soft_wrap=True)
     out.print(grid)
 
 
