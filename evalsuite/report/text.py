@@ -39,6 +39,11 @@ def rate(value: float | None) -> str:
     return text.replace("-", "\u2212")
 
 
+def end(value: float | None) -> str:
+    """An end of an interval as `rate`, but one above 0.99995 as `1.000`: rounding outwards leaves the interval true."""
+    return f"{value:.3f}" if value is not None and 0.99995 <= value < 1 else rate(value)
+
+
 CONSERVATIVE = "†"
 """Stands behind an interval that is a conservative bound; a page that shows intervals says once what it means."""
 MEANS = "a conservative bound, prompts too few or too alike for the bootstrap"

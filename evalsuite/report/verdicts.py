@@ -33,15 +33,18 @@ def _text(verdict: Verdict) -> str:
         names = ", ".join(verdict.missing[:MAX_NAMES])
         more = f" and {len(verdict.missing) - MAX_NAMES} more" if len(verdict.missing) > MAX_NAMES else ""
         parts.append(f"Lacking: {names}{more}.")
-    parts += verdict.notes
-    parts.append(
-        f"Policy {verdict.policy}; one-sided bounds at level {verdict.level:.3g}, {verdict.samples} images a prompt."
-    )
+    parts += [_sentence(note) for note in verdict.notes]
+    images = f"{verdict.samples} image{'' if verdict.samples == 1 else 's'} a prompt"
+    parts.append(f"Policy {verdict.policy}; one-sided bounds at level {verdict.level:.3g}, {images}.")
     return " ".join(parts)
 
 
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
+
+
 def _gate(gate: GateResult) -> tuple[str, ...]:
-    note = gate.note if gate.advice is None else f"{gate.note} {gate.advice}"
+    note = _sentence(gate.note) if gate.advice is None else f"{_sentence(gate.note)} {_sentence(gate.advice)}"
     if gate.acknowledged is not None:
         note += f" Accepted by {gate.acknowledged.by}: {gate.acknowledged.reason}"
     name = gate.name if gate.against == "baseline" else f"{gate.name}, against the anchor"
@@ -51,7 +54,7 @@ def _gate(gate: GateResult) -> tuple[str, ...]:
         rate(gate.baseline),
         rate(gate.candidate),
         signed(gate.delta),
-        f"{signed(gate.lower)} … {signed(gate.upper)}",
+        f"{signed(gate.lower)}\u00a0…\u00a0{signed(gate.upper)}",
         rate(gate.margin),
         note,
     )
@@ -59,13 +62,14 @@ def _gate(gate: GateResult) -> tuple[str, ...]:
 
 def _speed(gate: SpeedResult) -> tuple[str, ...]:
     shown = [seconds(value) if gate.unit == "s" else size(round(value)) for value in (gate.baseline, gate.candidate)]
-    note = gate.note if gate.advisory is None else f"{gate.note} Advisory: {gate.advisory}"
+    said = gate.advisory is None or gate.advisory in gate.note
+    note = _sentence(gate.note) if said else f"{_sentence(gate.note)} Advisory: {gate.advisory}"
     return (
         gate.name,
         gate.decision or "–",
         *shown,
-        f"× {gate.ratio:.3f}",
-        f"× {gate.lower:.3f} … {gate.upper:.3f}",
-        f"× {gate.limit:.3f}",
+        f"×\u00a0{gate.ratio:.3f}",
+        f"×\u00a0{gate.lower:.3f}\u00a0…\u00a0{gate.upper:.3f}",
+        f"×\u00a0{gate.limit:.3f}",
         note,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from evalsuite import hardware
 from evalsuite.report.summary import is_ceiling
-from evalsuite.report.text import mark, rate, seconds, size
+from evalsuite.report.text import end, mark, rate, seconds, size
 from evalsuite.scoring import Counts, Rates
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def figure(interval: Interval) -> Figure:
     has_bounds = interval.low is not None and interval.high is not None
     return Figure(
         text=rate(interval.estimate),
-        interval=f"{rate(interval.low)}\u2009–\u2009{rate(interval.high)}{mark(interval)}" if has_bounds else None,
+        interval=f"{rate(interval.low)}\u2009–\u2009{end(interval.high)}{mark(interval)}" if has_bounds else None,
         reason=None if has_bounds else REASONS[interval.method],
         value=interval.estimate,
         low=interval.low,

@@ -23,6 +23,13 @@ def test_rate_never_rounds_to_perfect(value, shown):
     assert text.rate(value) == shown
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [(None, "–"), (0.94871, "0.949"), (0.9996, "0.9996"), (0.99994, "0.9999"), (0.99999, "1.000")]
+)
+def test_the_end_of_an_interval_has_four_decimals_at_most(value, shown):
+    assert text.end(value) == shown
+
+
 @given(st.floats(min_value=-3, max_value=1))
 def test_a_rate_reads_as_one_only_where_it_is_almost_exactly_one(value):
     shown = text.rate(value)

@@ -86,7 +86,7 @@ def test_every_gate_is_a_line_with_its_bounds():
         "0.950",
         "0.900",
         "\u22120.050",
-        "\u22120.080 … \u22120.030",
+        "\u22120.080\u00a0…\u00a0\u22120.030",
         "0.020",
         "Lost more than the margin. Look at the menus. Accepted by Ada: known",
     )
@@ -95,9 +95,9 @@ def test_every_gate_is_a_line_with_its_bounds():
         "–",
         "1.25 s",
         "1.5 s",
-        "× 1.200",
-        "× 1.100 … 1.300",
-        "× 1.100",
+        "×\u00a01.200",
+        "×\u00a01.100\u00a0…\u00a01.300",
+        "×\u00a01.100",
         "Slower. Advisory: other hardware",
     )
     assert all(len(gate) == len(row.columns) for gate in row.gates)
@@ -118,3 +118,13 @@ def test_what_forbids_a_verdict_is_said(outcome, handmade, tmp_path):
     store = RunStore.open(tmp_path / "run")
     keep_verdict(store, store.manifest.ocr, row)
     assert "seeds: 0 there" in build(tmp_path / "run").read_text(encoding="utf-8")
+
+
+def test_notes_are_sentences_and_nothing_is_said_twice():
+    speed = msgspec.structs.replace(SPEED, note="advisory: other hardware")
+    verdict = msgspec.structs.replace(VERDICT, notes=("drawn with 4 steps", "a stand-in"), samples=1, speed=(speed,))
+    row = verdict_row(verdict)
+    assert row.text == (
+        "Drawn with 4 steps. A stand-in. Policy default; one-sided bounds at level 0.05, 1 image a prompt."
+    )
+    assert row.gates[1][-1] == "Advisory: other hardware."

@@ -22,7 +22,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from evalsuite.report.i18n import translate
-from evalsuite.report.text import mark, rate, visible
+from evalsuite.report.text import end, mark, rate, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,7 +111,7 @@ def interval_text(interval: Interval) -> str:
     """An interval as a cell's text: the estimate and its bounds, or the estimate alone."""
     if interval.low is None or interval.high is None:
         return rate(interval.estimate)
-    return f"{rate(interval.estimate)} ({rate(interval.low)} – {rate(interval.high)}{mark(interval)})"
+    return f"{rate(interval.estimate)} ({rate(interval.low)} – {end(interval.high)}{mark(interval)})"
 
 
 class Named(Protocol):

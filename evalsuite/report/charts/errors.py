@@ -47,6 +47,8 @@ def confusions(summary: Summary, scores: Sequence[Score]) -> Chart | None:
     wanted = _first(pair[0] for pair, _ in commonest)
     read = _first(pair[1] for pair, _ in commonest if pair[0] in wanted)
     shown = {pair: count for pair, count in commonest if pair[0] in wanted and pair[1] in read}
+    # A commoner glyph may have found its place and its own errors not.
+    wanted = [glyph for glyph in wanted if any(row == glyph for row, _ in shown)]
     largest = max(shown.values())
     with figure(0.9 + 0.3 * len(wanted)) as (drawing, (axes,)):
         for (row, column), count in shown.items():
