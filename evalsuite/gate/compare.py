@@ -99,9 +99,13 @@ def timing_mismatch(baseline: RunView, candidate: RunView) -> str | None:
     return None
 
 
+def _told(value: Json) -> str:
+    return "none" if value is None else repr(value)
+
+
 def _changed(one: dict[str, Json], other: dict[str, Json]) -> str:
     return "; ".join(
-        f"{key} {one.get(key)!r} → {other.get(key)!r}"
+        f"{key} {_told(one.get(key))} → {_told(other.get(key))}"
         for key in dict.fromkeys([*one, *other])
         if one.get(key) != other.get(key)
     )
