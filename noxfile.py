@@ -84,7 +84,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(name="train-standins")
 def train_standins(session: nox.Session) -> None:
-    """Train the stand-in checkpoints again (minutes on a GPU). Arguments after -- go to the recipe."""
+    """Train the stand-in checkpoints again (minutes on a GPU). Arguments after -- go to the recipe.
+
+    On a CPU, `--repair 0.4 --steps 1 600 1 --tokens 1 6144 --prompts 20000` (docs/standins.md) ends within the hour.
+    """
     install(session, "ocr", "fonts", "models")
     session.run("python", "-m", "benchmarks.standins.train", "--out", "build/standins", *session.posargs)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,7 @@ pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[o
 from benchmarks.standins import wear  # noqa: E402
 from benchmarks.standins.export import FOLDERS, WEIGHTS  # noqa: E402
 from evalsuite.datafiles import data_dir  # noqa: E402
-from evalsuite.gate import load_policy  # noqa: E402
+from evalsuite.gate import check, load_policy  # noqa: E402
 from evalsuite.sweep import SweepPlan, sweep  # noqa: E402
 
 POLICY = 'format = 1\nname = "broken"\nsamples = 1\n[[gates]]\nslice = "all"\nmargin = 0.10\n'
@@ -52,3 +54,23 @@ def test_what_has_not_learnt_to_write_fails_and_the_stand_in_does_not(architectu
     assert first.outcome == "FAIL"
     assert first.delta < -0.6
     assert last.outcome is None  # it is the baseline
+
+
+RECORDED = Path(__file__).parent / "recorded"
+FIVE_POINTS = 'format = 1\nname = "five points"\nsamples = 1\n[[gates]]\nslice = "all"\nmargin = 0.05\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "early", "twin"), [("flux2-klein-micro", -0.0941, 0.0046), ("ernie-image-micro", -0.2983, 0.0049)]
+)
+def test_an_early_checkpoint_of_a_real_training_fails_and_its_twin_passes(name, early, twin, tmp_path):
+    with tarfile.open(RECORDED / f"{name}.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    policy = tmp_path / "policy.toml"
+    policy.write_text(FIVE_POINTS, encoding="utf-8")
+    verdicts = {each: check(tmp_path / "last", tmp_path / each, policy=str(policy)) for each in ("early", "twin")}
+    assert {each: verdict.outcome for each, verdict in verdicts.items()} == {"early": "FAIL", "twin": "PASS"}
+    assert verdicts["early"].gates[0].delta == pytest.approx(early, abs=5e-5)
+    assert verdicts["twin"].gates[0].delta == pytest.approx(twin, abs=5e-5)
+    # The other way round nothing was lost: what learnt on is no regression.
+    assert check(tmp_path / "early", tmp_path / "last", policy=str(policy)).outcome == "PASS"
