@@ -381,6 +381,11 @@ def test_one_language_alone_gives_its_figure_but_no_verdict(write, monkeypatch):
     assert claims.standings(folder) == tuple(row for row in claims.standings(folder) if row.role is None)
 
 
+def test_a_run_over_other_prompts_has_no_place_among_the_scores_of_the_benchmark():
+    own_suites = Path(__file__).parents[1] / "reports" / "sample"
+    assert [row.role for row in claims.standings(own_suites)] == [None] * len(claims.published().scores)
+
+
 def test_images_drawn_elsewhere_are_compared_on_the_users_word(write):
     close = {"en": rows(0.9804, 40), "zh": rows(0.9661, 40, seed=1)}
     folder = write(Plan(close, kind="folder", source="/images"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from evalsuite import longtext_bench
 from evalsuite.claims.comparable import prompt_differences, reader_differences
 from evalsuite.claims.scores import AVERAGE, ModelFigures
 from evalsuite.claims.verdict import Difference
@@ -37,7 +38,10 @@ class Standing(Record, frozen=True, kw_only=True):
 def standings_of(
     store: RunStore, ocr: OcrSpec, figures: Mapping[str, ModelFigures], published: Published
 ) -> tuple[Standing, ...]:
-    """Published scores and the run's models, best average first; of equal ones the published come first."""
+    """Published scores and the run's models, best average first; of equal ones the published come first.
+
+    A run without the benchmark's prompts in both languages has no place among its scores, whatever its figures are.
+    """
     rows = [
         Standing(
             rank=_rank(claim.average.value, published),
@@ -48,6 +52,8 @@ def standings_of(
         )
         for claim in published.scores
     ]
+    if not {prompt.suite for prompt in store.manifest.prompts} >= longtext_bench.DIGESTS.keys():
+        figures = {}
     different = (*prompt_differences(store.manifest), *reader_differences(ocr))
     for name, model in figures.items():
         average = model.scores.get(AVERAGE)
