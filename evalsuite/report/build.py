@@ -64,17 +64,14 @@ class Said:
 
 def _said(run: Run) -> Said:
     kept = conclusions.read(run.store)
-    current = {
-        name: found is not None and conclusions.is_current(run.store, found)
-        for name, found in (("verdicts", kept.verdicts), ("claims", kept.claims))
-    }
-    verdicts = kept.verdicts if current["verdicts"] else None
-    claims = kept.claims if current["claims"] else None
+    verdicts = kept.verdicts if kept.verdicts and conclusions.is_current(run.store, kept.verdicts) else None
+    claims = kept.claims if kept.claims and conclusions.is_current(run.store, kept.claims) else None
+    found = {"verdicts": (kept.verdicts, verdicts), "claims": (kept.claims, claims)}
     return Said(
         verdicts=verdicts.rows if verdicts else (),
         claims=claims.rows if claims else (),
         standings=claims.standings if claims else (),
-        outdated=[name for name in current if getattr(kept, name) is not None and not current[name]],
+        outdated=[name for name, (before, now) in found.items() if before and not now],
     )
 
 

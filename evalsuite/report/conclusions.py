@@ -105,13 +105,12 @@ def keep_verdict(store: RunStore, ocr: OcrSpec, row: VerdictRow) -> None:
     """
     with store.writing():
         before = read(store)
-        basis = _basis(store, ocr)
-        same = before.verdicts is not None and (before.verdicts.engine, before.verdicts.basis) == (ocr.digest, basis)
-        others = (
-            [each for each in before.verdicts.rows if each.question != row.question] if same and before.verdicts else []
-        )
-        verdicts = Verdicts(engine=ocr.digest, basis=basis, rows=(*others, row))
-        _write(store, msgspec.structs.replace(before, verdicts=verdicts))
+        found = Verdicts(engine=ocr.digest, basis=_basis(store, ocr), rows=(row,))
+        kept = before.verdicts
+        if kept is not None and (kept.engine, kept.basis) == (found.engine, found.basis):
+            others = [each for each in kept.rows if each.question != row.question]
+            found = msgspec.structs.replace(found, rows=(*others, row))
+        _write(store, msgspec.structs.replace(before, verdicts=found))
 
 
 def keep_claims(store: RunStore, ocr: OcrSpec, rows: Iterable[ClaimRow], standings: Iterable[StandingRow]) -> None:
