@@ -9,11 +9,11 @@ import importlib.util
 import json
 import os
 import shutil
-import sys
 import threading
 import time
 from pathlib import Path
 
+import handmade
 import pytest
 
 from evalsuite import adjudications, scoring
@@ -30,18 +30,6 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 STRICT = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'"
-
-
-def _load_handmade():
-    if "handmade" not in sys.modules:
-        path = Path(__file__).parents[1] / "report" / "handmade.py"
-        spec = importlib.util.spec_from_file_location("handmade", path)
-        sys.modules["handmade"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules["handmade"])
-    return sys.modules["handmade"]
-
-
-handmade = _load_handmade()
 
 
 @pytest.fixture(scope="module")

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
+import handmade
 import pytest
+import test_report_browser as report_browser
+import test_sweep_page as pages
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 
-def _load(name, path):
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / path)
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-handmade = _load("handmade", "report/handmade.py")
-pages = _load("sweep_page_tests", "report/test_sweep_page.py")
-report_browser = _load("report_browser_tests", "e2e/test_report_browser.py")
 browser = report_browser.browser
 
 HOSTILE = "<img src=x onerror=window.stolen=1>"

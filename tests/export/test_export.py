@@ -1,31 +1,17 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 import json
 import re
-import sys
-from pathlib import Path
 
+import handmade
 import pytest
 import yaml
 
 from evalsuite.errors import EvalsuiteError, ExitCode, IncompleteError
 from evalsuite.export import FORMATS, export, markdown, tables
 from evalsuite.report import stored
-
-
-def _load_handmade():
-    if "handmade" not in sys.modules:
-        path = Path(__file__).parents[1] / "report" / "handmade.py"
-        spec = importlib.util.spec_from_file_location("handmade", path)
-        sys.modules["handmade"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules["handmade"])
-    return sys.modules["handmade"]
-
-
-handmade = _load_handmade()
 
 
 @pytest.fixture
