@@ -89,7 +89,7 @@ def train_standins(session: nox.Session) -> None:
     On a CPU, `--repair 0.4 --steps 1 600 1 --tokens 1 6144 --prompts 20000` (docs/standins.md) ends within the hour.
     """
     install(session, "ocr", "fonts", "models")
-    session.run("python", "-m", "benchmarks.standins.train", "--out", "build/standins", *session.posargs)
+    session.run("python", "-m", "training.standins.train", "--out", "build/standins", *session.posargs)
 
 
 @nox.session

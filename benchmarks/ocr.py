@@ -24,7 +24,7 @@ from rich.progress import track
 from rich.table import Table
 
 from evalsuite import scoring, suites
-from evalsuite.models.typeset import TypesetModel
+from evalsuite.models.typeset.model import TypesetModel
 from evalsuite.ocr.paddle import PaddleReader
 from evalsuite.ocr.weights import bundled_folders
 

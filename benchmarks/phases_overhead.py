@@ -29,16 +29,16 @@ from rich.table import Table
 
 from evalsuite import hardware
 from evalsuite.models.checkpoints import open_checkpoint
-from evalsuite.models.checks import FiniteWatch, watch_tokenizers
+from evalsuite.models.drawing import DrawingSession, call_arguments
+from evalsuite.models.findings import FiniteWatch, watch_tokenizers
 from evalsuite.models.loading import CheckpointSource
 from evalsuite.models.meters import MemoryMeter
-from evalsuite.models.options import resolve_device
 from evalsuite.models.phases import PhaseRecorder, clock_for, wrapped
+from evalsuite.models.pipeline_setup import resolve_device
 from evalsuite.models.registry import resolve_diffusion
-from evalsuite.models.session import DrawingSession, call_arguments
 from evalsuite.models.settings import ModelOptions
-from evalsuite.models.stand_in import Family, build_stand_in
 from evalsuite.records import Json, Prompt
+from training.random_checkpoints import Family, build_random_checkpoint
 
 CASES: tuple[tuple[Family, int], ...] = (("flux2-klein", 4), ("flux2-klein-base", 50), ("ernie-image", 8))
 PROMPT = Prompt(
@@ -58,7 +58,7 @@ def paired_differences(family: Family, steps: int, pairs: int) -> tuple[np.ndarr
     differences, bare = [], []
     settings: dict[str, Json] = {"size": "128x128", "steps": steps, "precision": "fp32"}
     with tempfile.TemporaryDirectory() as folder:
-        path = build_stand_in(Path(folder) / "model", family, enhancer=False)
+        path = build_random_checkpoint(Path(folder) / "model", family, enhancer=False)
         spec = resolve_diffusion(str(path), ModelOptions(settings)).spec
         pipeline = CheckpointSource(open_checkpoint(path)).open(spec)
     arguments = call_arguments(pipeline, spec)

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, ImageDraw
 
 from evalsuite import hardware, scoring, suites
-from evalsuite.models.planting import plant
+from evalsuite.models.typeset.planted_errors import plant
 from evalsuite.records import (
     Generation,
     Manifest,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from evalsuite.errors import EvalsuiteError, ExitCode, IncompleteError, NotComparableError
 
 if TYPE_CHECKING:
-    from evalsuite.report.build import build as build_report
-    from evalsuite.runs.session import rescore, run, score
+    from evalsuite.report import build_report
+    from evalsuite.runs.api import rescore, run, score
 
 __version__ = "0.1.0"
 __all__ = [
@@ -28,10 +28,10 @@ __all__ = [
 
 
 _HOMES = {
-    "build_report": ("evalsuite.report", "build"),
-    "rescore": ("evalsuite.runs.session", "rescore"),
-    "run": ("evalsuite.runs.session", "run"),
-    "score": ("evalsuite.runs.session", "score"),
+    "build_report": ("evalsuite.report", "build_report"),
+    "rescore": ("evalsuite.runs.api", "rescore"),
+    "run": ("evalsuite.runs.api", "run"),
+    "score": ("evalsuite.runs.api", "score"),
 }
 
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+import runs_by_hand
 
 # One thread a process, also in the processes that tests start: the networks are small.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -18,3 +19,24 @@ def longtext_bench() -> Path:
     if not named:
         pytest.skip("EVALSUITE_LONGTEXT_BENCH does not name the folder of LongText-Bench's prompts")
     return Path(named)
+
+
+@pytest.fixture(scope="session")
+def handmade():
+    """Runs made by hand; see runs_by_hand.py."""
+    return runs_by_hand
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory) -> Path:
+    """Random checkpoints of the real architectures, made once a session."""
+    torch = pytest.importorskip("torch")
+    from training.random_checkpoints import build_random_checkpoint
+
+    torch.set_num_threads(1)
+    root = tmp_path_factory.mktemp("checkpoints")
+    build_random_checkpoint(root / "klein", "flux2-klein")
+    build_random_checkpoint(root / "klein-base", "flux2-klein-base", seed=1)
+    build_random_checkpoint(root / "ernie", "ernie-image")
+    build_random_checkpoint(root / "ernie-no-pe", "ernie-image", enhancer=False)
+    return root

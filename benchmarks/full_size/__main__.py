@@ -27,7 +27,7 @@ from benchmarks.full_size.plan import MEASUREMENTS, Deadline, Measurement, label
 from benchmarks.full_size.rows import Journal, Results, console, show
 from evalsuite import hardware, suites
 from evalsuite.errors import EvalsuiteError
-from evalsuite.models.options import free_memory
+from evalsuite.models.pipeline_setup import free_memory
 
 PROMPTS = 8
 """How many are drawn in turn; small copies make do with three."""

@@ -16,9 +16,9 @@ from benchmarks.full_size.plan import Measurement, label
 from benchmarks.full_size.rows import Journal, Row, largest, summarise
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.diffusion import DiffusionModel
-from evalsuite.models.options import free_memory, prepare_pipeline, set_attention
+from evalsuite.models.drawing import call_arguments
+from evalsuite.models.pipeline_setup import free_memory, prepare_pipeline, set_attention
 from evalsuite.models.presets import load_presets
-from evalsuite.models.session import call_arguments
 from evalsuite.records import Memory, ModelSpec, Prompt, Timing
 
 WARM_UP = 2

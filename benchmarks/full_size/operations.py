@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from evalsuite.models.options import resolve_device
-from evalsuite.models.session import call_arguments
+from evalsuite.models.drawing import call_arguments
+from evalsuite.models.pipeline_setup import resolve_device
 from evalsuite.records import ModelSpec
 
 

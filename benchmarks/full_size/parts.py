@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from evalsuite.models.architectures import build_component
-from evalsuite.models.options import free_memory, resolve_device
+from benchmarks.full_size.architectures import build_component
 from evalsuite.models.phases import wrapped
-from evalsuite.models.stand_in import ENHANCER_TEMPLATE, KLEIN_TEMPLATE, offline_tokenizer
+from evalsuite.models.pipeline_setup import free_memory, resolve_device
 from evalsuite.records import Json
+from training.random_checkpoints import ENHANCER_TEMPLATE, KLEIN_TEMPLATE, offline_tokenizer
 
 _SMALL_TEXT = {
     "hidden_size": 64,

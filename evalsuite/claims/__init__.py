@@ -74,8 +74,8 @@ def check(
     Raises:
         EvalsuiteError: when there is no run, or a claim or model is not known.
     """
-    from evalsuite.report.summary import is_ceiling
     from evalsuite.runs.store import RunStore
+    from evalsuite.runs.summary import is_ceiling
 
     store = RunStore.open(folder)
     facts = figures or published()

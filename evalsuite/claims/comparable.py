@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from evalsuite import longtext_bench
 from evalsuite.claims.verdict import Difference
 from evalsuite.ocr.vlm_folder import NAME as READER
 from evalsuite.ocr.vlm_folder import REPOSITORY
 from evalsuite.records import Json, digest
+from evalsuite.suites import longtext_bench
 
 if TYPE_CHECKING:
     from evalsuite.claims.published import Claim, ScoreClaim, SpeedClaim

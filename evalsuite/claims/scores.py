@@ -12,10 +12,10 @@ import numpy as np
 from evalsuite import scoring
 from evalsuite.claims.comparable import score_differences
 from evalsuite.claims.verdict import ClaimVerdict, Difference, Measured, MoreImages, Outcome
-from evalsuite.protocol_scores import LanguageCounts, count_run, headline_strata
+from evalsuite.runs.protocol_scores import LanguageCounts, count_run, headline_strata
 from evalsuite.scoring.protocols import primary, protocol_named
-from evalsuite.scoring.protocols.statistics import Stratum, components, interval, ratio
 from evalsuite.stats import Interval
+from evalsuite.stats.strata import Stratum, components, interval, ratio
 
 if TYPE_CHECKING:
     from evalsuite.claims.published import Published, ScoreClaim

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from evalsuite import longtext_bench
 from evalsuite.claims.comparable import prompt_differences, reader_differences
 from evalsuite.claims.scores import AVERAGE, ModelFigures
 from evalsuite.claims.verdict import Difference
 from evalsuite.records import ModelRole, Record
 from evalsuite.stats import Interval
+from evalsuite.suites import longtext_bench
 
 if TYPE_CHECKING:
     from evalsuite.claims.published import Published

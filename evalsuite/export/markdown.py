@@ -9,13 +9,13 @@ import yaml
 
 from evalsuite import __version__
 from evalsuite.errors import EvalsuiteError, IncompleteError
-from evalsuite.report import views
+from evalsuite.report import figures as views
 from evalsuite.report.text import CONSERVATIVE, MEANS, visible
 
 if TYPE_CHECKING:
     from evalsuite.records import Json
     from evalsuite.report.stored import Run
-    from evalsuite.report.summary import ModelSummary, Slice
+    from evalsuite.runs.summary import ModelSummary, Slice
 
 _NOTES = {
     "model": "",

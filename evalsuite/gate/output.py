@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from evalsuite import console
+from evalsuite.cli import console
 from evalsuite.errors import EvalsuiteError
 from evalsuite.gate.junit import junit
 from evalsuite.gate.markdown import markdown

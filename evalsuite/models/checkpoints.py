@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.models.stand_in import MARKER
 
 _REPOSITORY = re.compile(r"^[\w][\w.-]*/[\w][\w.-]*$")
 _READ = frozenset({".safetensors", ".json", ".jinja", ".txt", ".model", ".tiktoken"})
 _PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
 _LIBRARIES = frozenset({"diffusers", "transformers"})
+
+MARKER = "stand-in.txt"
+"""A checkpoint folder that holds this file is a stand-in and is called one everywhere."""
 
 
 class WeightsMissingError(EvalsuiteError):
@@ -41,7 +43,7 @@ class Checkpoint:
 
     @property
     def stand_in(self) -> bool:
-        """Whether the folder declares itself a stand-in with random weights."""
+        """Whether the folder declares itself a stand-in: its figures say nothing about the real model."""
         return (self.folder / MARKER).is_file()
 
     def files(self, *, replaced: str | None = None, unused: Collection[str] = ()) -> dict[str, Path]:

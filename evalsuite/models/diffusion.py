@@ -12,9 +12,9 @@ import msgspec
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.base import Drawing
+from evalsuite.models.drawing import Batch, DrawingSession
 from evalsuite.models.loading import GivenPipeline, PipelineSource
-from evalsuite.models.options import free_memory
-from evalsuite.models.session import Batch, DrawingSession
+from evalsuite.models.pipeline_setup import free_memory
 from evalsuite.records import ModelSpec, Prompt
 
 if TYPE_CHECKING:

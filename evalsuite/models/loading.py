@@ -14,7 +14,7 @@ from typing import Any
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.checkpoints import Checkpoint
-from evalsuite.models.options import compute_dtype, prepare_pipeline, resolve_device
+from evalsuite.models.pipeline_setup import compute_dtype, prepare_pipeline, resolve_device
 from evalsuite.records import ModelSpec
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evalsuite.digests import file_sha256, files_digest
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.checkpoints import Checkpoint, find_snapshot, open_checkpoint
 from evalsuite.models.memory import estimate, gigabytes
@@ -21,7 +22,6 @@ from evalsuite.models.settings import (
     size_of,
 )
 from evalsuite.models.sources import ModelSource, find_source, open_source, preset_parts, stand_ins
-from evalsuite.models.weights import file_sha256, files_digest
 from evalsuite.records import Adapter, Json, ModelSpec
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def resolve(name: str, *, options: ModelOptions | None = None) -> ImageModel:
                 f"after a colon"
             )
         if kind == "typeset":
-            from evalsuite.models.typeset import TypesetModel
+            from evalsuite.models.typeset.model import TypesetModel
 
             return TypesetModel.parse(argument)
         from evalsuite.models.folder import FolderModel

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from evalsuite.digests import files_digest
 from evalsuite.errors import EvalsuiteError
 from evalsuite.images import ImageError, to_rgb
-from evalsuite.models.weights import files_digest
 from evalsuite.ocr.base import OcrError
 from evalsuite.ocr.many import Answer, Source, lines_of
 from evalsuite.ocr.options import parse_options, whole_number

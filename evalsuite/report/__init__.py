@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from evalsuite.report.build import build
-from evalsuite.report.compare import compare
+from evalsuite.report.comparison_page import build_comparison
 from evalsuite.report.conclusions import ClaimRow, StandingRow, VerdictRow, keep_claims, keep_verdict
-from evalsuite.report.summary import ModelSummary, Slice, Summary, summarise
-from evalsuite.report.timing import PhaseSummary, Spread, TimingSummary
+from evalsuite.report.run_page import build_report
 from evalsuite.report.verdicts import verdict_row
+from evalsuite.runs.summary import ModelSummary, Slice, Summary, summarise
+from evalsuite.runs.timing import PhaseSummary, Spread, TimingSummary
 
 __all__ = [
     "ClaimRow",
@@ -19,8 +19,8 @@ __all__ = [
     "Summary",
     "TimingSummary",
     "VerdictRow",
-    "build",
-    "compare",
+    "build_comparison",
+    "build_report",
     "keep_claims",
     "keep_verdict",
     "summarise",

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalsuite import adjudications
-from evalsuite.report.summary import summarise
+from evalsuite.runs import adjudications
 from evalsuite.runs.store import RunStore
+from evalsuite.runs.summary import summarise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from evalsuite.records import Generation, Manifest, OcrSpec, Reading, Score, ScorerSpec
-    from evalsuite.report.summary import Summary
+    from evalsuite.runs.summary import Summary
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from evalsuite.report.figures import AccuracyRow
     from evalsuite.report.shell import Shell
-    from evalsuite.report.views import AccuracyRow
 
 
 def render(template: str, *, shell: Shell, data: Any = None, boxes: Any = None, **context: Any) -> str:

@@ -24,8 +24,8 @@ from itertools import product
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
+from evalsuite.scoring.pattern_index import Ints
 from evalsuite.scoring.pieces import Candidate, Chain, Pattern, Patterns
-from evalsuite.scoring.search import Ints
 
 PAIR_BUDGET = 200_000
 """Pieces looked at for one target in one chain; beyond it only the most promising cuts are tried."""

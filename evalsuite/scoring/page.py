@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from evalsuite.records import Span, TextLine
-from evalsuite.scoring.layout import layout
 from evalsuite.scoring.normalize import Kind, Profile, Text, normalize
 from evalsuite.scoring.pieces import Alphabet, Line
+from evalsuite.scoring.reading_order import layout
 
 MAX_UNITS = 20_000
 """Units of a reading that are searched, far more than a picture holds; lines that no longer fit are not."""

@@ -10,7 +10,7 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from evalsuite.scoring.normalize import Kind, Text
-from evalsuite.scoring.search import Ints, PatternIndex
+from evalsuite.scoring.pattern_index import Ints, PatternIndex
 
 
 class Alphabet:

@@ -12,9 +12,9 @@ import msgspec
 from evalsuite.errors import EvalsuiteError, InterruptedRunError
 from evalsuite.gate import Policy, check, open_view
 from evalsuite.models import ModelOptions
-from evalsuite.report import build, keep_verdict, summarise, verdict_row
-from evalsuite.report.sweep import Baseline, Checkpoint, Swept, build_sweep
-from evalsuite.runs import session
+from evalsuite.report import build_report, keep_verdict, summarise, verdict_row
+from evalsuite.report.sweep_page import Baseline, Checkpoint, Swept, build_sweep
+from evalsuite.runs import api as session
 from evalsuite.runs.rows import write_atomically
 from evalsuite.sweep.checkpoints import as_text, find, last_change, settled
 from evalsuite.sweep.results import Sweep, SweepRow, markdown
@@ -118,7 +118,7 @@ class _Sweeper:
         if self._plan.ceiling and self._ceiling is None:
             result = self._run("typeset", None, CEILING)
             (self._ceiling,) = summarise(result.store, result.scores).models
-            build(result.store.folder)
+            build_report(result.store.folder)
         keys = [(one, last_change(one)) for one in found]
         for key in keys:
             if key not in self._rows:
@@ -218,7 +218,7 @@ class _Sweeper:
         store, _ = self._runs[row.run]
         if verdict is not None:
             keep_verdict(store, store.manifest.ocr, verdict_row(verdict))
-        build(store.folder)
+        build_report(store.folder)
         self._reported[row.run] = verdict
 
     def _swept(self, result: Sweep, verdicts: Sequence[Verdict | None]) -> Swept:

@@ -15,7 +15,7 @@ from benchmarks.full_size.bench import spec_of  # noqa: E402
 from benchmarks.full_size.operations import _attention_operations, count_operations, matmul_rate  # noqa: E402
 from benchmarks.full_size.parts import FAMILIES, build_pipeline  # noqa: E402
 from benchmarks.full_size.plan import Measurement  # noqa: E402
-from evalsuite.models.session import call_arguments  # noqa: E402
+from evalsuite.models.drawing import call_arguments  # noqa: E402
 
 
 class Shapes(TorchFunctionMode):

@@ -6,13 +6,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from benchmarks.full_size.architectures import ARCHITECTURES  # noqa: E402
 from benchmarks.full_size.bench import Bench, spec_of, through_the_suite  # noqa: E402
 from benchmarks.full_size.parts import FAMILIES, build_pipeline, drawing_settings, enhancer  # noqa: E402
 from benchmarks.full_size.plan import MEASUREMENTS, Measurement  # noqa: E402
 from benchmarks.full_size.rows import Journal, Results  # noqa: E402
 from evalsuite import suites  # noqa: E402
 from evalsuite.errors import EvalsuiteError  # noqa: E402
-from evalsuite.models.architectures import ARCHITECTURES  # noqa: E402
 from evalsuite.models.presets import load_presets  # noqa: E402
 
 BY_NAME = {measurement.name: measurement for measurement in MEASUREMENTS}

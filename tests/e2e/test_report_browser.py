@@ -13,11 +13,12 @@ import threading
 import time
 from pathlib import Path
 
-import handmade
 import pytest
+import runs_by_hand as handmade
 
-from evalsuite import adjudications, scoring
-from evalsuite.report import build, compare
+from evalsuite import scoring
+from evalsuite.report import build_comparison, build_report
+from evalsuite.runs import adjudications
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -73,8 +74,8 @@ def run(tmp_path_factory):
     """63 prompts × 2 seeds × 2 models: 252 images."""
     folder = tmp_path_factory.mktemp("report") / "run"
     store = handmade.make_run(folder, prompts=_many(), seeds=(0, 1), outcome=_outcome)
-    build(folder)
-    build(folder, single_file=True)
+    build_report(folder)
+    build_report(folder, single_file=True)
     return store
 
 
@@ -82,7 +83,7 @@ def run(tmp_path_factory):
 def comparison(run, tmp_path_factory):
     base = tmp_path_factory.mktemp("compare")
     handmade.make_run(base / "other", prompts=_many(), seeds=(0, 1))
-    return compare([base / "other", run.folder], base / "out")
+    return build_comparison([base / "other", run.folder], base / "out")
 
 
 @contextlib.contextmanager
@@ -442,12 +443,12 @@ def test_the_figures_read_without_javascript(browser, run):
 
 def test_no_script_of_the_data_runs(browser, tmp_path):
     from_page_tests = importlib.util.spec_from_file_location(
-        "page_tests", Path(__file__).parents[1] / "report" / "test_page.py"
+        "page_tests", Path(__file__).parents[1] / "report" / "test_run_page.py"
     )
     module = importlib.util.module_from_spec(from_page_tests)
     from_page_tests.loader.exec_module(module)
     module.hostile_run(handmade, tmp_path / "run")
-    build(tmp_path / "run")
+    build_report(tmp_path / "run")
     watched = Watched(browser, f"file://{tmp_path}/run/")
     page = watched.open(fragment="#model=&boxes=1")
     for _ in range(24):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import handmade
 import pytest
+import runs_by_hand as handmade
 import test_report_browser as report_browser
 import test_sweep_page as pages
 

@@ -5,8 +5,8 @@ import io
 import json
 import re
 
-import handmade
 import pytest
+import runs_by_hand as handmade
 import yaml
 
 from evalsuite.errors import EvalsuiteError, ExitCode, IncompleteError

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from evalsuite.cli import app
+from evalsuite.cli.main import app
 
 WORKFLOW = Path(__file__).parents[2] / "docs" / "github-actions-gate.yml"
 GUIDE = Path(__file__).parents[2] / "docs" / "gate.md"

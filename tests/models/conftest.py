@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from evalsuite.models import ModelOptions, parse_settings, resolve
-from evalsuite.models.stand_in import build_stand_in
 from evalsuite.records import Prompt
 
 
 @pytest.fixture(autouse=True)
 def _own_digest_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("EVALSUITE_CACHE", str(tmp_path_factory.getbasetemp() / "evalsuite-cache"))
-
-
-@pytest.fixture(scope="session", autouse=False)
-def checkpoints(tmp_path_factory) -> Path:
-    import torch
-
-    torch.set_num_threads(1)
-    root = tmp_path_factory.mktemp("checkpoints")
-    build_stand_in(root / "klein", "flux2-klein")
-    build_stand_in(root / "klein-base", "flux2-klein-base", seed=1)
-    build_stand_in(root / "ernie", "ernie-image")
-    build_stand_in(root / "ernie-no-pe", "ernie-image", enhancer=False)
-    return root
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.full_size.architectures import ARCHITECTURES, build_component, count_parameters
 from evalsuite.errors import EvalsuiteError
-from evalsuite.models.architectures import ARCHITECTURES, build_component, count_parameters
 from evalsuite.models.presets import load_presets
 
 PARTS = [(architecture, part) for architecture, parts in ARCHITECTURES.items() for part in parts]

@@ -274,7 +274,7 @@ def build_z_image(folder):
     from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
     from transformers import Qwen3Config, Qwen3Model
 
-    from evalsuite.models.stand_in import KLEIN_TEMPLATE, offline_tokenizer
+    from training.random_checkpoints import KLEIN_TEMPLATE, offline_tokenizer
 
     torch.manual_seed(0)
     tokenizer = offline_tokenizer(chat_template=KLEIN_TEMPLATE)

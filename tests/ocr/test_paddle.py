@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from evalsuite import ocr
 from evalsuite.errors import EvalsuiteError
-from evalsuite.models.fonts import CJK_FACES, LATIN_FACES, font
+from evalsuite.models.typeset.fonts import CJK_FACES, LATIN_FACES, font
 from evalsuite.ocr import OcrError, weights
 from evalsuite.ocr.paddle import PaddleReader
 

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from evalsuite.report import charts, summarise, views
+from evalsuite.report import charts, summarise
+from evalsuite.report import figures as views
 from evalsuite.report.charts import accuracy, canvas, errors, speed
 
 

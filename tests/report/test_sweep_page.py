@@ -13,9 +13,10 @@ import pytest
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.gate.verdict import GateResult, RunRef, Verdict
-from evalsuite.report import build, summarise, views
+from evalsuite.report import build_report, summarise
+from evalsuite.report import figures as views
 from evalsuite.report.charts.accuracy import interval_text
-from evalsuite.report.sweep import Baseline, Checkpoint, Swept, build_sweep
+from evalsuite.report.sweep_page import Baseline, Checkpoint, Swept, build_sweep
 
 SIDE = RunRef(folder="a", digest="0", model="a", role="model", model_digest="0", created_at="2026-05-04T00:00:00")
 GATE = GateResult(
@@ -53,13 +54,13 @@ class Made:
             environment={"cpu": cpu},
         )
         if pages:
-            build(store.folder)
+            build_report(store.folder)
         (summary,) = summarise(store, store.scores(store.manifest.ocr, store.manifest.scorer).read()).models
         return Checkpoint(name, step, f"runs/{name}", None, store.manifest, summary, verdict)
 
     def ceiling(self):
         store = self.handmade.make_run(self.out / "ceiling", models=(self.handmade.MODELS[1],))
-        build(store.folder)
+        build_report(store.folder)
         return summarise(store, store.scores(store.manifest.ocr, store.manifest.scorer).read()).models[0]
 
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from evalsuite.gate.verdict import Acknowledgement, Difference, GateResult, RunRef, SpeedResult, Verdict
-from evalsuite.report import build, keep_verdict, verdict_row
+from evalsuite.report import build_report, keep_verdict, verdict_row
 from evalsuite.runs.store import RunStore
 
 
@@ -117,7 +117,7 @@ def test_what_forbids_a_verdict_is_said(outcome, handmade, tmp_path):
     handmade.make_run(tmp_path / "run")
     store = RunStore.open(tmp_path / "run")
     keep_verdict(store, store.manifest.ocr, row)
-    assert "seeds: 0 there" in build(tmp_path / "run").read_text(encoding="utf-8")
+    assert "seeds: 0 there" in build_report(tmp_path / "run").read_text(encoding="utf-8")
 
 
 def test_notes_are_sentences_and_nothing_is_said_twice():

@@ -11,7 +11,7 @@ import evalsuite
 from evalsuite.errors import EvalsuiteError
 from evalsuite.gate import open_view
 from evalsuite.gate.compare import taken_in_turns
-from evalsuite.models.typeset import TypesetModel
+from evalsuite.models.typeset.model import TypesetModel
 from evalsuite.records import Request
 from evalsuite.runs.runner import _turns
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 import evalsuite
 from evalsuite import scoring
 from evalsuite.errors import EvalsuiteError
-from evalsuite.models.fonts import LATIN_FACES, font
+from evalsuite.models.typeset.fonts import LATIN_FACES, font
 from evalsuite.runs.rows import DamagedRunError
 from evalsuite.runs.store import OtherPlanError, RunStore
 

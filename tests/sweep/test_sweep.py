@@ -16,7 +16,7 @@ import pytest
 from evalsuite import suites
 from evalsuite.errors import EvalsuiteError
 from evalsuite.gate import load_policy
-from evalsuite.models.typeset import TypesetModel
+from evalsuite.models.typeset.model import TypesetModel
 from evalsuite.sweep import Sweep, SweepPlan, follow, sweep
 
 pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
@@ -201,11 +201,11 @@ def test_transformers_and_adapters_over_a_real_pipeline(suite, policy_file, tmp_
     torch = pytest.importorskip("torch")
     safetensors = pytest.importorskip("safetensors.torch")
     pytest.importorskip("diffusers")
-    from evalsuite.models.stand_in import build_stand_in
+    from training.random_checkpoints import build_random_checkpoint
 
     monkeypatch.setenv("EVALSUITE_CACHE", str(tmp_path / "cache"))
     torch.set_num_threads(1)
-    base = build_stand_in(tmp_path / "klein", "flux2-klein")
+    base = build_random_checkpoint(tmp_path / "klein", "flux2-klein")
     (weights,) = (base / "transformer").glob("*.safetensors")
     state = safetensors.load_file(weights)
     training = tmp_path / "training"

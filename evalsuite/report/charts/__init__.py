@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from evalsuite.records import Generation, Score
-    from evalsuite.report.summary import Summary
+    from evalsuite.runs.summary import Summary
 
 __all__ = ["Cell", "Chart", "draw_all", "step_of"]
 

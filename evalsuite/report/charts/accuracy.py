@@ -27,9 +27,9 @@ from evalsuite.report.charts.canvas import (
     to_markup,
     word,
 )
+from evalsuite.report.figures import ordered_values, shown_models
 from evalsuite.report.i18n import translate
-from evalsuite.report.summary import FINE_REPLICATES
-from evalsuite.report.views import ordered_values, shown_models
+from evalsuite.runs.summary import FINE_REPLICATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from evalsuite.records import Score
-    from evalsuite.report.summary import Dimension, ModelSummary, Slice, Summary
+    from evalsuite.runs.summary import Dimension, ModelSummary, Slice, Summary
     from evalsuite.stats import Interval
 
 MAX_ROWS = 30

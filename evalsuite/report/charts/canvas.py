@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from evalsuite.records import ModelRole
-    from evalsuite.report.summary import Summary
+    from evalsuite.runs.summary import Summary
     from evalsuite.stats import Interval
 
 WIDTH = 5.8

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from evalsuite.records import Score
-    from evalsuite.report.summary import Summary
+    from evalsuite.runs.summary import Summary
 
 NOTHING = "∅"
 SIDE = 14

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from evalsuite.records import Generation
-    from evalsuite.report.summary import ModelSummary, Summary
-    from evalsuite.report.timing import Spread
+    from evalsuite.runs.summary import ModelSummary, Summary
+    from evalsuite.runs.timing import Spread
 
 
 def trade_off(summary: Summary) -> Chart | None:

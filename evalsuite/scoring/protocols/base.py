@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evalsuite.records import TextLine
-from evalsuite.scoring.protocols.statistics import Statistic, ratio
 from evalsuite.stats import Bounds
+from evalsuite.stats.strata import Statistic, ratio
 
 Counter = Callable[[Sequence[str], Sequence[TextLine], str], tuple[float, ...]]
 """From the targets of an image, the lines read in it and the language to its counts, one a column."""

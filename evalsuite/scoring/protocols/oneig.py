@@ -17,9 +17,9 @@ from rapidfuzz.distance import Levenshtein
 
 from evalsuite.records import TextLine
 from evalsuite.scoring.protocols.base import Metric, TextProtocol, primary, share
-from evalsuite.scoring.protocols.statistics import Statistic
 from evalsuite.scoring.protocols.tokens import HALLUCINATION, SENTINEL, matched, reading_text, spaced, unspaced
 from evalsuite.stats import Floats
+from evalsuite.stats.strata import Statistic
 
 MOST_EDITS = {"en": 100.0, "zh": 50.0}
 """M: the mean edit distance from which on it no longer counts."""

@@ -1,0 +1,79 @@
+"""What is installed on this machine, and what to do about what is not."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from evalsuite import hardware, ocr
+from evalsuite.datafiles import data_dir
+from evalsuite.errors import EvalsuiteError
+from evalsuite.models import known_models
+from evalsuite.models.typeset import fonts
+from evalsuite.ocr.weights import cache_root
+from evalsuite.suites.load import own_suites
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One part that evalsuite uses: whether it is there, and what it is or how to get it."""
+
+    part: str
+    state: Literal["ok", "missing", "optional"]
+    detail: str
+
+
+def examine() -> list[Check]:
+    """Check the parts that every run needs, then those that only some models need."""
+    checks = [
+        _attempt("suites", lambda: f"{len(own_suites())} suites in {data_dir() / 'suites'}"),
+        _attempt("OCR", _read_something),
+        _attempt("fonts", lambda: f"digest {fonts.fonts_digest()[:12]}"),
+        Check("cache", "ok", f"{cache_root()}, {shutil.disk_usage(_existing(cache_root())).free / 1e9:.0f} GB free"),
+    ]
+    for package in ("torch", "diffusers", "transformers", "accelerate", "peft", "datasets"):
+        if importlib.util.find_spec(package) is None:
+            checks.append(Check(package, "optional", "needed for diffusers models: pip install 'evalsuite[models]'"))
+        else:
+            checks.append(Check(package, "ok", importlib.metadata.version(package)))
+    line = ", ".join(f"{key} {value}" for key, value in hardware.describe().items() if value is not None)
+    checks.append(Check("hardware", "ok", line))
+    checks += [
+        Check(model.name, "ok" if model.available else "optional", f"{model.what}; {model.needs}")
+        for model in known_models()
+    ]
+    return checks
+
+
+def _attempt(part: str, what: Callable[[], str]) -> Check:
+    try:
+        return Check(part, "ok", what())
+    except EvalsuiteError as error:
+        return Check(part, "missing", str(error))
+
+
+def _read_something() -> str:
+    """Draw a word and read it back: the only proof that OCR works here."""
+    from PIL import Image, ImageDraw
+
+    from evalsuite.models.typeset.fonts import LATIN_FACES, font
+
+    engine = ocr.resolve("paddle")
+    page = Image.new("RGB", (640, 160), "white")
+    ImageDraw.Draw(page).text((40, 40), "evalsuite 2026", fill="black", font=font(LATIN_FACES[0], 64))
+    read = " ".join(line.text for line in engine.read(page))
+    if read.replace(" ", "") != "evalsuite2026":
+        raise EvalsuiteError(f"the OCR read {read!r} where 'evalsuite 2026' stands; install the packages again")
+    versions = ", ".join(f"{name} {version}" for name, version in engine.spec.versions.items())
+    return f"reads correctly; {versions}; digest {engine.spec.digest[:12]}"
+
+
+def _existing(folder: Path) -> Path:
+    return next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())

@@ -1,0 +1,121 @@
+"""Two or more runs on one page: the same prompt and seed side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from evalsuite.errors import EvalsuiteError
+from evalsuite.report import comparison, payload, pictures, shell, stored, templating
+from evalsuite.report import figures as views
+from evalsuite.report.charts.scatter import scatter
+from evalsuite.report.run_page import SHARED, STYLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from evalsuite.records import OcrSpec, ScorerSpec
+    from evalsuite.report.charts import Chart
+    from evalsuite.report.comparison import Contestant
+    from evalsuite.report.payload import Picture
+    from evalsuite.report.stored import Run
+
+SCRIPTS = (*SHARED, "slider.js", "pairs.js", "compare.js")
+
+
+def build_comparison(
+    folders: Sequence[Path], out: Path, *, ocr: OcrSpec | None = None, scorer: ScorerSpec | None = None
+) -> Path:
+    """Write a page into `out` that compares runs, or the models of one run, and return its path.
+
+    The first model of the first run is what the others are held against. Images are linked or copied into `out`.
+
+    Raises:
+        NotComparableError: when prompts, seeds, OCR or scorer differ, naming what; or with a single model.
+        EvalsuiteError: when a run cannot be read or `out` cannot be written.
+    """
+    if not folders:
+        raise EvalsuiteError("nothing to compare: name two run folders, or one with two models")
+    if (out / "manifest.json").exists():
+        raise EvalsuiteError(f"{out}: a run folder; name another folder for the comparison with --out")
+    runs = [stored.load(folder, ocr, scorer) for folder in folders]
+    comparison.check_comparable(runs)
+    called = comparison.contestants(runs)
+    shell.copy_assets(out / "assets", SCRIPTS, STYLES)
+    try:
+        found = [
+            pictures.copied(run, out, {each.model for each in called if each.run == place})
+            for place, run in enumerate(runs)
+        ]
+    except OSError as error:
+        raise EvalsuiteError(f"{out}: images cannot be copied: {error.strerror}") from error
+    return templating.write(out / "index.html", render(runs, called, found))
+
+
+def render(runs: Sequence[Run], called: Sequence[Contestant], found: Sequence[Mapping[str, Picture]]) -> str:
+    """The page as HTML, with its data inside."""
+    sides = []
+    for place, run in enumerate(runs):
+        names = {each.model: each.name for each in called if each.run == place}
+        sides.append(
+            payload.Side(run.manifest, run.ocr, run.scores, run.generations, run.readings, found[place], names)
+        )
+    data, boxes = payload.gallery(sides)
+    accuracy = _accuracy_rows(runs, called)
+    first = runs[0]
+    compared = comparison.compare_all(runs, called)
+    specs = [spec for run in runs for spec in run.manifest.models]
+    return templating.render(
+        "compare.html.j2",
+        shell=shell.linked(SCRIPTS, STYLES),
+        data=data,
+        boxes=boxes,
+        title=" / ".join(each.name for each in called),
+        called=called,
+        runs=[(run, views.hardware_line(run.manifest)) for run in runs],
+        manifest=first.manifest,
+        ocr=first.ocr,
+        scorer=first.scorer,
+        used=views.prompts_per_suite(first.manifest),
+        total=len(first.manifest.prompts) * len(first.manifest.seeds),
+        missing=[
+            replace(each, model=f"{run.manifest.name}: {each.model}") if len(runs) > 1 else each
+            for run in runs
+            for each in views.missing(run.summary)
+        ],
+        unscored=sum(score.status != "scored" for run in runs for score in run.scores),
+        images=sum(len(run.scores) for run in runs),
+        role_notes=views.role_notes({spec.name: spec for spec in specs}.values()),
+        accuracy=accuracy,
+        axis=views.axis_for(accuracy),
+        level=views.level(first.summary),
+        differences=compared,
+        reasons=views.REASONS,
+        speed=_speed_rows(runs, called),
+        same_machine=comparison.same_machine([run.manifest for run in runs]),
+        plots=_plots(runs, called),
+    )
+
+
+def _accuracy_rows(runs: Sequence[Run], called: Sequence[Contestant]) -> list[views.AccuracyRow]:
+    rows = [views.accuracy_rows(run.summary) for run in runs]
+    return [replace(row, model=each.name) for each in called for row in rows[each.run] if row.model == each.model]
+
+
+def _speed_rows(runs: Sequence[Run], called: Sequence[Contestant]) -> list[views.SpeedRow]:
+    rows = [views.speed_rows(run.summary) for run in runs]
+    return [replace(row, model=each.name) for each in called for row in rows[each.run] if row.model == each.model]
+
+
+def _plots(runs: Sequence[Run], called: Sequence[Contestant]) -> list[Chart]:
+    first = called[0]
+    base = comparison.per_prompt(runs[first.run], first.model)
+    charts = []
+    for place, each in enumerate(called[1:], start=1):
+        other = comparison.per_prompt(runs[each.run], each.model)
+        pairs = {
+            ident: (comparison.accuracy(counts), comparison.accuracy(other[ident])) for ident, counts in base.items()
+        }
+        charts.append(scatter(f"scatter-{place}", first, each, pairs))
+    return charts

@@ -1,0 +1,113 @@
+"""A run folder's page: `index.html` with its data inside, and `assets/` beside it.
+
+Everything that comes from a run is untrusted: Jinja escapes it, `visible` writes control characters out, the data
+block cannot end its script element, and the page's Content-Security-Policy allows no script but the report's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from evalsuite.report import charts, conclusions, payload, pictures, shell, stored, templating
+from evalsuite.report import figures as views
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from evalsuite.records import OcrSpec, ScorerSpec
+    from evalsuite.report.conclusions import ClaimRow, StandingRow, VerdictRow
+    from evalsuite.report.payload import Picture
+    from evalsuite.report.stored import Run
+
+SHARED = ("i18n.js", "dom.js", "data.js", "address.js", "grid.js", "diff.js", "picture.js")
+SCRIPTS = (*SHARED, "marks.js", "filters.js", "gallery.js", "viewer.js", "main.js")
+STYLES = ("report.css",)
+
+
+def build_report(
+    folder: Path,
+    *,
+    single_file: bool = False,
+    ocr: OcrSpec | None = None,
+    scorer: ScorerSpec | None = None,
+) -> Path:
+    """Write the report of the run in `folder` and return the path of its page.
+
+    With `single_file`, that is `report.html`, which needs nothing beside it: it holds all figures, and of the images
+    the worst, as thumbnails, up to `pictures.SINGLE_FILE_BYTES`. Otherwise it is `index.html` with `assets/`.
+    The rows of `ocr` and `scorer` are shown; by default those that the run was planned with.
+    What gates and claim checks concluded of the run, as `conclusions` keeps it, stands above the figures.
+
+    Raises:
+        EvalsuiteError: when there is no run, its rows cannot be read, or the folder cannot be written.
+    """
+    run = stored.load(folder, ocr, scorer)
+    said = _said(run)
+    if single_file:
+        content = render(run, pictures.inlined(run), shell.inlined(SCRIPTS, STYLES), said)
+        return templating.write(folder / "report.html", content)
+    shell.copy_assets(folder / "assets", SCRIPTS, STYLES)
+    content = render(run, pictures.linked(run), shell.linked(SCRIPTS, STYLES), said)
+    return templating.write(folder / "index.html", content)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What other rooms concluded of the run. `outdated` names what rests on rows that are no longer the run's."""
+
+    verdicts: Sequence[VerdictRow] = ()
+    claims: Sequence[ClaimRow] = ()
+    standings: Sequence[StandingRow] = ()
+    outdated: Sequence[str] = ()
+
+
+def _said(run: Run) -> Said:
+    kept = conclusions.read(run.store)
+    verdicts = kept.verdicts if kept.verdicts and conclusions.is_current(run.store, kept.verdicts) else None
+    claims = kept.claims if kept.claims and conclusions.is_current(run.store, kept.claims) else None
+    found = {"verdicts": (kept.verdicts, verdicts), "claims": (kept.claims, claims)}
+    return Said(
+        verdicts=verdicts.rows if verdicts else (),
+        claims=claims.rows if claims else (),
+        standings=claims.standings if claims else (),
+        outdated=[name for name, (before, now) in found.items() if before and not now],
+    )
+
+
+def render(run: Run, found: Mapping[str, Picture], parts: shell.Shell, said: Said) -> str:
+    """The page as HTML, with its data inside. A page for a folder shows all images, another those in `found`."""
+    kept = [score for score in run.scores if parts.is_folder or score.key in found]
+    names = {spec.name: spec.name for spec in run.manifest.models}
+    side = payload.Side(run.manifest, run.ocr, kept, run.generations, run.readings, found, names)
+    data, boxes = payload.gallery([side])
+    summary = run.summary
+    accuracy = views.accuracy_rows(summary)
+    heading = [spec.name for spec in run.manifest.models if spec.role != "reference"] or list(names)
+    return templating.render(
+        "index.html.j2",
+        shell=parts,
+        data=data,
+        boxes=boxes,
+        title=" · ".join(heading),
+        heading=heading,
+        said=said,
+        kept=len(kept),
+        manifest=run.manifest,
+        ocr=run.ocr,
+        scorer=run.scorer,
+        hardware=views.hardware_line(run.manifest),
+        used=views.prompts_per_suite(run.manifest),
+        total=len(run.scores),
+        unscored=sum(score.status != "scored" for score in run.scores),
+        missing=views.missing(summary),
+        role_notes=views.role_notes(run.manifest.models),
+        accuracy=accuracy,
+        axis=views.axis_for(accuracy),
+        level=views.level(summary),
+        slices=[(dimension, *views.slice_table(summary, dimension)) for dimension in ("suite", "category", "length")],
+        judged=views.judged(summary, *run.judged) if run.judged else None,
+        speed=views.speed_rows(summary),
+        plots=charts.draw_all(summary, run.scores, run.generations),
+    )

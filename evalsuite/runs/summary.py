@@ -1,0 +1,177 @@
+"""A run in figures: accuracy by slice with intervals and the OCR ceiling, and speed. No I/O, no rendering.
+
+Every front end (terminal, page, exports) takes its numbers from here, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Literal
+
+from evalsuite import scoring, stats
+from evalsuite.records import ModelRole, Record
+from evalsuite.runs.timing import TimingSummary, time_model
+from evalsuite.scoring import Counts, Rates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from evalsuite.records import ModelSpec, Prompt, Score
+    from evalsuite.runs.store import RunStore
+
+Dimension = Literal["all", "language", "suite", "category", "length"]
+DIMENSIONS: tuple[Dimension, ...] = ("all", "language", "suite", "category", "length")
+
+HEADLINE = ("character_accuracy", "strict_accuracy", "exact_string_rate", "all_exact_image_rate")
+"""The rates that carry an interval."""
+
+RANGES: dict[str, stats.Bounds] = dict.fromkeys(HEADLINE, (0.0, 1.0)) | {"strict_accuracy": (None, 1.0)}
+"""The least and greatest value of each: a drawing can hold any amount of extra text, each of which costs."""
+
+FINE_REPLICATES = 1_999
+"""Bootstrap replicates for suites, categories and length classes: enough to draw an interval by. Whole runs and
+languages, which are quoted, take the full number of `stats`."""
+
+
+class Slice(Record, frozen=True, kw_only=True):
+    """One model's images in one slice of the prompts.
+
+    `missing` and `unreadable` name the images (`prompt seed n`) that are not there or could not be read; they
+    count as wholly wrong. `intervals` hold the rates of `HEADLINE`; a rate that is undefined has none.
+    """
+
+    model: str
+    dimension: Dimension
+    value: str
+    prompts: int
+    images: int
+    missing: tuple[str, ...]
+    unreadable: tuple[str, ...]
+    rates: Rates
+    intervals: dict[str, stats.Interval]
+
+    @property
+    def incomplete(self) -> bool:
+        """True where an image that the plan promises is missing or unread."""
+        return bool(self.missing or self.unreadable)
+
+
+class ModelSummary(Record, frozen=True, kw_only=True):
+    """One model of a run: `slices` start with that of all images (`dimension` "all")."""
+
+    name: str
+    role: ModelRole
+    slices: tuple[Slice, ...]
+    timing: TimingSummary | None
+
+    @property
+    def overall(self) -> Slice:
+        """All images of this model."""
+        return self.slices[0]
+
+    def by(self, dimension: Dimension) -> tuple[Slice, ...]:
+        """The slices of one dimension, in the order of the run's prompts."""
+        return tuple(each for each in self.slices if each.dimension == dimension)
+
+
+class Summary(Record, frozen=True, kw_only=True):
+    """A run in figures. `ceiling_model` is the name of the clean typeset reference, or None when not drawn."""
+
+    models: tuple[ModelSummary, ...]
+    ceiling_model: str | None
+
+    @property
+    def incomplete(self) -> bool:
+        """True where any model misses an image."""
+        return any(model.overall.incomplete for model in self.models)
+
+    def ceiling(self, of: Slice) -> Slice | None:
+        """The clean typeset reference over the same prompts: what this OCR and scorer make of perfect text.
+
+        None where the run did not draw it, or where it is incomplete there: then the ceiling is not measured.
+        """
+        for model in self.models:
+            if model.name == self.ceiling_model:
+                for each in model.slices:
+                    if (each.dimension, each.value) == (of.dimension, of.value) and not each.incomplete:
+                        return each
+        return None
+
+
+def is_ceiling(spec: ModelSpec) -> bool:
+    """True for the typeset reference without planted errors."""
+    return spec.kind == "typeset" and not spec.settings.get("errors")
+
+
+def summarise(store: RunStore, scores: Sequence[Score]) -> Summary:
+    """Sum up a run from its score rows (one a request of the manifest) and its stored timings.
+
+    Raises:
+        ValueError: when `scores` are not one row for each request of the manifest.
+    """
+    manifest = store.manifest
+    promised = {request.key for request in manifest.requests}
+    if len(scores) != len(promised) or {score.key for score in scores} != promised:
+        raise ValueError(f"{len(scores)} score rows for {len(promised)} requests: the denominator is the manifest's")
+    prompts = {prompt.id: prompt for prompt in manifest.prompts}
+    rows: dict[str, list[Score]] = defaultdict(list)
+    for score in scores:
+        rows[score.model].append(score)
+    generations = store.last_generations()
+    ceilings = [spec.name for spec in manifest.models if is_ceiling(spec)]
+    return Summary(
+        models=tuple(
+            ModelSummary(
+                name=spec.name,
+                role=spec.role,
+                slices=tuple(_slices(spec.name, rows[spec.name], prompts)),
+                timing=time_model([generations[row.key] for row in rows[spec.name] if row.key in generations]),
+            )
+            for spec in manifest.models
+        ),
+        ceiling_model=ceilings[0] if ceilings else None,
+    )
+
+
+def _slices(model: str, scores: Sequence[Score], prompts: dict[str, Prompt]) -> Iterable[Slice]:
+    counted = [(score, scoring.count(score)) for score in scores]
+    for dimension in DIMENSIONS:
+        groups: dict[str, list[tuple[Score, Counts]]] = defaultdict(list)
+        for score, counts in counted:
+            value = "all" if dimension == "all" else getattr(prompts[score.prompt], dimension)
+            groups[value].append((score, counts))
+        for value, group in groups.items():
+            yield _slice(model, dimension, value, group)
+
+
+def _slice(model: str, dimension: Dimension, value: str, group: Sequence[tuple[Score, Counts]]) -> Slice:
+    by_prompt: dict[str, Counts] = defaultdict(Counts)
+    for score, counts in group:
+        by_prompt[score.prompt] += counts
+    return Slice(
+        model=model,
+        dimension=dimension,
+        value=value,
+        prompts=len(by_prompt),
+        images=len(group),
+        missing=tuple(f"{score.prompt} seed {score.seed}" for score, _ in group if score.status == "missing"),
+        unreadable=tuple(f"{score.prompt} seed {score.seed}" for score, _ in group if score.status == "unreadable"),
+        rates=Rates(counts=sum(by_prompt.values(), start=Counts())),
+        intervals=_intervals(
+            list(by_prompt.values()), stats.REPLICATES if dimension in ("all", "language") else FINE_REPLICATES
+        ),
+    )
+
+
+def _intervals(by_prompt: Sequence[Counts], replicates: int) -> dict[str, stats.Interval]:
+    pairs = {
+        "character_accuracy": [(each.length - each.edits, each.length) for each in by_prompt],
+        "strict_accuracy": [(each.length - each.edits - each.extra_length, each.length) for each in by_prompt],
+        "exact_string_rate": [(each.exact_targets, each.targets) for each in by_prompt],
+        "all_exact_image_rate": [(each.exact_images, each.images) for each in by_prompt],
+    }
+    found = {}
+    for name in HEADLINE:
+        numerators, denominators = zip(*pairs[name], strict=True)
+        found[name] = stats.ratio_interval(numerators, denominators, replicates=replicates, bounds=RANGES[name])
+    return found

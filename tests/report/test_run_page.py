@@ -1,0 +1,385 @@
+from __future__ import annotations
+
+import html
+import json
+import re
+from base64 import b64encode
+from hashlib import sha256
+from html.parser import HTMLParser
+
+import msgspec
+import pytest
+
+from evalsuite import scoring
+from evalsuite.errors import EvalsuiteError
+from evalsuite.records import Extra, Span
+from evalsuite.report import (
+    ClaimRow,
+    StandingRow,
+    VerdictRow,
+    build_report,
+    keep_claims,
+    keep_verdict,
+    pictures,
+    shell,
+    text,
+)
+from evalsuite.report.run_page import SCRIPTS, STYLES
+from evalsuite.runs.store import RunStore
+
+HOSTILE = (
+    "</script><script>window.stolen=1</script>",
+    '<img src=x onerror="window.stolen=1">',
+    "\u202eREVERSED\u202c",
+    "NUL\x00HERE",
+    "{{ 7*7 }} {% raw %}",
+    "' onmouseover='window.stolen=1",
+    "&lt;b&gt; & &amp;",
+    "long" * 25_000,
+)
+
+
+class Page(HTMLParser):
+    """What a page holds: elements with attributes, its visible text, its data blocks."""
+
+    def __init__(self, content):
+        super().__init__(convert_charrefs=True)
+        self.elements, self.text, self.data, self._inside = [], [], {}, None
+        self.feed(content)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.elements.append((tag, attributes))
+        self._inside = attributes.get("id") or tag if tag in ("script", "style") else None
+
+    def handle_endtag(self, tag):
+        if tag in ("script", "style"):
+            self._inside = None
+
+    def handle_data(self, data):
+        if self._inside is None:
+            self.text.append(data)
+        else:
+            self.data[self._inside] = self.data.get(self._inside, "") + data
+
+    @property
+    def words(self):
+        return " ".join(" ".join(self.text).split())
+
+
+def built(folder, **options):
+    return Page(build_report(folder, **options).read_text(encoding="utf-8"))
+
+
+def test_the_figures_read_without_javascript(handmade, tmp_path):
+    handmade.make_run(tmp_path / "run", outcome=handmade.noodes, seeds=(0, 1))
+    page = built(tmp_path / "run")
+    assert "Text rendering report" in page.words
+    assert re.search(r"0\.949 0\.\d{3} – 0\.\d{3}†", page.words)
+    assert "† conservative bound, where they are too few or too alike for the bootstrap" in page.words
+    assert "too few prompts for an interval" in page.words  # accuracy less extra text has no least value
+    assert "OCR ceiling" in page.words
+    assert "evalsuite-packing" in page.words
+    assert "profile standard" in page.words
+    assert "12: 3 prompts × 2 seeds × 2 models" in page.words
+    assert "5 warm" in page.words
+    assert "1 warm-up (2 s)" in page.words
+    assert "3.0 GiB process" in page.words
+    assert "Wrong" not in page.words  # the gallery alone is the browser's
+
+
+def test_what_is_no_real_model_is_called_so(handmade, tmp_path):
+    models = (
+        handmade.model("flux2-klein-micro", "stand-in"),
+        handmade.model("typeset", "reference"),
+        handmade.model("typeset:errors=0.1", "reference", errors=0.1),
+    )
+    handmade.make_run(tmp_path / "run", models=models, outcome=handmade.noodes)
+    page = built(tmp_path / "run")
+    assert "flux2-klein-micro: a stand-in checkpoint, made small to exercise the suite." in page.words
+    assert "typeset: no model. The targets are set in real fonts, so that" in page.words
+    assert "typeset:errors=0.1: no model. The targets are set in real fonts with planted errors" in page.words
+    chips = [attributes["class"] for tag, attributes in page.elements if "chip" in (attributes.get("class") or "")]
+    assert chips.count("chip chip-stand-in") >= 3
+    heading = re.search(r"<h1>(.*?)</h1>", (tmp_path / "run" / "index.html").read_text(), re.DOTALL)[1]
+    assert "flux2-klein-micro" in heading
+    assert "typeset" not in heading
+
+
+def test_an_incomplete_run_says_so_with_names(handmade, tmp_path):
+    def outcome(spec, prompt, _seed):
+        if spec.role == "model" and prompt.id == "neon-001":
+            return handmade.Outcome(error="out of memory")
+        if spec.role == "model" and prompt.id == "menu-003":
+            return handmade.Outcome(ocr_error="the engine crashed")
+        return handmade.perfect(prompt)
+
+    handmade.make_run(tmp_path / "run", outcome=outcome)
+    page = built(tmp_path / "run")
+    assert "Incomplete: 2 of 6 images are missing or unread" in page.words
+    assert "neon-001 seed 0" in page.words
+    assert "menu-003 seed 0" in page.words
+    assert ("section", {"class": "notice bad", "role": "alert"}) in page.elements
+
+
+def test_many_missing_images_are_counted_after_the_first_forty(handmade, tmp_path):
+    prompts = [handmade.prompt(f"p-{n:03}", "signs", "neon", 'A "SIGN".', ("SIGN",)) for n in range(45)]
+    handmade.make_run(
+        tmp_path / "run", prompts=prompts, models=handmade.MODELS[:1], outcome=lambda *_: handmade.Outcome(error="no")
+    )
+    page = built(tmp_path / "run")
+    assert "p-039 seed 0" in page.words
+    assert "p-040 seed 0" not in page.words
+    assert "and 5 more" in page.words
+
+
+def test_a_complete_run_says_nothing_of_it(handmade, tmp_path):
+    handmade.make_run(tmp_path / "run")
+    assert "Incomplete" not in built(tmp_path / "run").words
+
+
+def hostile_run(handmade, folder):
+    """Prompts, targets, readings, model names, findings and errors that try to break out of the page."""
+    prompts = [
+        handmade.prompt(f"h-{n}", "signs", text[:40].replace("\x00", ""), f'"{text[:80]}"', (text[:80],))
+        for n, text in enumerate(HOSTILE)
+    ]
+
+    def outcome(spec, prompt, _seed):
+        text = HOSTILE[int(prompt.id[2:])][:80]
+        if prompt.id == "h-1" and spec.role == "model":
+            return handmade.Outcome(error=text)
+        finding = handmade.Finding(code="blank-image", message=text)
+        return handmade.Outcome(lines=(text + "x",), extra=(text[::-1],), findings=(finding,))
+
+    models = (handmade.model(HOSTILE[0]), handmade.model(HOSTILE[1], "stand-in"), handmade.MODELS[1])
+    environment = {"cpu": HOSTILE[0]}
+    store = handmade.make_run(folder, prompts=prompts, models=models, outcome=outcome, environment=environment)
+    rows = store.scores(handmade.OCR, store.manifest.scorer)
+    endless = Extra(kind="other", text=HOSTILE[-1], length=100_000, span=Span(line=0, start=0, end=1))
+    rows.replace([msgspec.structs.replace(row, extras=(*row.extras, endless)) for row in rows.read()])
+    return store
+
+
+def test_hostile_text_is_shown_as_text(handmade, tmp_path):
+    hostile_run(handmade, tmp_path / "run")
+    page = built(tmp_path / "run")
+    own = {f"assets/{name}" for name in SCRIPTS}
+    scripts = [attributes for tag, attributes in page.elements if tag == "script"]
+    assert {attributes["src"].partition("?")[0] for attributes in scripts if "src" in attributes} == own
+    assert all(attributes.get("type") == "application/json" for attributes in scripts if "src" not in attributes)
+    assert not [attributes for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert not [attributes for tag, attributes in page.elements if tag == "img"]
+    assert HOSTILE[0] in page.words
+    content = (tmp_path / "run" / "index.html").read_text(encoding="utf-8")
+    outside = re.sub(r'<script type="application/json".*?</script>', "", content, flags=re.DOTALL)
+    assert not re.search("[\x00\u202e\u202c]", outside)
+    assert "{{ 7*7 }}" in page.words
+    data = json.loads(page.data["gallery-data"])
+    assert data["prompts"][0][6] == [HOSTILE[0]]
+    assert data["prompts"][3][6] == [HOSTILE[3]]
+    longest = max(len(extra) for row in data["rows"] for _, extra in row[12])
+    assert text.MAX_TEXT < longest < text.MAX_TEXT + 20
+
+
+def test_no_element_carries_inline_style_or_handlers(handmade, tmp_path):
+    handmade.make_run(tmp_path / "run", outcome=handmade.noodes)
+    page = built(tmp_path / "run")
+    for tag, attributes in page.elements:
+        assert "style" not in attributes, (tag, attributes)
+        assert not any(name.startswith("on") for name in attributes), (tag, attributes)
+    assert not [tag for tag, _ in page.elements if tag == "style"]
+
+
+def test_links_stay_in_the_folder(handmade, tmp_path):
+    handmade.make_run(tmp_path / "run", outcome=handmade.noodes)
+    page = built(tmp_path / "run")
+    for _, attributes in page.elements:
+        for name in ("src", "href"):
+            address = attributes.get(name, "#")
+            if address.startswith(("#", "data:,")):
+                continue
+            assert (tmp_path / "run" / address.partition("?")[0]).is_file(), address
+    data = json.loads(page.data["gallery-data"])
+    for row in data["rows"]:
+        for address in (row[5], row[6]):
+            assert (tmp_path / "run" / address.partition("?")[0]).is_file(), address
+
+
+def test_only_missing_thumbnails_are_made(handmade, tmp_path):
+    handmade.make_run(tmp_path / "run")
+    built(tmp_path / "run")
+    thumbs = tmp_path / "run" / "assets" / "thumbs"
+    before = {path.name: path.stat().st_mtime_ns for path in thumbs.iterdir()}
+    assert len(before) == 6
+    (thumbs / min(before)).unlink()
+    built(tmp_path / "run")
+    after = {path.name: path.stat().st_mtime_ns for path in thumbs.iterdir()}
+    assert set(after) == set(before)
+    assert sum(after[name] != before[name] for name in before) == 1
+
+
+def test_a_damaged_image_has_no_thumbnail_and_stops_nothing(handmade, tmp_path):
+    store = handmade.make_run(tmp_path / "run")
+    row = next(iter(store.last_generations().values()))
+    store.image_path(row).write_bytes(b"not a png")
+    data = json.loads(built(tmp_path / "run").data["gallery-data"])
+    assert [each[6] for each in data["rows"]].count(None) == 1
+
+
+def test_a_single_file_needs_nothing_beside_it(handmade, tmp_path):
+    handmade.make_run(tmp_path / "run", outcome=handmade.noodes)
+    path = build_report(tmp_path / "run", single_file=True)
+    assert path.name == "report.html"
+    page = Page(path.read_text(encoding="utf-8"))
+    assert not [attributes for tag, attributes in page.elements if tag in ("link", "script") and attributes.get("src")]
+    data = json.loads(page.data["gallery-data"])
+    assert all(row[5] is None and row[6].startswith("data:image/webp;base64,") for row in data["rows"])
+    policy = next(a["content"] for tag, a in page.elements if tag == "meta" and a.get("http-equiv"))
+    content = path.read_text(encoding="utf-8")
+    for name, part in re.findall(r"<(script|style)>(.*?)</\1>", content, re.DOTALL):
+        digest = b64encode(sha256(part.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy, name
+    assert not (tmp_path / "run" / "assets").exists()
+
+
+def test_a_single_file_holds_the_worst_within_its_cap_and_says_so(handmade, tmp_path, monkeypatch):
+    handmade.make_run(tmp_path / "run", outcome=handmade.noodes)
+    monkeypatch.setattr(pictures, "SINGLE_FILE_BYTES", 1_000)
+    page = Page(build_report(tmp_path / "run", single_file=True).read_text(encoding="utf-8"))
+    data = json.loads(page.data["gallery-data"])
+    kept = [data["prompts"][row[1]][0] for row in data["rows"]]
+    assert 0 < len(kept) < 6
+    assert "menu-003" in kept  # the worst: 5 of 6 characters
+    assert f"This file holds the worst {len(kept)} of 6 images" in page.words
+
+
+def test_our_own_files_cannot_end_their_element():
+    for name in (*SCRIPTS, *STYLES):
+        content = shell._asset(name).decode()
+        assert "</script" not in content.lower()
+        assert "</style" not in content.lower()
+        assert "innerHTML" not in content
+        assert "<!--" not in content
+
+
+def test_other_rows_can_be_shown(handmade, tmp_path):
+    from evalsuite.runs.runner import rescore
+
+    store = handmade.make_run(tmp_path / "run", outcome=handmade.noodes)
+    strict = scoring.scorer_spec("strict")
+    rescore(store, handmade.OCR, strict)
+    page = built(tmp_path / "run", scorer=strict)
+    assert "profile strict" in page.words
+
+
+def test_a_run_that_was_stopped_before_scoring_is_scored_and_shown(handmade, tmp_path):
+    store = handmade.make_run(tmp_path / "run", outcome=handmade.noodes, scored=False)
+    page = built(tmp_path / "run")
+    assert "0.949" in page.words
+    assert len(store.scores(handmade.OCR, store.manifest.scorer).read()) == 6
+
+
+def test_no_run_and_no_room_to_write_are_one_clear_line(handmade, tmp_path):
+    with pytest.raises(EvalsuiteError, match="no run here"):
+        build_report(tmp_path)
+    handmade.make_run(tmp_path / "run")
+    (tmp_path / "run" / "index.html").mkdir()
+    with pytest.raises(EvalsuiteError, match="the report cannot be written"):
+        build_report(tmp_path / "run")
+
+
+def test_verdicts_and_claims_stand_above_the_figures(handmade, tmp_path):
+    handmade.make_run(tmp_path / "run")
+    verdict = VerdictRow(
+        outcome="FAIL",
+        question="1",
+        title="klein against klein-1",
+        text="Character accuracy fell by <b>0.02</b>.",
+        columns=("Gate", "Δ"),
+        gates=(("all", "−0.020"),),
+    )
+    claim = ClaimRow(
+        outcome="not comparable",
+        claim="ERNIE-Image 0.9733",
+        published="0.9733",
+        measured=None,
+        interval=None,
+        ceiling=None,
+        protocol="longtext",
+        text="the reader differs",
+        source="README",
+    )
+    published = StandingRow(rank=1, model="ERNIE", role=None, figures=(("en", "0.98"),), interval=None, source="README")
+    own = StandingRow(
+        rank=2, model="klein", role="stand-in", figures=(("en", "0.91"),), interval="[0.90, 0.92]", source="", note="n"
+    )
+    store = RunStore.open(tmp_path / "run")
+    keep_verdict(store, store.manifest.ocr, verdict)
+    keep_claims(store, store.manifest.ocr, [claim], [published, own])
+    page = built(tmp_path / "run")
+    words = page.words
+    assert words.index("Verdicts") < words.index("Published figures") < words.index("Character accuracy is 1 −")
+    assert "Fail klein against klein-1 Character accuracy fell by <b>0.02</b>." in words
+    assert "Not comparable the reader differs" in words
+    assert "1 ERNIE 0.98 README 2 klein stand-in this run 0.91 [0.90, 0.92] n" in words
+
+
+def test_conclusions_are_kept_and_left_out_once_the_rows_have_changed(handmade, tmp_path):
+    store = handmade.make_run(tmp_path / "run", outcome=handmade.noodes)
+    ocr = store.manifest.ocr
+
+    def verdict(question, title):
+        return VerdictRow(outcome="PASS", question=question, title=title, text="")
+
+    def claim(name):
+        return ClaimRow(
+            outcome="inconclusive", claim=name, published="1", measured=None, interval=None, ceiling=None,
+            protocol="", text="", source="",
+        )  # fmt: skip
+
+    keep_verdict(store, ocr, verdict("1", "first answer"))
+    keep_verdict(store, ocr, verdict("2", "other gate"))
+    keep_verdict(store, ocr, verdict("1", "second answer"))
+    keep_claims(store, ocr, [claim("old check")], [])
+    keep_claims(store, ocr, [claim("new check")], [])
+    words = built(tmp_path / "run").words
+    assert "second answer" in words
+    assert "other gate" in words
+    assert "new check" in words
+    assert "first answer" not in words
+    assert "old check" not in words
+    assert "is left out:" not in words
+    # One more reading: what was concluded before does not rest on these rows.
+    path = store.readings(ocr).path
+    path.write_bytes(path.read_bytes() + path.read_bytes().splitlines(keepends=True)[0])
+    words = built(tmp_path / "run").words
+    assert "second answer" not in words
+    assert "new check" not in words
+    assert "A gate’s verdict is left out" in words
+    assert "A check of published figures is left out" in words
+    keep_verdict(store, ocr, verdict("3", "new gate"))
+    words = built(tmp_path / "run").words
+    assert "new gate" in words
+    assert "other gate" not in words
+    assert "A gate’s verdict is left out" not in words
+    (tmp_path / "run" / "conclusions.json").write_text("{")
+    with pytest.raises(EvalsuiteError, match=r"conclusions.json: cannot be read .* run the gate or"):
+        build_report(tmp_path / "run")
+
+
+def test_the_page_is_deterministic(handmade, tmp_path):
+    handmade.make_run(tmp_path / "run", outcome=handmade.noodes)
+    first = build_report(tmp_path / "run").read_bytes()
+    assert build_report(tmp_path / "run").read_bytes() == first
+
+
+def test_the_machine_is_named_or_said_to_be_unknown(handmade, tmp_path):
+    from evalsuite import hardware
+
+    handmade.make_run(tmp_path / "known", environment=hardware.describe())
+    assert hardware.line(RunStore.open(tmp_path / "known").manifest.environment) in html.unescape(
+        (tmp_path / "known" / "index.html").read_text() if build_report(tmp_path / "known") else ""
+    )
+    handmade.make_run(tmp_path / "unknown")
+    assert "The machine is not recorded in this run." in built(tmp_path / "unknown").words

@@ -1,0 +1,76 @@
+"""The stand-ins are there to be gated: drawn, read, swept and judged for real, the unlearnt apart from the learnt."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
+
+from evalsuite.datafiles import data_dir  # noqa: E402
+from evalsuite.gate import check, load_policy  # noqa: E402
+from evalsuite.sweep import SweepPlan, sweep  # noqa: E402
+from training.standins import wear  # noqa: E402
+from training.standins.export import FOLDERS, WEIGHTS  # noqa: E402
+
+POLICY = 'format = 1\nname = "broken"\nsamples = 1\n[[gates]]\nslice = "all"\nmargin = 0.10\n'
+PROMPTS = 6
+"""Six prompts of which none is drawn bound the change from above at −1 + 2 (1 − 0.05^(1/6)) = −0.21."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", sorted(FOLDERS))
+def test_what_has_not_learnt_to_write_fails_and_the_stand_in_does_not(architecture, tmp_path):
+    torch.set_num_threads(1)
+    name = FOLDERS[architecture]
+    training = tmp_path / "training"
+    training.mkdir()
+    whole = data_dir() / "standins" / name
+    # As a repair begins (`train --repair 0.4`), and as it should end.
+    begun = ["--strength", "0.4", "--seed", "1"]
+    assert wear.main([str(whole), str(training / "step-000000.safetensors"), *begun]) == 0
+    shutil.copy(whole / "transformer" / WEIGHTS, training / "step-000600.safetensors")
+    policy = tmp_path / "policy.toml"
+    policy.write_text(POLICY, encoding="utf-8")
+
+    def swept(baseline=None):
+        return sweep(SweepPlan(
+            folder=training, out=tmp_path / "out", policy=load_policy(str(policy)), model=name, suites=("signage-en",),
+            limit=PROMPTS, baseline=baseline, ceiling=False, workers=1,
+        ))  # fmt: skip
+
+    first, last = swept().rows
+    assert (
+        last.outcome == "INCONCLUSIVE"
+    )  # better than its baseline, the first; but so few prompts cannot pass anything
+    assert first.character_accuracy.estimate < 0.3
+    assert last.character_accuracy.estimate > 0.95
+    # Gated again from the stored rows, now against the last: nothing is drawn.
+    first, last = swept(tmp_path / "out" / last.run).rows
+    assert first.outcome == "FAIL"
+    assert first.delta < -0.6
+    assert last.outcome is None  # it is the baseline
+
+
+RECORDED = Path(__file__).parent / "recorded"
+FIVE_POINTS = 'format = 1\nname = "five points"\nsamples = 1\n[[gates]]\nslice = "all"\nmargin = 0.05\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "early", "twin"), [("flux2-klein-micro", -0.0941, 0.0046), ("ernie-image-micro", -0.2983, 0.0049)]
+)
+def test_an_early_checkpoint_of_a_real_training_fails_and_its_twin_passes(name, early, twin, tmp_path):
+    with tarfile.open(RECORDED / f"{name}.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    policy = tmp_path / "policy.toml"
+    policy.write_text(FIVE_POINTS, encoding="utf-8")
+    verdicts = {each: check(tmp_path / "last", tmp_path / each, policy=str(policy)) for each in ("early", "twin")}
+    assert {each: verdict.outcome for each, verdict in verdicts.items()} == {"early": "FAIL", "twin": "PASS"}
+    assert verdicts["early"].gates[0].delta == pytest.approx(early, abs=5e-5)
+    assert verdicts["twin"].gates[0].delta == pytest.approx(twin, abs=5e-5)
+    # The other way round nothing was lost: what learnt on is no regression.
+    assert check(tmp_path / "early", tmp_path / "last", policy=str(policy)).outcome == "PASS"
