@@ -29,7 +29,7 @@ from evalsuite.ocr.paddle import PaddleReader
 from evalsuite.ocr.weights import bundled_folders
 
 if TYPE_CHECKING:
-    from evalsuite.records import Json, Prompt
+    from evalsuite.records import ImageScore, Json, Prompt
 
 VARIANTS: dict[str, dict[str, Json]] = {
     "as shipped": {},
@@ -73,7 +73,7 @@ def accuracy(reader: PaddleReader, pages: list[tuple[Prompt, Image.Image]], name
     started = time.perf_counter()
     readings = [(prompt, reader.read(image)) for prompt, image in track(pages, description=name, transient=True)]
     seconds = time.perf_counter() - started
-    scores: dict[str, list[scoring.ImageScore]] = {}
+    scores: dict[str, list[ImageScore]] = {}
     for prompt, lines in readings:
         scores.setdefault(prompt.language, []).append(scoring.score_image(prompt.targets, lines))
     rates = {language: scoring.rates(rows) for language, rows in scores.items()}

@@ -3,9 +3,9 @@
     python -m benchmarks.report [--images 1280 10000] [--keep FOLDER]
 
 Prompts are those of the project's own suites, readings are their targets with planted errors, scores are the real
-scorer's; only the images are small stand-ins. Thumbnails are made once per image and timed apart. Chromium is named by
-EVALSUITE_CHROMIUM, or found on PATH. Targets: 1,280 images built in under 5 s besides thumbnails and usable in under
-1 s; 10,000 usable in under 2 s.
+scorer's; only the images are plain. Opening a run (hashing its images, checking its rows) and making the thumbnails,
+which is done once per image, are timed apart. Chromium is named by EVALSUITE_CHROMIUM, or found on PATH. Targets:
+1,280 images built in under 5 s besides thumbnails and usable in under 1 s; 10,000 usable in under 2 s.
 """
 
 from __future__ import annotations
@@ -23,127 +23,63 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image, ImageDraw
-
-from evalsuite import hardware, scoring, suites
+from evalsuite import hardware, suites
 from evalsuite.models.typeset.planted_errors import plant
-from evalsuite.records import (
-    Generation,
-    Manifest,
-    Memory,
-    ModelSpec,
-    OcrSpec,
-    Phase,
-    Reading,
-    TextLine,
-    Timing,
-)
-from evalsuite.report import pictures, stored
-from evalsuite.runs.runner import rescore
-from evalsuite.runs.store import FORMAT, RunStore
+from evalsuite.report import pictures
+from evalsuite.runs import open_run
+from tests import runs_by_hand
+from tests.runs_by_hand import Outcome
 
 if TYPE_CHECKING:
-    from evalsuite.records import Prompt, Request
+    from evalsuite.records import ModelSpec, Prompt
 
 SHAPES = {1_280: (320, 2, 2), 10_000: (250, 4, 10)}
 """Images by prompts × seeds × models; the last model is the typeset reference."""
 LOADS = 5
-NOW = "2026-01-01T00:00:00+00:00"
-OCR = OcrSpec(name="paddle", weights_digest="0" * 64)
 
 
-def make_run(folder: Path, images: int) -> RunStore:
+def make_run(folder: Path, images: int) -> None:
     """A run of `images` images with their readings and scores."""
     count, seeds, models = SHAPES[images]
     loaded = suites.load_all(["all"])
-    prompts = suites.sample([prompt for suite in loaded for prompt in suite.prompts], count)
-    specs = [
-        ModelSpec(
-            name=f"model-{place}" if place < models - 1 else "typeset",
-            kind="diffusion" if place < models - 1 else "typeset",
-            role="model" if place < models - 1 else "reference",
-            source="synthetic",
-            weights_digest=f"{place:064x}",
+    names = [*(f"model-{place}" for place in range(models - 1)), "typeset"]
+    rates = {name: 0.0 if name == "typeset" else 0.01 * (place + 1) for place, name in enumerate(names)}
+
+    def outcome(spec: ModelSpec, prompt: Prompt, seed: int) -> Outcome:
+        stem = [spec.name, prompt.id, seed]
+        rng = random.Random(repr(stem))
+        return Outcome(
+            lines=tuple(plant(text, rates[spec.name], [*stem, place]) for place, text in enumerate(prompt.targets)),
+            seconds=rng.lognormvariate(-0.5, 0.1),
+            colour="#" + "".join(f"{rng.randrange(120, 256):02x}" for _ in range(3)),
         )
-        for place in range(models)
-    ]
-    manifest = Manifest(
-        format=FORMAT,
-        name=f"synthetic-{images}",
-        created_at=NOW,
-        suites=tuple(suite.ref for suite in loaded),
-        prompts=prompts,
-        models=tuple(specs),
-        seeds=tuple(range(seeds)),
-        ocr=OCR,
-        scorer=scoring.scorer_spec(),
+
+    runs_by_hand.make_run(
+        folder,
+        prompts=suites.sample([prompt for suite in loaded for prompt in suite.prompts], count),
+        models=[runs_by_hand.model(name, "reference" if name == "typeset" else "model") for name in names],
+        seeds=range(seeds),
+        outcome=outcome,
+        size=(512, 512),
         environment=hardware.describe(),
-    )
-    store, _ = RunStore.create_or_resume(folder, manifest)
-    by_id = {prompt.id: prompt for prompt in prompts}
-    rates = {spec.name: 0.0 if spec.role == "reference" else 0.01 * (place + 1) for place, spec in enumerate(specs)}
-    generations, readings = [], []
-    for request in manifest.requests:
-        generation = _draw(store, request)
-        generations.append(generation)
-        readings.append(_read(request, by_id[request.prompt], generation.sha256 or "", rates[request.model]))
-    store.generations.replace(generations)
-    store.readings(OCR).replace(readings)
-    rescore(store, OCR, manifest.scorer)
-    return store
-
-
-def _draw(store: RunStore, request: Request) -> Generation:
-    rng = random.Random(request.key)
-    image = Image.new("RGB", (512, 512), tuple(rng.randrange(120, 256) for _ in range(3)))
-    ImageDraw.Draw(image).text((40, 240), f"{request.prompt} {request.seed} {request.model}", fill="black")
-    name, sha256 = store.save_image(request.key, image)
-    steps = tuple(rng.lognormvariate(-2, 0.1) for _ in range(4))
-    phases = (
-        Phase(name="text_encoding", seconds=rng.lognormvariate(-3, 0.1)),
-        Phase(name="denoising", seconds=sum(steps)),
-        Phase(name="decoding", seconds=rng.lognormvariate(-2.5, 0.1)),
-    )
-    return Generation(
-        key=request.key,
-        model=request.model,
-        prompt=request.prompt,
-        seed=request.seed,
-        image=name,
-        sha256=sha256,
-        width=512,
-        height=512,
-        timing=Timing(total=sum(phase.seconds for phase in phases), phases=phases, steps=steps),
-        memory=Memory(process=2**31),
-        drawn_at=NOW,
-    )
-
-
-def _read(request: Request, prompt: Prompt, sha256: str, rate: float) -> Reading:
-    lines = []
-    for place, target in enumerate(prompt.targets):
-        top = 20.0 + 36.0 * place
-        box = ((20.0, top), (480.0, top), (480.0, top + 28), (20.0, top + 28))
-        text = plant(target, rate, [request.key, place])
-        lines.append(TextLine(text=text, polygon=box, confidence=0.98))
-    return Reading(
-        key=request.key, image_sha256=sha256, engine=OCR.name, engine_digest=OCR.digest, lines=tuple(lines), read_at=NOW
+        suites={suite.ref.name: suite.ref for suite in loaded},
     )
 
 
 def measure_build(folder: Path) -> dict[str, float]:
-    """Seconds and peak memory of building the page with its thumbnails there, in a process of its own."""
+    """Seconds and peak memory of opening a run and building its page with the thumbnails there, in its own process."""
     script = (
         "import json, resource, sys, time; from pathlib import Path; start = time.perf_counter()\n"
-        "from evalsuite.report import build\n"
-        "build(Path(sys.argv[1])); took = time.perf_counter() - start\n"
-        "print(json.dumps([took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))"
+        "from evalsuite.report import build_report; from evalsuite.runs import open_run\n"
+        "run = open_run(Path(sys.argv[1])); opened = time.perf_counter()\n"
+        "build_report(run); took = [opened - start, time.perf_counter() - opened]\n"
+        "print(json.dumps([*took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))"
     )
     finished = subprocess.run(
         [sys.executable, "-c", script, str(folder)], check=True, capture_output=True, text=True, timeout=600
     )
-    took, peak = json.loads(finished.stdout)
-    return {"build_s": took, "build_peak_mib": peak / 1024}
+    opening, building, peak = json.loads(finished.stdout)
+    return {"open_s": opening, "build_s": building, "build_peak_mib": peak / 1024}
 
 
 def measure_browser(page_path: Path) -> dict[str, float]:
@@ -204,7 +140,7 @@ def main() -> None:
             if not (folder / "manifest.json").exists():
                 make_run(folder, images)
             shutil.rmtree(folder / "assets", ignore_errors=True)
-            run = stored.load(folder)
+            run = open_run(folder)
             start = time.perf_counter()
             pictures.linked(run)
             figures = {"thumbnails_s": time.perf_counter() - start}

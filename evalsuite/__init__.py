@@ -1,18 +1,37 @@
 """evalsuite: does this text-to-image checkpoint still draw text correctly, and how fast?
 
-The public Python API does what the command line does. Heavy libraries load only when a function needs them.
+Every command of the command line is a function here (`evalsuite.api`): `run`, `score`, `rescore`, `report`, `compare`,
+`gate`, `claims`, `sweep`, `export`, `promote`, `verify`; `open_run` gives a stored run with all its figures.
+
+>>> import evalsuite
+>>> callable(evalsuite.gate)
+True
 """
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from evalsuite.errors import EvalsuiteError, ExitCode, IncompleteError, NotComparableError
 
 if TYPE_CHECKING:
-    from evalsuite.report import build_report
-    from evalsuite.runs.api import rescore, run, score
+    from evalsuite.api import (
+        claims,
+        compare,
+        export,
+        gate,
+        promote,
+        report,
+        rescore,
+        run,
+        score,
+        sweep,
+        verify,
+    )
+    from evalsuite.runs.opened import OpenRun, open_run
 
 __version__ = "0.1.0"
 __all__ = [
@@ -20,28 +39,50 @@ __all__ = [
     "ExitCode",
     "IncompleteError",
     "NotComparableError",
-    "build_report",
+    "OpenRun",
+    "claims",
+    "compare",
+    "export",
+    "gate",
+    "open_run",
+    "promote",
+    "report",
     "rescore",
     "run",
     "score",
+    "sweep",
+    "verify",
 ]
 
+_HOMES = dict.fromkeys(
+    ("claims", "compare", "export", "gate", "promote", "report", "rescore", "run", "score", "sweep", "verify"),
+    "evalsuite.api",
+) | dict.fromkeys(("OpenRun", "open_run"), "evalsuite.runs.opened")
 
-_HOMES = {
-    "build_report": ("evalsuite.report", "build_report"),
-    "rescore": ("evalsuite.runs.api", "rescore"),
-    "run": ("evalsuite.runs.api", "run"),
-    "score": ("evalsuite.runs.api", "score"),
-}
+
+class _Package(ModuleType):
+    """The package's own type: some rooms bear the names of functions (`gate`, `report`, …), and the function wins.
+
+    The import system would bind a room to its name here when it is first imported. `from evalsuite.gate import …` still
+    reaches the room.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
 
 
 def __getattr__(name: str) -> object:
     """Load a function of the API when it is first asked for (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _HOMES[name]
-    return getattr(import_module(module), attribute)
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_HOMES})
+
+
+sys.modules[__name__].__class__ = _Package

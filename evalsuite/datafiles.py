@@ -1,9 +1,12 @@
-"""Where the data that ships with evalsuite lies: suites, claims, gate policies."""
+"""Where the data that ships with evalsuite lies (suites, claims, policies), and where what is made once is kept."""
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
+
+import platformdirs
 
 from evalsuite.errors import EvalsuiteError
 
@@ -16,3 +19,9 @@ def data_dir() -> Path:
         if (folder / "suites").is_dir():
             return folder
     raise EvalsuiteError(f"evalsuite's data folder is missing beside {package}; install evalsuite again")
+
+
+def cache_root() -> Path:
+    """The folder for what is made once and kept: `$EVALSUITE_CACHE`, or the platform's user cache."""
+    named = os.environ.get("EVALSUITE_CACHE")
+    return Path(named).expanduser() if named else platformdirs.user_cache_path("evalsuite")

@@ -17,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
-import platformdirs
 
+from evalsuite.datafiles import cache_root
 from evalsuite.errors import EvalsuiteError
 from evalsuite.records import digest
 
@@ -35,9 +35,8 @@ class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def cache_folder() -> Path:
-    """Where hashes are cached: `$EVALSUITE_CACHE/digests`, or the user's cache folder."""
-    base = os.environ.get("EVALSUITE_CACHE") or platformdirs.user_cache_dir("evalsuite")
-    return Path(base) / "digests"
+    """Where hashes are cached."""
+    return cache_root() / "digests"
 
 
 def files_digest(files: Mapping[str, Path]) -> str:
@@ -52,11 +51,17 @@ def files_digest(files: Mapping[str, Path]) -> str:
     names = sorted(files)
     # hashlib lets go of the interpreter lock, so several shards are read at a time.
     with ThreadPoolExecutor(max_workers=4) as pool:
-        hashes = list(pool.map(file_sha256, (files[name] for name in names)))
+        hashes = list(pool.map(cached_sha256, (files[name] for name in names)))
     return digest([list(pair) for pair in zip(names, hashes, strict=True)])
 
 
 def file_sha256(path: Path) -> str:
+    """SHA-256 (64 hex digits) of a file's content, read whole."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cached_sha256(path: Path) -> str:
     """SHA-256 (64 hex digits) of a file's content, from the cache where size, times and inode are unchanged.
 
     Raises:
@@ -69,8 +74,7 @@ def file_sha256(path: Path) -> str:
         known = _read(slot)
         if known is not None and _matches(known, before):
             return known.sha256
-        with path.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        sha256 = file_sha256(path)
         after = path.stat()
     except OSError as error:
         raise EvalsuiteError(f"{path}: cannot be read to hash it: {error.strerror or error}") from error

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from evalsuite.records import Environment, Gpu
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from evalsuite.records import Json
 
 _PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "peft", "torchao", "onnxruntime", "paddleocr")
 
 
-def describe(*, accelerator: bool = False) -> dict[str, Json]:
+def describe(*, accelerator: bool = False) -> Environment:
     """Where this process runs: processor, memory, GPUs with driver and power limit, and versions.
 
     Values that cannot be read are None or left out; nothing is guessed. GPUs are read from the driver
@@ -29,50 +29,77 @@ def describe(*, accelerator: bool = False) -> dict[str, Json]:
     Args:
         accelerator: Ask torch for its CUDA and cuDNN versions, which imports it (about two seconds). Without
             it they are told only where torch is imported already.
-
-    Returns:
-        JSON values: `platform`, `python`, `cpu`, `cpu_cores` (physical), `cpu_threads` (that this process may
-        use), `memory` (bytes), `gpus`, `driver`, `versions`, `cuda`, `cudnn`.
     """
     driver, gpus = _nvidia()
-    found: dict[str, Json] = {
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "cpu": _cpu_name(),
-        "cpu_cores": psutil.cpu_count(logical=False),
-        "cpu_threads": _usable_threads(),
-        "memory": psutil.virtual_memory().total,
-        "gpus": gpus,
-        "driver": driver,
-        "versions": {name: version for name in _PACKAGES if (version := _version(name))},
-        "cuda": None,
-        "cudnn": None,
-    }
+    cuda = cudnn = None
     if _version("torch") and (accelerator or "torch" in sys.modules):
         import torch
 
-        found["cuda"] = torch.version.cuda
-        found["cudnn"] = torch.backends.cudnn.version() if torch.cuda.is_available() else None
+        cuda = torch.version.cuda
+        cudnn = torch.backends.cudnn.version() if torch.cuda.is_available() else None
         if not gpus and torch.backends.mps.is_available():
-            found["gpus"] = [{"name": "Apple Metal", "memory": torch.mps.recommended_max_memory()}]
-    return found
+            gpus = (Gpu(name="Apple Metal", memory=torch.mps.recommended_max_memory()),)
+    return Environment(
+        platform=platform.platform(),
+        python=platform.python_version(),
+        cpu=_cpu_name(),
+        cpu_cores=psutil.cpu_count(logical=False),
+        cpu_threads=_usable_threads(),
+        memory=psutil.virtual_memory().total,
+        gpus=gpus,
+        driver=driver,
+        versions={name: version for name in _PACKAGES if (version := _version(name))},
+        cuda=cuda,
+        cudnn=cudnn,
+    )
 
 
-def line(hardware: dict[str, Json]) -> str:
-    """A description as one line for people, e.g. `NVIDIA H200 (700 W), driver 580.65, …`."""
-    gpus = hardware.get("gpus") or []
-    names = [
-        gpu["name"] + (f" ({gpu['power_limit']:g} W)" if gpu.get("power_limit") is not None else "") for gpu in gpus
+def line(environment: Environment) -> str | None:
+    """An environment on one line for people, e.g. `NVIDIA H200 (700 W), driver 580.65, …`; None where it is empty."""
+    if environment == Environment():
+        return None
+    gpus = [gpu.name + (f" ({gpu.power_limit:g} W)" if gpu.power_limit is not None else "") for gpu in environment.gpus]
+    parts = [", ".join(gpus) or "no GPU"]
+    if environment.driver:
+        parts.append(f"driver {environment.driver}")
+    processor = [environment.cpu or "unknown processor"]
+    if environment.cpu_threads is not None:
+        processor.append(f"{environment.cpu_threads} threads")
+    if environment.memory is not None:
+        processor.append(f"{environment.memory / 2**30:.0f} GiB")
+    parts.append(", ".join(processor))
+    parts += [f"{name} {version}" for name, version in environment.versions.items()]
+    if environment.cuda:
+        parts.append(f"CUDA {environment.cuda}, cuDNN {environment.cudnn}")
+    if environment.python:
+        parts.append(f"Python {environment.python}")
+    return " · ".join([*parts, *([environment.platform] if environment.platform else [])])
+
+
+DECIDES_SPEED = ("gpus", "driver", "cpu", "cpu_threads", "memory", "platform", "cuda", "cudnn", "versions")
+"""The fields of an environment that decide how fast a model draws."""
+
+
+def differences(one: Environment, other: Environment) -> list[str]:
+    """What keeps timings of two environments from being compared, in words; empty where they may be.
+
+    This is the one rule for the gate and the pages: all of `DECIDES_SPEED` agree, and the processor is known.
+    """
+    if one.cpu is None or other.cpu is None:
+        return ["the hardware is not known"]
+    return [
+        f"{name} {_told(getattr(one, name))} → {_told(getattr(other, name))}"
+        for name in DECIDES_SPEED
+        if getattr(one, name) != getattr(other, name)
     ]
-    parts = [", ".join(names) or "no GPU"]
-    if hardware.get("driver"):
-        parts.append(f"driver {hardware['driver']}")
-    memory = hardware["memory"] / 2**30
-    parts.append(f"{hardware['cpu'] or 'unknown processor'}, {hardware['cpu_threads']} threads, {memory:.0f} GiB")
-    parts += [f"{name} {version}" for name, version in hardware["versions"].items()]
-    if hardware.get("cuda"):
-        parts.append(f"CUDA {hardware['cuda']}, cuDNN {hardware['cudnn']}")
-    return " · ".join([*parts, f"Python {hardware['python']}", hardware["platform"]])
+
+
+def _told(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(gpu.name + (f" {gpu.power_limit:g} W" if gpu.power_limit else "") for gpu in value) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {version}" for name, version in value.items()) or "none"
+    return "none" if value is None else str(value)
 
 
 def _version(package: str) -> str | None:
@@ -116,21 +143,21 @@ def nvml() -> Iterator[Any]:
         pynvml.nvmlShutdown()
 
 
-def _nvidia() -> tuple[str | None, list[dict[str, Json]]]:
+def _nvidia() -> tuple[str | None, tuple[Gpu, ...]]:
     with nvml() as library:
         if library is None:
-            return None, []
+            return None, ()
         gpus = []
         for index in range(library.nvmlDeviceGetCount()):
             handle = library.nvmlDeviceGetHandleByIndex(index)
             gpus.append(
-                {
-                    "name": _text(library.nvmlDeviceGetName(handle)),
-                    "memory": library.nvmlDeviceGetMemoryInfo(handle).total,
-                    "power_limit": _power_limit(library, handle),
-                }
+                Gpu(
+                    name=_text(library.nvmlDeviceGetName(handle)),
+                    memory=library.nvmlDeviceGetMemoryInfo(handle).total,
+                    power_limit=_power_limit(library, handle),
+                )
             )
-        return _text(library.nvmlSystemGetDriverVersion()), gpus
+        return _text(library.nvmlSystemGetDriverVersion()), tuple(gpus)
 
 
 def _power_limit(library: Any, handle: Any) -> float | None:

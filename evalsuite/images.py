@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING
+import io
+from typing import TYPE_CHECKING, Any
 
 from evalsuite.errors import EvalsuiteError
 
@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 MAX_FILE_BYTES = 200 * 2**20
 MAX_SIDE = 8192
+BLANK_RANGE = 2
 
 
 class ImageError(EvalsuiteError):
     """A file or an image that cannot be used as a picture; the message says which and why."""
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, as 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def is_blank(image: Image) -> bool:
+    """True where an image is one even colour: no channel differs by more than `BLANK_RANGE` of 256 levels anywhere."""
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    extrema: Any = rgb.getextrema()  # a pair for each of the three channels
+    return all(high - low <= BLANK_RANGE for low, high in extrema)
 
 
 def load_image(path: Path) -> Image:
@@ -33,13 +35,30 @@ def load_image(path: Path) -> Image:
     Raises:
         ImageError: when it is no image, is damaged, or is too large.
     """
-    import PIL.Image
+    return decode_image(read_bytes(path), path)
 
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        ImageError: when it cannot be read, or is too large.
+    """
     try:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise ImageError(f"{path}: {size:,} bytes; {MAX_FILE_BYTES:,} at most")
-        with PIL.Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def decode_image(content: bytes, path: Path) -> Image:
+    """Decode the bytes of a PNG, JPEG or WebP file; `path` is for messages. See `load_image`."""
+    import PIL.Image
+
+    try:
+        with PIL.Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP")) as image:
             if max(image.size) > MAX_SIDE:
                 raise ImageError(f"{path}: {image.width}×{image.height} pixels; {MAX_SIDE} a side at most")
             image.load()

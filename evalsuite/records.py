@@ -1,7 +1,7 @@
 """The nouns that every room of the suite speaks, and how they are written down.
 
 Each record is an immutable, keyword-only `msgspec.Struct` that refuses unknown fields, so that a row
-written by another version is an error with a name and not a silent loss. Rows are JSON, one object a line.
+written by another version is an error with a name and not a silent loss. Rows are JSON, one object per line.
 
 Units: seconds for time, bytes for memory, pixels for geometry (x to the right, y downwards).
 """
@@ -9,6 +9,7 @@ Units: seconds for time, bytes for memory, pixels for geometry (x to the right, 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -34,18 +35,21 @@ def digest(value: Json | msgspec.Struct) -> str:
 # --- What is asked for -------------------------------------------------------------------------------
 
 
+LengthClass = Literal["short", "long"]
+
+
 class Prompt(Record, frozen=True, kw_only=True):
     """One text prompt and the strings that its image must show.
 
-    Every target stands verbatim in `text`; `suites.validate` enforces it. `length` is the length class of
-    LongText-Bench (`short` or `long`).
+    Every target stands verbatim in `text`; loading a suite and opening a run enforce it. `length` is the length
+    class of LongText-Bench.
     """
 
     id: str
     suite: str
     language: str
     category: str
-    length: Literal["short", "long"]
+    length: LengthClass
     text: str
     targets: tuple[str, ...]
 
@@ -80,7 +84,7 @@ class ModelSpec(Record, frozen=True, kw_only=True):
     """
 
     name: str
-    kind: Literal["diffusion", "typeset", "folder", "server", "comfyui"]
+    kind: Literal["diffusion", "typeset", "folder"]
     role: ModelRole
     source: str
     revision: str | None = None
@@ -96,6 +100,16 @@ class ModelSpec(Record, frozen=True, kw_only=True):
         """Digest of what determines an image; the name, role and runtime are left out on purpose."""
         return digest([self.kind, self.pipeline, self.weights_digest, self.settings, self.adapters])
 
+    @property
+    def is_ceiling(self) -> bool:
+        """True for the typeset reference without planted errors: its score is the OCR ceiling."""
+        return self.kind == "typeset" and not self.settings.get("errors")
+
+    @property
+    def enhanced(self) -> bool:
+        """True where a prompt enhancer rewrites the prompts."""
+        return str(self.settings.get("enhance", "off")) != "off"
+
 
 class Request(Record, frozen=True, kw_only=True):
     """One prompt × one seed for one model. Its key names the image file and all rows about it."""
@@ -106,13 +120,17 @@ class Request(Record, frozen=True, kw_only=True):
     key: str
 
     @staticmethod
-    def of(model: ModelSpec, prompt: Prompt, seed: int) -> Request:
-        """The request whose key is the first 24 hex digits of a digest of all that determines the image.
+    def plan(model: ModelSpec, prompts: Iterable[Prompt], seeds: Sequence[int]) -> Iterator[Request]:
+        """A model's requests, prompt by prompt and seed by seed.
 
-        The prompt's id and suite are part of the key, so that two prompts with equal text stay two rows.
+        A key is the first 24 hex digits of a digest of all that determines the image. The prompt's id is part of it,
+        so that two prompts with equal text stay two rows; its suite is not.
         """
-        key = digest([model.name, model.digest, prompt.id, prompt.text, prompt.targets, seed])[:24]
-        return Request(model=model.name, prompt=prompt.id, seed=seed, key=key)
+        drawn_by = [model.name, model.digest]
+        for prompt in prompts:
+            for seed in seeds:
+                key = digest([*drawn_by, prompt.id, prompt.text, prompt.targets, seed])[:24]
+                yield Request(model=model.name, prompt=prompt.id, seed=seed, key=key)
 
 
 # --- What was drawn ----------------------------------------------------------------------------------
@@ -316,12 +334,25 @@ class GlyphError(Record, frozen=True, kw_only=True):
     malformed_suspected: bool = False
 
 
+class ImageScore(Record, frozen=True, kw_only=True):
+    """What one image's reading is worth: counts, and the alignment that they come from.
+
+    `targets` are in the order of the prompt's targets; `extras` in reading order. `exact_search` is False where the
+    alignment was too large to be proven the best.
+    """
+
+    targets: tuple[TargetScore, ...]
+    extras: tuple[Extra, ...] = ()
+    errors: tuple[GlyphError, ...] = ()
+    exact_search: bool = True
+
+
 class Score(Record, frozen=True, kw_only=True):
-    """One image against its prompt's targets: counts, and the alignment that they come from.
+    """One image against its prompt's targets. Always derived from the reading of the image's bytes.
 
     `status` says whether there was anything to score: `scored`; `missing` (no image); `unreadable` (the
     image or its OCR failed). Images that are not `scored` count with all their targets unmatched and make
-    the run incomplete. `exact_search` is False where the alignment fell back from the exact method.
+    the run incomplete; `detail` says why. `seal` is the stored row's proof of where it comes from (`runs.score_cache`).
     """
 
     key: str
@@ -332,11 +363,40 @@ class Score(Record, frozen=True, kw_only=True):
     engine_digest: str
     scorer: ScorerSpec
     status: Literal["scored", "missing", "unreadable"]
-    targets: tuple[TargetScore, ...]
-    extras: tuple[Extra, ...] = ()
-    errors: tuple[GlyphError, ...] = ()
-    exact_search: bool = True
+    result: ImageScore
     detail: str | None = None
+    seal: str | None = None
+
+
+# --- Where it was measured ---------------------------------------------------------------------------
+
+
+class Gpu(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A graphics card: its name, memory in bytes, and enforced power limit in watts where the driver tells it."""
+
+    name: str
+    memory: int | None = None
+    power_limit: float | None = None
+
+
+class Environment(Record, frozen=True, kw_only=True):
+    """The hardware and software of a run: timings mean nothing without it. What could not be read is None.
+
+    `cpu_cores` are physical, `cpu_threads` those that the process may use, `memory` is in bytes; `versions` are of the
+    packages that draw and read.
+    """
+
+    platform: str | None = None
+    python: str | None = None
+    cpu: str | None = None
+    cpu_cores: int | None = None
+    cpu_threads: int | None = None
+    memory: int | None = None
+    gpus: tuple[Gpu, ...] = ()
+    driver: str | None = None
+    versions: dict[str, str] = {}
+    cuda: str | None = None
+    cudnn: int | None = None
 
 
 # --- The plan ----------------------------------------------------------------------------------------
@@ -354,11 +414,20 @@ class Manifest(Record, frozen=True, kw_only=True):
     seeds: tuple[int, ...]
     ocr: OcrSpec
     scorer: ScorerSpec
-    environment: dict[str, Json]
+    environment: Environment
+
+    def plan_requests(self) -> tuple[Request, ...]:
+        """All requests, model by model (weights are loaded once), prompt by prompt, seed by seed.
+
+        Each is hashed anew; `RunStore.requests` keeps them.
+        """
+        return tuple(request for model in self.models for request in Request.plan(model, self.prompts, self.seeds))
+
+    def model(self, name: str) -> ModelSpec:
+        """The model of that name; raises `KeyError` where there is none."""
+        return {spec.name: spec for spec in self.models}[name]
 
     @property
-    def requests(self) -> tuple[Request, ...]:
-        """All requests, model by model (weights are loaded once), prompt by prompt, seed by seed."""
-        return tuple(
-            Request.of(model, prompt, seed) for model in self.models for prompt in self.prompts for seed in self.seeds
-        )
+    def ceiling(self) -> ModelSpec | None:
+        """The model whose score is the OCR ceiling, or None where it was not drawn."""
+        return next((spec for spec in self.models if spec.is_ceiling), None)

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from evalsuite import digests as weights
-from evalsuite.digests import file_sha256, files_digest
+from evalsuite.digests import cached_sha256, files_digest
 from evalsuite.errors import EvalsuiteError
 
 
@@ -37,37 +37,37 @@ def reads(monkeypatch):
 
 
 def test_the_hash_is_sha256(file):
-    assert file_sha256(file) == hashlib.sha256(b"\x00" * 1000).hexdigest()
+    assert cached_sha256(file) == hashlib.sha256(b"\x00" * 1000).hexdigest()
 
 
 @pytest.mark.usefixtures("settled")
 def test_an_unchanged_file_is_read_once(file, reads):
-    assert file_sha256(file) == file_sha256(file)
+    assert cached_sha256(file) == cached_sha256(file)
     assert len(reads) == 1
 
 
 def test_a_file_written_just_now_is_not_cached(file, reads):
-    assert file_sha256(file) == file_sha256(file)
+    assert cached_sha256(file) == cached_sha256(file)
     assert len(reads) == 2
 
 
 @pytest.mark.usefixtures("settled")
 def test_one_changed_byte_is_seen_though_size_and_time_are_as_before(file):
-    before = file_sha256(file)
+    before = cached_sha256(file)
     status = file.stat()
     time.sleep(0.02)  # past the grain of the change time
     file.write_bytes(b"\x00" * 999 + b"\x01")
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert file.stat().st_mtime_ns == status.st_mtime_ns
-    assert file_sha256(file) != before
+    assert cached_sha256(file) != before
 
 
 @pytest.mark.usefixtures("settled")
 def test_a_damaged_cache_entry_is_hashed_again(file, reads):
-    value = file_sha256(file)
+    value = cached_sha256(file)
     (slot,) = weights.cache_folder().iterdir()
     slot.write_bytes(b"{")
-    assert file_sha256(file) == value
+    assert cached_sha256(file) == value
     assert len(reads) == 2
 
 
@@ -75,12 +75,12 @@ def test_a_damaged_cache_entry_is_hashed_again(file, reads):
 def test_a_cache_that_cannot_be_written_does_not_stop_hashing(file, monkeypatch, tmp_path):
     (tmp_path / "plain file").write_text("")
     monkeypatch.setenv("EVALSUITE_CACHE", str(tmp_path / "plain file"))
-    assert file_sha256(file) == hashlib.sha256(b"\x00" * 1000).hexdigest()
+    assert cached_sha256(file) == hashlib.sha256(b"\x00" * 1000).hexdigest()
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(EvalsuiteError, match=r"gone\.safetensors: cannot be read"):
-        file_sha256(tmp_path / "gone.safetensors")
+        cached_sha256(tmp_path / "gone.safetensors")
 
 
 def test_the_digest_covers_names_and_contents_in_any_order(tmp_path):

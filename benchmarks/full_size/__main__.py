@@ -63,7 +63,7 @@ def main(
         raise typer.BadParameter(str(error)) from error
     here = hardware.describe(accelerator=True)
     rate = matmul_rate(512 if shallow else 8192)
-    journal = Journal(Results(hardware=here, line=hardware.line(here), shallow=shallow, matmul_flops=rate), out)
+    journal = Journal(Results(hardware=here, line=hardware.line(here) or "", shallow=shallow, matmul_flops=rate), out)
     console.print(f"{journal.results.line}\nbfloat16 matrix product: {rate / 1e12:.1f} TFLOP/s", soft_wrap=True)
     try:
         measure_all(planned, journal, images, deadline)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evalsuite.records import Json, Memory, Timing
+from evalsuite.records import Environment, Memory, Timing
 from evalsuite.runs.rows import write_atomically
 
 console = Console(width=160)
@@ -55,7 +55,7 @@ class Results(msgspec.Struct, kw_only=True):
     """All that one run measured, with the machine that it ran on.
 
     Attributes:
-        hardware: As `evalsuite.hardware.describe` has it.
+        hardware: What `evalsuite.hardware` says of it.
         line: The same in one line.
         shallow: Whether small copies were drawn with.
         matmul_flops: Operations a second of a bfloat16 matrix product.
@@ -65,7 +65,7 @@ class Results(msgspec.Struct, kw_only=True):
         left_out: What was asked for and is not there: not reached, or not begun for want of time.
     """
 
-    hardware: dict[str, Json]
+    hardware: Environment
     line: str
     shallow: bool
     matmul_flops: float

@@ -26,13 +26,9 @@ def speaks_to(spec: ModelSpec, claim: Claim) -> bool:
     return claim.repository is not None and spec.source == claim.repository and not any(_variant(spec, claim))
 
 
-def _enhanced(spec: ModelSpec) -> bool:
-    return str(spec.settings.get("enhance", "off")) != "off"
-
-
 def _variant(spec: ModelSpec, claim: Claim) -> Iterator[Difference]:
     wanted = claim.variant.get("enhance")
-    if wanted is not None and wanted != _enhanced(spec):
+    if wanted is not None and wanted != spec.enhanced:
         with_it, drawn = ("with", "without") if wanted else ("without", "with")
         yield Difference(kind="settings", text=f"published {with_it} the prompt enhancer, drawn {drawn} it")
 
@@ -109,12 +105,12 @@ def reader_differences(ocr: OcrSpec) -> Iterator[Difference]:
 
 
 def score_differences(
-    manifest: Manifest, spec: ModelSpec, claim: ScoreClaim, ocr: OcrSpec, lacking: int, *, vouched: bool
+    manifest: Manifest, spec: ModelSpec, claim: ScoreClaim, ocr: OcrSpec, missing: int, *, vouched: bool
 ) -> tuple[Difference, ...]:
     """All that keeps a model's score from being held against a published one."""
     found = [*model_differences(spec, claim, vouched=vouched), *prompt_differences(manifest), *reader_differences(ocr)]
-    if lacking:
-        found.insert(0, Difference(kind="completeness", text=f"{lacking} images are missing or unread"))
+    if missing:
+        found.insert(0, Difference(kind="completeness", text=f"{missing} images are missing or unread"))
     return tuple(found)
 
 
@@ -131,7 +127,7 @@ def speed_differences(
         )
     if spec.runtime.get("offload", "none") != "none":
         found.append(Difference(kind="settings", text=f"drawn with offload={spec.runtime['offload']}"))
-    names = [str(gpu.get("name")) for gpu in manifest.environment.get("gpus") or []]
+    names = [gpu.name for gpu in manifest.environment.gpus]
     if claim.gpu is not None and not any(claim.gpu.lower() in name.lower() for name in names):
         found.append(
             Difference(kind="hardware", text=f"published on {claim.gpu}, drawn on {', '.join(names) or 'no GPU'}")

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 
 from evalsuite.claims.published import ScoreClaim
 from evalsuite.claims.scores import AVERAGE
-from evalsuite.claims.standings import Standing, images_a_prompt
+from evalsuite.claims.standings import Standing
 from evalsuite.claims.verdict import ClaimVerdict
 from evalsuite.report.conclusions import ClaimRow, StandingRow
-from evalsuite.report.text import mark
-from evalsuite.stats import Interval
+from evalsuite.wording import ends, images_per_prompt
 
 
 def report_rows(verdicts: Sequence[ClaimVerdict]) -> tuple[ClaimRow, ...]:
-    """One row a verdict, for `evalsuite.report.keep_claims`."""
+    """One row per verdict, for `evalsuite.report.store_claims`."""
     return tuple(_row(verdict) for verdict in verdicts)
 
 
@@ -32,7 +31,7 @@ def _standing(row: Standing) -> StandingRow:
         model=row.model,
         role=row.role,
         figures=(*languages.items(), (AVERAGE, f"{row.average:.4f}")),
-        interval=bracket(row.interval) or None if row.interval else None,
+        interval=ends(row.interval, 4) or None if row.interval else None,
         source=row.source,
         note="; ".join(dict.fromkeys(f"{each.kind}: {each.text}" for each in row.differences)),
     )
@@ -45,7 +44,7 @@ def _row(verdict: ClaimVerdict) -> ClaimRow:
         measured = average.measured if average else None
         published = f"{claim.average.text} ({', '.join(f'{key} {each.text}' for key, each in claim.languages.items())})"
         ceiling = average.ceiling if average else None
-        protocol = f"{claim.protocol}, read by {verdict.engine}, {images_a_prompt(verdict.images_a_prompt)}"
+        protocol = f"{claim.protocol}, read by {verdict.engine}, {images_per_prompt(verdict.images_per_prompt)}"
         digits = 4
     else:
         measured, ceiling, digits = verdict.quantity, None, 2
@@ -55,19 +54,12 @@ def _row(verdict: ClaimVerdict) -> ClaimRow:
         claim=f"{claim.model} ({claim.id}), against {verdict.model}",
         published=published,
         measured=_number(measured.estimate, digits) if measured else None,
-        interval=bracket(measured, digits) or None if measured else None,
+        interval=ends(measured, digits) or None if measured else None,
         ceiling=_number(ceiling.estimate, digits) if ceiling else None,
         protocol=protocol,
         text=verdict.text,
         source=claim.source.citation,
     )
-
-
-def bracket(interval: Interval, digits: int = 4) -> str:
-    """The ends of an interval, e.g. `[0.9712, 0.9754]`, with its mark, or nothing where there is none."""
-    if interval.low is None or interval.high is None:
-        return ""
-    return f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}]{mark(interval)}"
 
 
 def _number(value: float | None, digits: int) -> str | None:

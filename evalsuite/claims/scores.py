@@ -19,8 +19,8 @@ from evalsuite.stats.strata import Stratum, components, interval, ratio
 
 if TYPE_CHECKING:
     from evalsuite.claims.published import Published, ScoreClaim
-    from evalsuite.records import ModelSpec, OcrSpec, Score
-    from evalsuite.runs.store import RunStore
+    from evalsuite.records import ModelSpec
+    from evalsuite.runs.opened import OpenRun
 
 AVERAGE = "average"
 NAMES = {"en": "English", "zh": "Chinese"}
@@ -33,33 +33,30 @@ class ModelFigures:
     """One model of a run under a claim's protocol: each language and the average, with all that stands beside them."""
 
     spec: ModelSpec
-    lacking: int
+    missing: int
     scores: Mapping[str, Interval]
     fixed: Mapping[str, Interval]
     accuracy: Mapping[str, Interval]
     parts: Sequence[LanguageCounts]
 
 
-def measure(store: RunStore, ocr: OcrSpec, protocol: str, rows: Sequence[Score]) -> dict[str, ModelFigures]:
-    """The figures of every model of a run, from the readings of `ocr` and its score rows (none for no accuracy)."""
+def measure(run: OpenRun, protocol: str) -> dict[str, ModelFigures]:
+    """The figures of every model of a run, from the readings that it was opened with."""
     published, fixed = protocol_named(protocol), protocol_named(f"{protocol}-fixed")
-    counted, mended = count_run(store, published, ocr), count_run(store, fixed, ocr)
-    languages = {prompt.id: primary(prompt.language) for prompt in store.manifest.prompts}
+    counted, corrected = count_run(run, published), count_run(run, fixed)
     found = {}
-    for spec in store.manifest.models:
+    for spec in run.manifest.models:
         parts = counted[spec.name]
         found[spec.name] = ModelFigures(
             spec=spec,
-            lacking=sum(len(part.lacking) for part in parts),
+            missing=sum(len(part.missing) for part in parts),
             scores=_by_language(
                 parts, published.languages, {p.language: headline_strata([p], published)[0] for p in parts}
             ),
             fixed=_by_language(
-                parts, fixed.languages, {p.language: headline_strata([p], fixed)[0] for p in mended[spec.name]}
+                parts, fixed.languages, {p.language: headline_strata([p], fixed)[0] for p in corrected[spec.name]}
             ),
-            accuracy=_by_language(
-                parts, published.languages, _accuracy([row for row in rows if row.model == spec.name], languages)
-            ),
+            accuracy=_by_language(parts, published.languages, _accuracy(run, spec.name)),
             parts=parts,
         )
     return found
@@ -76,14 +73,14 @@ def _by_language(
     return found
 
 
-def _accuracy(rows: Sequence[Score], languages: Mapping[str, str]) -> dict[str, Stratum]:
+def _accuracy(run: OpenRun, model: str) -> dict[str, Stratum]:
     """The suite's own character accuracy as strata: characters right and wanted, summed over each prompt."""
     sums: dict[str, dict[str, np.ndarray]] = {}
-    for row in rows:
-        counts = scoring.count(row)
-        own = sums.setdefault(languages[row.prompt], {})
-        own.setdefault(row.prompt, np.zeros(2))
-        own[row.prompt] += (counts.length - counts.edits, counts.length)
+    for row in run.scores_of(model):
+        counts = scoring.count(row.result)
+        own = sums.setdefault(primary(run.prompts[row.prompt].language), {})
+        own.setdefault(run.units[row.prompt], np.zeros(2))
+        own[run.units[row.prompt]] += (counts.length - counts.edits, counts.length)
     return {
         language: Stratum(np.array(list(prompts.values())), ratio(0, 1, bounds=(0.0, 1.0)))
         for language, prompts in sums.items()
@@ -94,16 +91,15 @@ def _accuracy(rows: Sequence[Score], languages: Mapping[str, str]) -> dict[str, 
 def check_score(
     claim: ScoreClaim,
     model: ModelFigures,
-    store: RunStore,
-    ocr: OcrSpec,
+    run: OpenRun,
     ceiling: ModelFigures | None,
     published: Published,
     *,
     vouched: bool,
 ) -> ClaimVerdict:
     """Hold a model's score against a published one."""
-    manifest = store.manifest
-    differences = score_differences(manifest, model.spec, claim, ocr, model.lacking, vouched=vouched)
+    manifest = run.manifest
+    differences = score_differences(manifest, model.spec, claim, run.ocr, model.missing, vouched=vouched)
     figures = tuple(
         _measured(name, claim, model, ceiling) for name in (*claim.languages, AVERAGE) if name in model.scores
     )
@@ -115,8 +111,8 @@ def check_score(
         model=model.spec.name,
         outcome=outcome,
         text=_text(claim, outcome, figures, differences, more, len(manifest.seeds), (rank, of)),
-        engine=ocr.name,
-        images_a_prompt=len(manifest.seeds),
+        engine=run.ocr.name,
+        images_per_prompt=len(manifest.seeds),
         figures=figures,
         differences=differences,
         more=more,
@@ -128,7 +124,7 @@ def check_score(
 
 def _measured(name: str, claim: ScoreClaim, model: ModelFigures, ceiling: ModelFigures | None) -> Measured:
     figure = claim.average if name == AVERAGE else claim.languages[name]
-    above = ceiling if ceiling is not None and not ceiling.lacking else None
+    above = ceiling if ceiling is not None and not ceiling.missing else None
     return Measured(
         of=name,
         published=figure.value,

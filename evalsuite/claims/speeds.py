@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
     from evalsuite.claims.published import SpeedClaim
     from evalsuite.records import Generation, ModelSpec
-    from evalsuite.runs.store import RunStore
+    from evalsuite.runs.opened import OpenRun
 
 
-def check_speed(claim: SpeedClaim, spec: ModelSpec, store: RunStore, *, vouched: bool) -> ClaimVerdict:
+def check_speed(claim: SpeedClaim, spec: ModelSpec, run: OpenRun, *, vouched: bool) -> ClaimVerdict:
     """Hold a model's speed or memory against a published range.
 
     Times are means over the warm images, with the prompt as cluster; a throughput is the inverse of that mean; memory
     is the highest peak of any image (as the driver saw it, else as the allocator reserved it), which has no interval.
     """
-    generations = [row for row in store.last_generations().values() if row.model == spec.name and row.error is None]
-    differences = list(speed_differences(store.manifest, spec, claim, vouched=vouched))
+    generations = [row for row in run.evidence.drawn.values() if row.model == spec.name]
+    differences = list(speed_differences(run.manifest, spec, claim, vouched=vouched))
     found = _quantity(claim, generations)
     if found is None:
         differences.append(
@@ -44,7 +44,7 @@ def check_speed(claim: SpeedClaim, spec: ModelSpec, store: RunStore, *, vouched:
         model=spec.name,
         outcome=outcome,
         text=_text(claim, outcome, found, differences, more),
-        images_a_prompt=len(store.manifest.seeds),
+        images_per_prompt=len(run.manifest.seeds),
         quantity=found,
         differences=tuple(differences),
         more=more,

@@ -11,11 +11,11 @@ from evalsuite.claims.verdict import Difference
 from evalsuite.records import ModelRole, Record
 from evalsuite.stats import Interval
 from evalsuite.suites import longtext_bench
+from evalsuite.wording import images_per_prompt
 
 if TYPE_CHECKING:
     from evalsuite.claims.published import Published
-    from evalsuite.records import OcrSpec
-    from evalsuite.runs.store import RunStore
+    from evalsuite.runs.opened import OpenRun
 
 
 class Standing(Record, frozen=True, kw_only=True):
@@ -35,9 +35,7 @@ class Standing(Record, frozen=True, kw_only=True):
     differences: tuple[Difference, ...] = ()
 
 
-def standings_of(
-    store: RunStore, ocr: OcrSpec, figures: Mapping[str, ModelFigures], published: Published
-) -> tuple[Standing, ...]:
+def standings_of(run: OpenRun, figures: Mapping[str, ModelFigures], published: Published) -> tuple[Standing, ...]:
     """Published scores and the run's models, best average first; of equal ones the published come first.
 
     A run without the benchmark's prompts in both languages has no place among its scores, whatever its figures are.
@@ -52,14 +50,14 @@ def standings_of(
         )
         for claim in published.scores
     ]
-    if not {prompt.suite for prompt in store.manifest.prompts} >= longtext_bench.DIGESTS.keys():
+    if not {prompt.suite for prompt in run.manifest.prompts} >= longtext_bench.DIGESTS.keys():
         figures = {}
-    different = (*prompt_differences(store.manifest), *reader_differences(ocr))
+    different = (*prompt_differences(run.manifest), *reader_differences(run.ocr))
     for name, model in figures.items():
         average = model.scores.get(AVERAGE)
         if average is None or average.estimate is None:
             continue
-        own = (Difference(kind="completeness", text=f"{model.lacking} images are missing or unread"),)
+        own = (Difference(kind="completeness", text=f"{model.missing} images are missing or unread"),)
         rows.append(
             Standing(
                 rank=_rank(average.estimate, published),
@@ -72,16 +70,11 @@ def standings_of(
                 average=average.estimate,
                 interval=average,
                 role=model.spec.role,
-                source=f"this run, read by {ocr.name}, {images_a_prompt(len(store.manifest.seeds))}",
-                differences=(own if model.lacking else ()) + different,
+                source=f"this run, read by {run.ocr.name}, {images_per_prompt(len(run.manifest.seeds))}",
+                differences=(own if model.missing else ()) + different,
             )
         )
     return tuple(sorted(rows, key=lambda row: (-row.average, row.role is not None)))
-
-
-def images_a_prompt(count: int) -> str:
-    """How many images a prompt, in words."""
-    return f"{count} image{'s' if count != 1 else ''} a prompt"
 
 
 def _rank(score: float, published: Published) -> int:

@@ -76,7 +76,7 @@ class ClaimVerdict(Record, frozen=True, kw_only=True):
     outcome: Outcome
     text: str
     engine: str | None = None
-    images_a_prompt: int
+    images_per_prompt: int
     figures: tuple[Measured, ...] = ()
     quantity: Interval | None = None
     differences: tuple[Difference, ...] = ()

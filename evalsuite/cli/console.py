@@ -16,8 +16,8 @@ from evalsuite.errors import InterruptedRunError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from evalsuite.runs.runner import Progress as Step
-    from evalsuite.runs.runner import Watcher
+    from evalsuite.runs.progress import Progress as Step
+    from evalsuite.runs.progress import Watcher
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -27,7 +27,7 @@ _STAGES = {"draw": "Drawing", "read": "Reading", "score": "Scoring"}
 
 @contextmanager
 def progress(*, quiet: bool = False) -> Iterator[Watcher]:
-    """A watcher for `runs.session` that shows one bar a stage on the error stream.
+    """A watcher that shows one bar per stage on the error stream.
 
     Where that is no terminal, a line is printed for each tenth of a stage instead.
 
@@ -96,6 +96,19 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, 
     if title:
         out.print(f"[bold]{escape(title)}[/]", soft_wrap=True)
     out.print(grid)
+
+
+def wide_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
+    """A table whose lines are never folded: ids stay whole for copying."""
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    if title:
+        say(f"\n{title}")
+    for row in (columns, *rows):
+        cells = (
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for name, cell, width in zip(columns, row, widths, strict=True)
+        )
+        say("  ".join(cells).rstrip())
 
 
 def say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""What is installed on this machine, and what to do about what is not."""
+"""The command `doctor`: what is installed on this machine, and what to do about what is not."""
 
 from __future__ import annotations
 
@@ -9,16 +9,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from evalsuite import hardware, ocr
-from evalsuite.datafiles import data_dir
-from evalsuite.errors import EvalsuiteError
-from evalsuite.models import known_models
-from evalsuite.models.typeset import fonts
-from evalsuite.ocr.weights import cache_root
-from evalsuite.suites.load import own_suites
+import typer
+
+from evalsuite import hardware
+from evalsuite.cli import console
+from evalsuite.datafiles import cache_root, data_dir
+from evalsuite.errors import EvalsuiteError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+app = typer.Typer()
+
+
+@app.command()
+def doctor() -> None:
+    """Check what is installed here: OCR, fonts, models, memory."""
+    findings = examine()
+    console.table("evalsuite doctor", ("part", "state", "detail"), [(f.part, f.state, f.detail) for f in findings])
+    if any(finding.state == "missing" for finding in findings):
+        raise typer.Exit(ExitCode.USAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +43,37 @@ class Check:
 
 def examine() -> list[Check]:
     """Check the parts that every run needs, then those that only some models need."""
+    from evalsuite.models import known_models
+    from evalsuite.models.typeset import fonts
+    from evalsuite.suites import own_suites
+
     checks = [
         _attempt("suites", lambda: f"{len(own_suites())} suites in {data_dir() / 'suites'}"),
         _attempt("OCR", _read_something),
         _attempt("fonts", lambda: f"digest {fonts.fonts_digest()[:12]}"),
         Check("cache", "ok", f"{cache_root()}, {shutil.disk_usage(_existing(cache_root())).free / 1e9:.0f} GB free"),
     ]
-    for package in ("torch", "diffusers", "transformers", "accelerate", "peft", "datasets"):
+    for package, extra, what in _OPTIONAL:
         if importlib.util.find_spec(package) is None:
-            checks.append(Check(package, "optional", "needed for diffusers models: pip install 'evalsuite[models]'"))
+            checks.append(Check(package, "optional", f"needed for {what}: pip install 'evalsuite[{extra}]'"))
         else:
             checks.append(Check(package, "ok", importlib.metadata.version(package)))
-    line = ", ".join(f"{key} {value}" for key, value in hardware.describe().items() if value is not None)
-    checks.append(Check("hardware", "ok", line))
+    checks.append(Check("hardware", "ok", hardware.line(hardware.describe()) or "unknown"))
     checks += [
         Check(model.name, "ok" if model.available else "optional", f"{model.what}; {model.needs}")
         for model in known_models()
     ]
     return checks
+
+
+_OPTIONAL = (
+    *(
+        (package, "models", "diffusers models")
+        for package in ("torch", "diffusers", "transformers", "accelerate", "peft")
+    ),
+    ("datasets", "datasets", "LongText-Bench from the hub, and Parquet"),
+)
+"""Packages that only some commands need: the extra that brings them, and what they are needed for."""
 
 
 def _attempt(part: str, what: Callable[[], str]) -> Check:
@@ -63,6 +87,7 @@ def _read_something() -> str:
     """Draw a word and read it back: the only proof that OCR works here."""
     from PIL import Image, ImageDraw
 
+    from evalsuite import ocr
     from evalsuite.models.typeset.fonts import LATIN_FACES, font
 
     engine = ocr.resolve("paddle")

@@ -1,69 +1,72 @@
-"""The final table of a run, for the terminal: the same figures as the page."""
+"""A run's figures in the terminal, the same as on the page, and how an incomplete run is told."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import typer
+
 from evalsuite.cli import console
-from evalsuite.report.text import CONSERVATIVE, MEANS, mark
-from evalsuite.runs.summary import summarise
+from evalsuite.errors import ExitCode
+from evalsuite.wording import CONSERVATIVE, MEANS, listed, point, with_ends
 
 if TYPE_CHECKING:
-    from evalsuite.runs.api import RunResult
-    from evalsuite.runs.summary import ModelSummary, Slice, Summary
-    from evalsuite.stats import Interval
+    from collections.abc import Sequence
+
+    from evalsuite.results import RunResult
+    from evalsuite.runs.figures import RunFigure
+    from evalsuite.runs.opened import OpenRun
 
 _COLUMNS = ("model", "lang", "images", "accuracy [95 %]", "ceiling", "exact", "p50/p90 s")
 _FIGURES = _COLUMNS[2:]
 
+RESUME = "the command that made the run, given again, fills them in"
+
 
 def show(result: RunResult) -> None:
-    """Print one row a model and language, and what the figures rest on."""
-    summary = summarise(result.store, result.scores)
-    rows = [
-        _row(summary, model, part)
-        for model in summary.models
-        for part in (model.by("language") if len(model.by("language")) > 1 else (model.overall,))
-    ]
-    manifest = result.store.manifest
-    names = ", ".join(suite.name for suite in manifest.suites)
-    console.table(f"{len(manifest.prompts)} prompts of {names}", _COLUMNS, rows, right=_FIGURES)
-    scorer = result.scorer
+    """Print one row per model and language, and what the figures rest on."""
+    run = result.run
+    names = listed([suite.name for suite in run.manifest.suites], 8)
+    console.table(
+        f"{len(run.manifest.prompts)} prompts of {names}", _COLUMNS, [_row(each) for each in result.figures],
+        right=_FIGURES,
+    )  # fmt: skip
+    scorer = run.scorer
     console.say(
-        f"Accuracy is of characters, exact of whole strings; intervals are over prompts "
-        f"({CONSERVATIVE}: {MEANS}). Scorer {scorer.name} "
-        f"{scorer.version}, profile {scorer.profile}; "
-        f"OCR {result.ocr.name} ({result.ocr.settings.get('recognition', result.ocr.digest[:12])})."
+        f"Accuracy is of characters, exact of whole strings; intervals are over prompts ({CONSERVATIVE}: {MEANS}). "
+        f"Scorer {scorer.name} {scorer.version}, profile {scorer.profile}; OCR {run.ocr.name} "
+        f"({run.ocr.settings.get('recognition', run.ocr.digest[:12])})."
     )
-    for model in summary.models:
+    for model in run.manifest.models:
         if model.role == "reference":
             console.say(
-                f"{model.name} is no model: it draws the targets with real fonts, so its score is the OCR ceiling"
-                + ("." if model.name == summary.ceiling_model else ", less the errors planted in it.")
+                f"{model.name} is not a model: it draws the targets with real fonts, so its score is the OCR ceiling"
+                + ("." if model.is_ceiling else ", less the errors planted in it.")
             )
         elif model.role == "stand-in":
             console.say(f"{model.name} is a small stand-in checkpoint; its figures say nothing about the real model.")
-    if all(model.role != "model" for model in summary.models):
+    if all(model.role != "model" for model in run.manifest.models):
         console.say("To draw with the real models: 'evalsuite models list' names them and what they need.")
 
 
-def _row(summary: Summary, model: ModelSummary, part: Slice) -> tuple[str, ...]:
-    ceiling = summary.ceiling(part)
-    timing = model.timing.total if model.timing else None
+def _row(each: RunFigure) -> tuple[str, ...]:
     return (
-        model.name if model.role == "model" else f"{model.name} ({model.role})",
-        part.value if part.dimension == "language" else "all",
-        str(part.images) + (f" ({len(part.missing) + len(part.unreadable)} lacking)" if part.incomplete else ""),
-        _interval(part.intervals.get("character_accuracy")),
-        _interval(ceiling.intervals.get("character_accuracy"), brief=True) if ceiling else "not measured",
-        _interval(part.intervals.get("exact_string_rate"), brief=True),
-        f"{timing.p50:.2f}/{timing.p90:.2f}" if timing else "–",
+        each.model if each.role == "model" else f"{each.model} ({each.role})",
+        each.language or "all",
+        str(each.images) + (f" ({each.missing} missing)" if each.missing else ""),
+        with_ends(each.accuracy, 4),
+        point(each.ceiling, 4) if each.ceiling else "not measured",
+        point(each.exact, 4),
+        f"{each.p50:.2f}/{each.p90:.2f}" if each.p50 is not None and each.p90 is not None else "–",
     )
 
 
-def _interval(interval: Interval | None, *, brief: bool = False) -> str:
-    if interval is None or interval.estimate is None:
-        return "undefined"
-    if brief or interval.low is None or interval.high is None:
-        return f"{interval.estimate:.4f}"
-    return f"{interval.estimate:.4f} [{interval.low:.4f}, {interval.high:.4f}]{mark(interval)}"
+def leave(runs: Sequence[OpenRun], remedy: str) -> None:
+    """Where images are missing, damaged or unread, name them and leave with exit code 12; else do nothing."""
+    missing = [each for run in runs for each in run.missing]
+    if not missing:
+        return
+    total = sum(len(run.scores) for run in runs)
+    names = listed([f"{each.model} {each.text}" for each in missing])
+    console.error(f"incomplete: {len(missing)} of {total} images are missing or unread ({names}); {remedy}")
+    raise typer.Exit(ExitCode.INCOMPLETE)

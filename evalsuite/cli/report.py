@@ -1,4 +1,4 @@
-"""The commands that show a run: report, compare, export. Parse, call, print."""
+"""The commands that show or check a stored run: report, compare, export, verify."""
 
 from __future__ import annotations
 
@@ -7,48 +7,86 @@ from typing import Annotated
 
 import typer
 
-from evalsuite.cli import console
-from evalsuite.errors import EvalsuiteError
+from evalsuite.cli import console, figures
+from evalsuite.cli.options import RunFolder, SeedOption
+from evalsuite.errors import ExitCode
 
 app = typer.Typer()
 
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(help="A run folder.")],
+    folder: RunFolder,
     single_file: Annotated[
         bool, typer.Option("--single-file", help="One HTML file with thumbnails of the worst images, for mail.")
     ] = False,
 ) -> None:
     """Write the HTML report of a run again."""
-    from evalsuite.report import build_report
+    import evalsuite
 
-    console.say(f"Report: {build_report(folder, single_file=single_file)}")
+    result = evalsuite.report(folder, single_file=single_file)
+    for text in result.notices:
+        console.notice(text)
+    console.say(f"Report: {result.page}")
+    figures.leave([result.run], figures.RESUME)
 
 
 @app.command()
 def compare(
-    folders: Annotated[list[Path], typer.Argument(help="Run folders; the first is the one compared with.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Run folders; the first is compared with.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the comparison goes.")],
 ) -> None:
     """Set two or more runs, or the models of one run, side by side: same prompt, same seed."""
-    from evalsuite.report import build_comparison
+    import evalsuite
 
-    console.say(f"Comparison: {build_comparison(folders, out)}")
+    result = evalsuite.compare(folders, out)
+    for text in dict.fromkeys(text for run in result.runs for text in run.notices):
+        console.notice(text)
+    console.say(f"Comparison: {result.page}")
+    figures.leave(result.runs, figures.RESUME)
 
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(help="A run folder.")],
+    folder: RunFolder,
     form: Annotated[str, typer.Option("--to", help="parquet, csv, dataset, markdown or model-card.")],
     model: Annotated[str | None, typer.Option("--model", "-m", help="The model that a model card is for.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where it goes; by default the run folder.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="The file (for dataset: the new folder) to write; by default in the run folder."
+        ),
+    ] = None,
 ) -> None:
     """Write a run as Parquet, CSV, a dataset with images, Markdown, or a model card's evaluation block."""
-    from evalsuite.export import FORMATS
-    from evalsuite.export import export as write
+    import evalsuite
 
-    known = next((each for each in FORMATS if each == form), None)
-    if known is None:
-        raise EvalsuiteError(f"--to {form}: unknown form; known: {', '.join(FORMATS)}")
-    console.say(f"Written: {write(folder, known, out=out, model=model)}")
+    run = evalsuite.open_run(folder)
+    from evalsuite.export import write_export
+
+    console.say(f"Written: {write_export(run, form, out=out, model=model)}")
+    figures.leave([run], figures.RESUME)
+
+
+@app.command()
+def verify(
+    folder: RunFolder,
+    read: Annotated[
+        int, typer.Option("--read", min=0, help="Read this many images again, picked at random, with the run's OCR.")
+    ] = 0,
+    seed: SeedOption = 0,
+) -> None:
+    """Check that a run is what it says: every row, every image, and with --read a sample of its readings."""
+    import evalsuite
+
+    found = evalsuite.verify(folder, read=read, seed=seed)
+    for text in found.notices:
+        console.notice(text)
+    for text in found.problems:
+        console.say(f"wrong: {text}")
+    again = f", {found.read_again} read again" if found.read_again else ""
+    console.say(f"{found.images} images hashed{again}")
+    for name, sha256 in found.files.items():
+        console.say(f"  {sha256[:16]}  {name}")
+    console.say("sound" if found.sound else f"NOT SOUND: {len(found.problems)} problems")
+    raise typer.Exit(ExitCode.OK if found.sound else ExitCode.INCOMPLETE)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, get_args
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.wording import did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from evalsuite.records import OcrSpec, ScorerSpec
-    from evalsuite.report.stored import Run
+    from evalsuite.runs.opened import OpenRun
 
 Format = Literal["parquet", "csv", "dataset", "markdown", "model-card"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -23,39 +23,29 @@ _DEFAULT_NAMES: dict[Format, str] = {
     "model-card": "model-card.md",
 }
 
-__all__ = ["FORMATS", "Format", "export"]
+__all__ = ["FORMATS", "Format", "write_export"]
 
 
-def export(
-    folder: Path,
-    form: Format,
-    *,
-    out: Path | None = None,
-    model: str | None = None,
-    ocr: OcrSpec | None = None,
-    scorer: ScorerSpec | None = None,
-) -> Path:
-    """Write the run in `folder` in another form, by default into the run folder, and return where.
+def write_export(run: OpenRun, form: str, *, out: Path | None = None, model: str | None = None) -> Path:
+    """Write a run in another form, by default into its folder, and return where.
 
-    `model` names the model of a model card. The rows of `ocr` and `scorer` are taken; by default the run's own.
+    `model` names the model of a model card.
 
     Raises:
         EvalsuiteError: for an unknown form, an unknown model, or a place that cannot be written.
         IncompleteError: for a model card of an incomplete run.
     """
-    from evalsuite.report import stored
-
-    if form not in FORMATS:
-        raise EvalsuiteError(f"unknown form {form!r}; known: {', '.join(FORMATS)}")
-    run = stored.load(folder, ocr, scorer)
-    target = out or folder / _DEFAULT_NAMES[form]
+    known = next((each for each in FORMATS if each == form), None)
+    if known is None:
+        raise EvalsuiteError(f"--to {form}: no such form; {did_you_mean(form, FORMATS)}")
+    target = out or run.folder / _DEFAULT_NAMES[known]
     try:
-        return _write(run, form, target, model)
+        return _write(run, known, target, model)
     except OSError as error:
         raise EvalsuiteError(f"{target}: cannot be written: {error.strerror}") from error
 
 
-def _write(run: Run, form: Format, target: Path, model: str | None) -> Path:
+def _write(run: OpenRun, form: Format, target: Path, model: str | None) -> Path:
     from evalsuite.export import dataset, markdown, tables
     from evalsuite.runs.rows import write_atomically
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evalsuite.records import Json
-    from evalsuite.report.stored import Run
+    from evalsuite.runs.opened import OpenRun
 
 
-def write_dataset(run: Run, folder: Path) -> Path:
+def write_dataset(run: OpenRun, folder: Path) -> Path:
     """Write an image folder: `load_dataset("imagefolder", data_dir=folder)` gives its rows with their images.
 
-    Images that were not drawn cannot be rows of an image folder; they are listed in `missing.jsonl` and in the card.
+    Only images that are there as they were drawn can be rows of an image folder; `missing.jsonl` lists the others.
 
     Raises:
         EvalsuiteError: when the folder is not empty, or is the run's own.
@@ -34,12 +34,11 @@ def write_dataset(run: Run, folder: Path) -> Path:
     present, absent = [], []
     for row in rows(run):
         row["phases"] = [{"name": name, "seconds": seconds} for name, seconds in row["phases"].items()]
-        generation = run.generations.get(row["key"])
-        if row.pop("image") is None or generation is None or generation.sha256 is None:
+        if row.pop("image") is None:
             absent.append(row)
             continue
         name = f"images/{row['key']}.png"
-        _place(run.store.image_path(generation), split / name)
+        _place(run.store.image_path(run.evidence.drawn[row["key"]]), split / name)
         present.append({"file_name": name, **row})
     write_atomically(split / "metadata.jsonl", _lines(present))
     if absent:
@@ -59,12 +58,12 @@ def _place(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _card(run: Run, present: int, absent: int) -> str:
-    left_out = f" {absent} images that were not drawn are listed in `missing.jsonl`." if absent else ""
+def _card(run: OpenRun, present: int, absent: int) -> str:
+    left_out = f" Missing images are listed in `missing.jsonl` with the reason: {absent}." if absent else ""
     return (
         f"# {markdown.escape(run.manifest.name)}\n\n"
         f"{present} images with their prompts, target strings, OCR readings, counts and timings.{left_out} "
-        "One row an image; rates of any slice are ratios of the summed counts.\n\n"
+        "One row per image; rates of any slice are ratios of the summed counts.\n\n"
         "```python\nfrom datasets import load_dataset\n\n"
         'rows = load_dataset("imagefolder", data_dir=".", split="test")\n```\n\n'
         f"{markdown.summary(run)}"

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from evalsuite import __version__
+from evalsuite import __version__, hardware
 from evalsuite.errors import EvalsuiteError, IncompleteError
 from evalsuite.report import figures as views
-from evalsuite.report.text import CONSERVATIVE, MEANS, visible
+from evalsuite.report.i18n import translate
+from evalsuite.wording import CONSERVATIVE, MEANS, visible
 
 if TYPE_CHECKING:
     from evalsuite.records import Json
-    from evalsuite.report.stored import Run
+    from evalsuite.runs.opened import OpenRun
     from evalsuite.runs.summary import ModelSummary, Slice
 
 _NOTES = {
@@ -35,16 +36,11 @@ def escape(text: str) -> str:
     return re.sub(r"([@#])(?=\w)", r"\1<!-- -->", plain)
 
 
-def summary(run: Run) -> str:
+def summary(run: OpenRun) -> str:
     """Accuracy by model and language with intervals and ceiling, speed, protocol; incomplete runs say so first."""
     parts = [f"## evalsuite: {escape(run.manifest.name)}", ""]
-    for each in views.missing(run.summary):
-        names = ", ".join(escape(name) for name in (*each.missing, *each.unreadable))
-        more = f" and {each.more} more" if each.more else ""
-        parts.append(
-            f"> **Incomplete.** {escape(each.model)}: {names}{more} missing or unread; each counts as wholly wrong, "
-            "so every rate below is a lower bound.\n"
-        )
+    parts += _incomplete(run)
+    parts += [f"> {escape(notice)}\n" for notice in run.notices]
     parts += _accuracy(run)
     speed = views.speed_rows(run.summary)
     if speed:
@@ -53,12 +49,30 @@ def summary(run: Run) -> str:
             f"| {escape(row.model)}{_NOTES[row.role]} | {row.p50} | {row.p90} | {row.throughput} | {row.warm} |"
             for row in speed
         ]
-    machine = views.hardware_line(run.manifest)
+    machine = hardware.line(run.manifest.environment)
     parts += ["", f"{_protocol(run)} Hardware: {escape(machine) if machine else 'not recorded'}.", ""]
     return "\n".join(parts)
 
 
-def _accuracy(run: Run) -> list[str]:
+def _incomplete(run: OpenRun) -> list[str]:
+    """What is missing, in the words of the page."""
+    if not run.missing:
+        return []
+    lost = sum(each.stage == "file" for each in run.missing)
+    said = [f"**{translate('incomplete.title', n=len(run.missing), total=len(run.scores))}.**"]
+    if len(run.missing) > lost:
+        said.append(translate("incomplete.effect", n=len(run.missing) - lost))
+    if lost:
+        said.append(translate("incomplete.files", n=lost))
+    said.append(translate("incomplete.gate"))
+    lines = [f"> {' '.join(said)}", ">"]
+    for each in views.missing_images(run.missing):
+        more = f" {translate('incomplete.more', n=each.more)}" if each.more > 0 else ""
+        lines.append(f"> - {escape(each.model)}: {escape('; '.join(each.images))}{more}")
+    return [*lines, ""]
+
+
+def _accuracy(run: OpenRun) -> list[str]:
     lines = [
         "| Model | Language | Character accuracy | OCR ceiling | Strings exact | Images all exact | Images |",
         "|---|---|---|---|---|---|---|",
@@ -79,10 +93,10 @@ def _figure(figure: views.Figure) -> str:
 
 
 def _bounds(figure: views.Figure) -> str:
-    return f"({figure.interval})" if figure.interval else f"({_REASONS[figure.reason or 'interval.no_data']})"
+    return figure.interval or f"({_REASONS[figure.reason or 'interval.no_data']})"
 
 
-def _protocol(run: Run) -> str:
+def _protocol(run: OpenRun) -> str:
     suites = ", ".join(
         f"{escape(name)} ({count} prompts)" for name, count in views.prompts_per_suite(run.manifest).items() if count
     )
@@ -95,14 +109,14 @@ def _protocol(run: Run) -> str:
     )
 
 
-def model_card(run: Run, model: str | None = None) -> str:
+def model_card(run: OpenRun, model: str | None = None) -> str:
     """The `model-index` block of a Hugging Face model card, as YAML between `---` lines.
 
     Every metric carries its interval, its protocol and the OCR ceiling in `args`.
 
     Raises:
         EvalsuiteError: when the run has no such model, or several and none is named, or it is the reference.
-        IncompleteError: when images are missing or unread: a card quotes no lower bounds.
+        IncompleteError: when images are missing or unread: a card quotes no lower bounds, and nothing unverifiable.
     """
     chosen = _choose(run, model)
     spec = next(spec for spec in run.manifest.models if spec.name == chosen.name)
@@ -116,23 +130,23 @@ def model_card(run: Run, model: str | None = None) -> str:
     return f"---\n{note}{content}---\n"
 
 
-def _choose(run: Run, model: str | None) -> ModelSummary:
+def _choose(run: OpenRun, model: str | None) -> ModelSummary:
     real = [each for each in run.summary.models if each.role != "reference"]
     names = ", ".join(each.name for each in real) or "none"
     found = [each for each in real if model is None or each.name == model]
     if len(found) != 1:
         problem = "name one with --model" if model is None else f"no model {model!r}"
-        raise EvalsuiteError(f"{run.store.folder}: {problem}; models with a card: {names}")
-    if found[0].overall.incomplete:
-        count = len(found[0].overall.missing) + len(found[0].overall.unreadable)
+        raise EvalsuiteError(f"{run.folder}: {problem}; models with a card: {names}")
+    missing = run.missing_of(found[0].name)
+    if missing:
         raise IncompleteError(
-            f"{run.store.folder}: {count} images of {found[0].name} are missing or unread; finish the run before "
-            "its figures go onto a card"
+            f"{run.folder}: {len(missing)} {'image' if len(missing) == 1 else 'images'} of {found[0].name} missing or "
+            f"unread, e.g. {missing[0].text}; finish the run before its figures go onto a card"
         )
     return found[0]
 
 
-def _result(run: Run, each: Slice) -> Json:
+def _result(run: OpenRun, each: Slice) -> Json:
     digests = {ref.name: ref.digest for ref in run.manifest.suites}
     ceiling = run.summary.ceiling(each)
     protocol = {

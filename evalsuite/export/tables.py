@@ -1,4 +1,4 @@
-"""A run as a table: one row an image, with its counts, texts, timing and protocol. CSV and Parquet."""
+"""A run as a table: one row per image, with its counts, texts, timing and protocol. CSV and Parquet."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from evalsuite.records import Generation, Json, Score
-    from evalsuite.report.stored import Run
+    from evalsuite.records import Generation, Json
+    from evalsuite.runs.opened import OpenRun
 
 COUNTS = (
     "length",
@@ -40,17 +40,18 @@ RATES = ("character_accuracy", "strict_accuracy", "exact_string_rate", "cer", "w
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def rows(run: Run) -> Iterator[dict[str, Json]]:
-    """One flat row an image of the plan, missing ones included; lists and objects are JSON values.
+def rows(run: OpenRun) -> Iterator[dict[str, Json]]:
+    """One flat row per image of the plan, missing ones included; lists and objects are JSON values.
 
-    Times are in seconds, memory in bytes; `read` is what was matched to each target, in their order.
+    Times are in seconds, memory in bytes; `read` is what was matched to each target, in their order. `image` is None
+    where there is none as it was drawn, and `detail` says why.
     """
-    prompts = {prompt.id: prompt for prompt in run.manifest.prompts}
     roles = {spec.name: spec.role for spec in run.manifest.models}
+    lost = {each.key: each.why for each in run.missing if each.stage == "file"}
     for score in run.scores:
-        prompt = prompts[score.prompt]
+        prompt = run.prompts[score.prompt]
         reading = run.readings.get(score.key)
-        counted = scoring.count(score)
+        counted = scoring.count(score.result)
         rates = scoring.Rates(counts=counted)
         yield {
             "run": run.manifest.name,
@@ -64,17 +65,18 @@ def rows(run: Run) -> Iterator[dict[str, Json]]:
             "length_class": prompt.length,
             "seed": score.seed,
             "status": score.status,
-            "detail": score.detail,
+            "detail": lost.get(score.key, score.detail),
             "all_exact": bool(counted.exact_images),
             **{name: getattr(rates, name) for name in RATES},
             **{name: getattr(counted, name) for name in COUNTS},
             "prompt": prompt.text,
             "target_strings": list(prompt.targets),
-            "read": ["".join(edit.read for edit in target.edits) for target in score.targets],
-            "extra": [extra.text for extra in score.extras],
+            "read": ["".join(edit.read for edit in target.edits) for target in score.result.targets],
+            "extra": [extra.text for extra in score.result.extras],
             "ocr_lines": [line.text for line in reading.lines] if reading else [],
-            "errors": [f"{error.kind}: {error.wanted} > {error.read}" for error in score.errors],
-            **_drawing(score, run.generations.get(score.key)),
+            "errors": [f"{error.kind}: {error.wanted} > {error.read}" for error in score.result.errors],
+            "image": run.evidence.drawn[score.key].image if score.key in run.evidence.drawn else None,
+            **_drawing(run.generations.get(score.key)),
             "ocr": run.ocr.name,
             "ocr_digest": run.ocr.digest,
             "scorer": f"{run.scorer.name} {run.scorer.version}",
@@ -83,12 +85,11 @@ def rows(run: Run) -> Iterator[dict[str, Json]]:
         }
 
 
-def _drawing(score: Score, generation: Generation | None) -> dict[str, Json]:
+def _drawing(generation: Generation | None) -> dict[str, Json]:
     timing = generation.timing if generation else None
     memory = generation.memory if generation else None
     phases: Mapping[str, float] = {phase.name: phase.seconds for phase in timing.phases} if timing else {}
     return {
-        "image": generation.image if generation and score.status != "missing" else None,
         "image_sha256": generation.sha256 if generation else None,
         "width": generation.width if generation else None,
         "height": generation.height if generation else None,
@@ -103,7 +104,7 @@ def _drawing(score: Score, generation: Generation | None) -> dict[str, Json]:
     }
 
 
-def to_csv(run: Run) -> str:
+def to_csv(run: OpenRun) -> str:
     """The table as CSV (RFC 4180, UTF-8), for spreadsheets.
 
     Lists and objects are JSON in their cell. A text that a spreadsheet would take for a formula gets an apostrophe in
@@ -128,7 +129,7 @@ def _cell(value: Json) -> Json:
     return value
 
 
-def write_parquet(run: Run, path: Path) -> None:
+def write_parquet(run: OpenRun, path: Path) -> None:
     """The table as Parquet: lists stay lists, phases a map from name to seconds, missing values null.
 
     Raises:

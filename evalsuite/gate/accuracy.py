@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from evalsuite.gate.policy import Average, GateRule, Policy
+    from evalsuite.gate.side import Side, Slot
     from evalsuite.gate.verdict import Acknowledgement, Against, Decision
-    from evalsuite.gate.view import RunView, Slot
     from evalsuite.records import Manifest, Prompt
     from evalsuite.scoring import Counts
     from evalsuite.stats import Comparison, Floats
@@ -64,13 +64,13 @@ def expand(rule: GateRule, manifest: Manifest) -> list[tuple[str, list[Prompt]]]
     return list(groups.items())
 
 
-def measure(policy: Policy, baseline: RunView, candidate: RunView, against: Against) -> list[Measured]:
+def measure(policy: Policy, baseline: Side, candidate: Side, against: Against) -> list[Measured]:
     """Compare two complete, comparable runs under every gate of the policy.
 
     Raises:
         ValueError: The runs' denominators differ, so they were not scored alike.
     """
-    counts = [_count(view) for view in (baseline, candidate)]
+    counts = [_count(side) for side in (baseline, candidate)]
     seeds = sorted(baseline.manifest.seeds)
     measured = []
     for rule in policy.gates:
@@ -100,8 +100,8 @@ def measure(policy: Policy, baseline: RunView, candidate: RunView, against: Agai
     return measured
 
 
-def _count(view: RunView) -> dict[Slot, Counts]:
-    return {slot: scoring.count(score) for slot, score in view.scores.items()}
+def _count(side: Side) -> dict[Slot, Counts]:
+    return {slot: scoring.count(score.result) for slot, score in side.scores.items()}
 
 
 def _arrays(
@@ -207,7 +207,7 @@ def points(rate: float) -> str:
     return f"{100 * rate:.2f} points"
 
 
-def worst_prompts(policy: Policy, baseline: RunView, candidate: RunView) -> tuple[WorstPrompt, ...]:
+def worst_prompts(policy: Policy, baseline: Side, candidate: Side) -> tuple[WorstPrompt, ...]:
     """The prompts that lost most under the primary metric, worst first, `WORST` at most."""
     prompts = baseline.manifest.prompts
     seeds = sorted(baseline.manifest.seeds)

@@ -16,14 +16,20 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from evalsuite.errors import EvalsuiteError, ExitCode, NotComparableError
-from evalsuite.gate import Acknowledgement, Policy, judge, load_policy, open_view
+from evalsuite.gate.decide import judge
+from evalsuite.gate.side import side_of
+from evalsuite.gate.verdict import Acknowledgement
 from evalsuite.records import Record
+from evalsuite.runs.opened import open_run
 from evalsuite.runs.rows import write_atomically
 
 if TYPE_CHECKING:
-    from evalsuite.gate import RunView, Verdict
+    from evalsuite.gate.policy import Policy
+    from evalsuite.gate.side import Side
+    from evalsuite.gate.verdict import Verdict
 
-FORMAT = 1
+FORMAT = 2
+"""Since format 2 a lock holds the digest of every row file and image of the runs that it names."""
 LOCK = Path("baseline.lock")
 
 
@@ -40,9 +46,11 @@ class NotPromotedError(EvalsuiteError):
 
 
 class Pin(Record, frozen=True, kw_only=True):
-    """A run that was promoted. `run` is its folder relative to the lock, `digest` that of its plan and rows.
+    """A run that was promoted. `run` is its folder relative to the lock, `digest` that of its model's evidence.
 
-    `admitted` says how it came in: by `bootstrap`, or by the outcome of its gate under `policy`.
+    `files` holds the SHA-256 of the plan, of each row file, and of all images together: it tells what no check of the
+    folder alone can, an image replaced together with its rows. `admitted` says how the run came in: by `bootstrap`, or
+    by the outcome of its gate under `policy`.
     """
 
     run: str
@@ -50,6 +58,7 @@ class Pin(Record, frozen=True, kw_only=True):
     model: str
     model_digest: str
     suites: dict[str, str]
+    files: dict[str, str]
     by: str
     reason: str
     at: str
@@ -74,7 +83,7 @@ def read_lock(path: Path = LOCK) -> BaselineLock:
         BaselineError: It is not there (with the command that makes it), or not what this version wrote.
     """
     try:
-        lock = msgspec.json.decode(path.read_bytes(), type=BaselineLock)
+        content = path.read_bytes()
     except FileNotFoundError:
         raise BaselineError(
             f"{path}: there is no baseline yet; look at a run that you trust and promote it: "
@@ -82,71 +91,80 @@ def read_lock(path: Path = LOCK) -> BaselineLock:
         ) from None
     except OSError as error:
         raise BaselineError(f"{path}: cannot be read: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    try:
+        version = msgspec.json.decode(content).get("format")
+        if version != FORMAT:
+            raise BaselineError(
+                f"{path}: lock format {version}; this evalsuite reads format {FORMAT}. Promote the baseline anew with "
+                "--bootstrap"
+            )
+        lock = msgspec.json.decode(content, type=BaselineLock)
+    except (msgspec.DecodeError, UnicodeDecodeError, AttributeError, RecursionError) as error:
         raise BaselineError(f"{path}: not a baseline lock: {error}; restore it from version control") from error
-    if lock.format != FORMAT:
-        raise BaselineError(f"{path}: lock format {lock.format}; this evalsuite reads format {FORMAT}")
+    for entry in lock.acknowledged:
+        if not (entry.by.strip() and entry.reason.strip() and entry.at.strip()):
+            raise BaselineError(
+                f"{path}: the acknowledgement of {entry.gate} does not say who accepted it, why and when; "
+                "'evalsuite baseline acknowledge' writes one that does"
+            )
     return lock
 
 
-def open_pin(path: Path, pin: Pin) -> RunView:
+def open_pin(path: Path, pin: Pin) -> Side:
     """The run that a lock's entry names, checked to be the very one.
 
     Raises:
-        NotComparableError: The run's rows are not those that were promoted.
+        NotComparableError: The run's rows or images are not those that were promoted.
         EvalsuiteError: The run is not there or is damaged.
     """
-    folder = path.parent / pin.run
-    view = open_view(folder, pin.model)
-    if view.digest != pin.digest:
+    side = side_of(open_run(path.parent / pin.run), pin.model)
+    now = side.run.evidence.fingerprint()
+    changed = [name for name in dict.fromkeys([*pin.files, *now]) if pin.files.get(name) != now.get(name)]
+    if changed or side.digest != pin.digest:
         raise NotComparableError(
-            f"{folder}: is not the run that {path} names (digest {view.digest[:12]}, promoted was {pin.digest[:12]}): "
-            f"its rows changed since {pin.at}; restore it, or promote what you trust with --bootstrap"
+            f"{side.run.folder}: is not the run that {path} names (digest {side.digest[:12]}, promoted was "
+            f"{pin.digest[:12]}): its {', '.join(changed) or 'plan'} changed since {pin.at}; restore it, or promote "
+            "what you trust with --bootstrap"
         )
-    return view
+    return side
 
 
-def gate_against_lock(
-    candidate: Path, *, path: Path = LOCK, policy: str | Path | Policy = "default", model: str | None = None
-) -> Verdict:
-    """Gate a stored run against the lock's baseline and anchor.
+def gate_against_lock(candidate: Side, *, path: Path = LOCK, policy: Policy) -> Verdict:
+    """Gate a model of a run against the lock's baseline and anchor.
 
     Raises:
-        EvalsuiteError: There is no lock, or a run or the policy cannot be used.
+        EvalsuiteError: There is no lock, or a run that it names cannot be used.
     """
     lock = read_lock(path)
-    rules = policy if isinstance(policy, Policy) else load_policy(policy)
     return judge(
         open_pin(path, lock.baseline),
-        open_view(candidate, model),
-        rules,
+        candidate,
+        policy,
         anchor=open_pin(path, lock.anchor) if lock.anchor.digest != lock.baseline.digest else None,
         acknowledged=lock.acknowledged,
     )
 
 
-def promote(
-    run: Path,
+def promote_side(
+    side: Side,
     *,
     reason: str,
+    policy: Policy,
     path: Path = LOCK,
     bootstrap: bool = False,
     move_anchor: bool = False,
-    policy: str | Path | Policy = "default",
-    model: str | None = None,
     by: str | None = None,
 ) -> tuple[BaselineLock, Verdict | None]:
-    """Make a stored run the baseline, if its gate against the present one passes, and write the lock.
+    """Make a model of a run the baseline, if its gate against the present one passes, and write the lock.
 
     Args:
-        run: The run folder.
+        side: The model of an opened run.
         reason: Why, for the record.
+        policy: Of the gate.
         path: The lock.
         bootstrap: Take the run ungated as baseline and anchor: for the first, and for a new start after a change
             of suite, OCR or scorer.
         move_anchor: Make it the anchor too.
-        policy: Of the gate.
-        model: The model in the run, where it has several.
         by: Who; by default `user_name()`.
 
     Raises:
@@ -154,24 +172,23 @@ def promote(
         BaselineError: There is no lock and no `bootstrap`, or no reason was given.
     """
     _need_reason(reason)
-    view = open_view(run, model)
-    if view.missing:
+    run = side.run.folder
+    if side.missing:
         raise NotPromotedError(
-            f"{run}: {len(view.missing)} images are missing, e.g. {view.missing[0]}; a baseline must be complete",
+            f"{run}: {len(side.missing)} images are missing, e.g. {side.missing[0].text}; a baseline must be complete",
             ExitCode.INCOMPLETE,
         )
     if bootstrap:
-        pin = _pin(path, view, reason, by, "bootstrap", None)
-        old = read_lock(path) if path.exists() else None
-        lock = BaselineLock(baseline=pin, anchor=pin, history=(*old.history, old.baseline) if old else ())
+        pin = _pin(path, side, reason, by, "bootstrap", None)
+        former = _former(path)
+        lock = BaselineLock(baseline=pin, anchor=pin, history=former)
         _write(path, lock)
         return lock, None
     old = read_lock(path)
-    rules = policy if isinstance(policy, Policy) else load_policy(policy)
-    verdict = gate_against_lock(run, path=path, policy=rules, model=model)
+    verdict = gate_against_lock(side, path=path, policy=policy)
     if verdict.outcome != "PASS":
         raise NotPromotedError(_refusal(run, verdict), ExitCode(verdict.exit_code or ExitCode.INCONCLUSIVE))
-    pin = _pin(path, view, reason, by, "PASS", f"{rules.name} {rules.digest[:12]}")
+    pin = _pin(path, side, reason, by, "PASS", f"{policy.name} {policy.digest[:12]}")
     lock = BaselineLock(
         baseline=pin,
         anchor=pin if move_anchor else old.anchor,
@@ -180,6 +197,19 @@ def promote(
     )
     _write(path, lock)
     return lock, verdict
+
+
+def _former(path: Path) -> tuple[Pin, ...]:
+    """The baselines before a new start; those of a lock that this version cannot read are left behind."""
+    if not path.exists():
+        return ()
+    try:
+        old = read_lock(path)
+    except BaselineError as error:
+        if "lock format" in str(error):
+            return ()
+        raise
+    return (*old.history, old.baseline)
 
 
 def _refusal(run: Path, verdict: Verdict) -> str:
@@ -195,14 +225,7 @@ def _refusal(run: Path, verdict: Verdict) -> str:
 
 
 def acknowledge(
-    gate: str,
-    run: Path,
-    *,
-    reason: str,
-    path: Path = LOCK,
-    policy: str | Path | Policy = "default",
-    model: str | None = None,
-    by: str | None = None,
+    gate: str, side: Side, *, reason: str, policy: Policy, path: Path = LOCK, by: str | None = None
 ) -> BaselineLock:
     """Accept that one gate fails for one candidate, by name, and record it in the lock.
 
@@ -213,11 +236,11 @@ def acknowledge(
     """
     _need_reason(reason)
     lock = read_lock(path)
-    verdict = gate_against_lock(run, path=path, policy=policy, model=model)
+    verdict = gate_against_lock(side, path=path, policy=policy)
     failing = [each.name for each in verdict.gates if each.decision == "FAIL"]
     if gate not in failing:
         listed = ", ".join(failing) or "none"
-        raise BaselineError(f"{gate}: is no failing gate on accuracy of {run}; failing: {listed}")
+        raise BaselineError(f"{gate}: is no failing gate on accuracy of {side.run.folder}; failing: {listed}")
     entry = Acknowledgement(
         gate=gate,
         model_digest=verdict.candidate.model_digest,
@@ -242,15 +265,16 @@ def user_name() -> str:
 
 
 def _pin(
-    path: Path, view: RunView, reason: str, by: str | None, admitted: Literal["bootstrap", "PASS"], policy: str | None
+    path: Path, side: Side, reason: str, by: str | None, admitted: Literal["bootstrap", "PASS"], policy: str | None
 ) -> Pin:
-    folder = os.path.relpath(view.folder.resolve(), path.parent.resolve())
+    folder = os.path.relpath(side.run.folder.resolve(), path.parent.resolve())
     return Pin(
         run=Path(folder).as_posix(),
-        digest=view.digest,
-        model=view.model.name,
-        model_digest=view.model.digest,
-        suites={ref.name: ref.digest for ref in view.manifest.suites},
+        digest=side.digest,
+        model=side.model.name,
+        model_digest=side.model.digest,
+        suites={ref.name: ref.digest for ref in side.manifest.suites},
+        files=side.run.evidence.fingerprint(),
         by=by or user_name(),
         reason=reason.strip(),
         at=_now(),

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-
-import msgspec
+from typing import TYPE_CHECKING, TypedDict
 
 import evalsuite
 from evalsuite.gate.accuracy import conclude, expand, measure, worst_prompts
 from evalsuite.gate.compare import differences, settings_notes
 from evalsuite.gate.speed import conclude_speed, measure_speed
-from evalsuite.gate.verdict import EXIT_CODES, Verdict
+from evalsuite.gate.verdict import EXIT_CODES, RunRef, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from evalsuite.gate.accuracy import Measured
     from evalsuite.gate.policy import Policy
+    from evalsuite.gate.side import Side
     from evalsuite.gate.speed import MeasuredSpeed
-    from evalsuite.gate.verdict import Acknowledgement, Against, GateResult, Outcome, SpeedResult
-    from evalsuite.gate.view import RunView
+    from evalsuite.gate.verdict import (
+        Acknowledgement,
+        Against,
+        Difference,
+        GateResult,
+        Outcome,
+        SpeedResult,
+        WorstPrompt,
+    )
 
 
 def judge(
-    baseline: RunView,
-    candidate: RunView,
+    baseline: Side,
+    candidate: Side,
     policy: Policy,
     *,
-    anchor: RunView | None = None,
+    anchor: Side | None = None,
     acknowledged: Sequence[Acknowledgement] = (),
 ) -> Verdict:
     """Decide whether a candidate may ship, against its baseline and, if given, a fixed anchor.
@@ -39,7 +45,7 @@ def judge(
     """
     if anchor is not None and anchor.digest == baseline.digest:
         anchor = None
-    sides: list[tuple[Against, RunView]] = [("baseline", baseline)]
+    sides: list[tuple[Against, Side]] = [("baseline", baseline)]
     if anchor is not None:
         sides.append(("anchor", anchor))
     notes = [
@@ -48,46 +54,61 @@ def judge(
         for note in (*settings_notes(side, candidate, against), *_label_notes(against, side))
     ]
     notes += _label_notes("candidate", candidate)
-    if candidate.digest == baseline.digest:
-        notes.append("the candidate is the baseline's own run: it cannot but agree with itself")
-    draft = Verdict(
-        outcome="NOT COMPARABLE",
-        exit_code=0,
+    notes += list(
+        dict.fromkeys(notice for _, side in (*sides, ("candidate", candidate)) for notice in side.run.notices)
+    )
+    look = policy.look(len(candidate.manifest.seeds))
+    facts = _Facts(
         decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
         evalsuite=evalsuite.__version__,
         policy=policy.name,
         policy_digest=policy.digest,
         alpha=policy.alpha,
         level=policy.level,
-        look=policy.look(len(candidate.manifest.seeds)),
+        look=look,
         samples=len(candidate.manifest.seeds),
         candidate=candidate.ref,
         baseline=baseline.ref,
         anchor=anchor.ref if anchor else None,
-        notes=tuple(notes),
     )
     unlike = tuple(each for against, side in sides for each in differences(side, candidate, against))
     if unlike:
-        return _close(draft, policy, "NOT COMPARABLE", differences=unlike)
+        return _conclude(facts, policy, "NOT COMPARABLE", notes, differences=unlike)
     missing = tuple(_missing(policy, [*sides, ("candidate", candidate)]))
-    if missing or draft.look is None:
-        return _close(draft, policy, "INCOMPLETE", missing=missing)
-    gates, speed, more = _measure_all(policy, sides, candidate, draft.look, acknowledged)
-    return _close(
-        draft,
+    if missing or look is None:
+        return _conclude(facts, policy, "INCOMPLETE", notes, missing=missing)
+    gates, speed, more = _measure_all(policy, sides, candidate, look, acknowledged)
+    return _conclude(
+        facts,
         policy,
         _outcome(gates, speed),
-        notes=(*draft.notes, *more),
+        [*notes, *more],
         gates=tuple(gates),
         speed=tuple(speed),
         worst=worst_prompts(policy, baseline, candidate),
     )
 
 
+class _Facts(TypedDict):
+    """What a verdict says whatever its outcome."""
+
+    decided_at: str
+    evalsuite: str
+    policy: str
+    policy_digest: str
+    alpha: float
+    level: float
+    look: int | None
+    samples: int
+    candidate: RunRef
+    baseline: RunRef
+    anchor: RunRef | None
+
+
 def _measure_all(
     policy: Policy,
-    sides: Sequence[tuple[Against, RunView]],
-    candidate: RunView,
+    sides: Sequence[tuple[Against, Side]],
+    candidate: Side,
     look: int,
     acknowledged: Sequence[Acknowledgement],
 ) -> tuple[list[GateResult], list[SpeedResult], list[str]]:
@@ -129,34 +150,55 @@ def _outcome(gates: Iterable[GateResult], speed: Iterable[SpeedResult]) -> Outco
     return "INCONCLUSIVE" if "INCONCLUSIVE" in decisions else "PASS"
 
 
-def _missing(policy: Policy, sides: Sequence[tuple[str, RunView]]) -> Iterable[str]:
-    for side, view in sides:
-        yield from (f"{side}: {name}" for name in view.missing)
+def _missing(policy: Policy, sides: Sequence[tuple[str, Side]]) -> Iterable[str]:
+    for name, side in sides:
+        torn = side.run.evidence.torn
+        if side.missing and torn:
+            yield f"{name}: the last row of {' and '.join(torn)} is cut off"
+        yield from (f"{name}: {each.text}" for each in side.missing)
     manifest = sides[-1][1].manifest
     for rule in policy.gates:
         if not expand(rule, manifest):
             yield f"policy: gates {rule.slice}, but no prompt of the runs is in that slice"
     samples = len(manifest.seeds)
     if policy.look(samples) is None:
-        wanted = f"{policy.samples}" + (
-            f", or {policy.extension.samples} after its extension" if policy.extension else ""
+        extension = f" (or {policy.extension.samples}, its extension)" if policy.extension else ""
+        yield (
+            f"policy: {policy.name} asks for {policy.samples} samples per prompt{extension}, the runs have {samples}; "
+            f"draw both with --samples {policy.samples}"
         )
-        yield f"policy: {policy.name} asks for {wanted} samples a prompt, the runs have {samples}"
 
 
-def _label_notes(side: str, view: RunView) -> list[str]:
-    if view.model.role == "model":
+def _label_notes(name: str, side: Side) -> list[str]:
+    if side.model.role == "model":
         return []
-    what = {"reference": "the typeset reference, no model", "stand-in": "a stand-in checkpoint"}[view.model.role]
-    return [f"the {side}, {view.model.name}, is {what}"]
+    what = {"reference": "the typeset reference, not a model", "stand-in": "a stand-in checkpoint"}[side.model.role]
+    return [f"the {name}, {side.model.name}, is {what}"]
 
 
-def _close(draft: Verdict, policy: Policy, outcome: Outcome, **found: object) -> Verdict:
+def _conclude(
+    facts: _Facts,
+    policy: Policy,
+    outcome: Outcome,
+    notes: Sequence[str],
+    *,
+    differences: tuple[Difference, ...] = (),
+    missing: tuple[str, ...] = (),
+    gates: tuple[GateResult, ...] = (),
+    speed: tuple[SpeedResult, ...] = (),
+    worst: tuple[WorstPrompt, ...] = (),
+) -> Verdict:
     warns = outcome == "INCONCLUSIVE" and policy.on_inconclusive == "warn"
-    closed: Verdict = msgspec.structs.replace(
-        draft, outcome=outcome, exit_code=0 if warns else int(EXIT_CODES[outcome]), **found
-    )
     if warns:
-        note = "undecided, but the policy lets an undecided checkpoint ship"
-        closed = msgspec.structs.replace(closed, notes=(*closed.notes, note))
-    return closed
+        notes = [*notes, "undecided, but the policy lets an undecided checkpoint ship"]
+    return Verdict(
+        outcome=outcome,
+        exit_code=0 if warns else int(EXIT_CODES[outcome]),
+        notes=tuple(notes),
+        differences=differences,
+        missing=missing,
+        gates=gates,
+        speed=speed,
+        worst=worst,
+        **facts,
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from evalsuite.gate.compare import taken_in_turns, timing_mismatch
+from evalsuite.gate.compare import interleaved, timing_mismatch
 from evalsuite.gate.verdict import SpeedResult
 from evalsuite.stats.resampling import REPLICATES, SEED, resample_counts
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from evalsuite.gate.policy import Policy
+    from evalsuite.gate.side import Side, Slot
     from evalsuite.gate.verdict import Against, Decision
-    from evalsuite.gate.view import RunView, Slot
     from evalsuite.records import Generation
     from evalsuite.stats.resampling import Floats, Times
 
@@ -71,13 +71,13 @@ class MeasuredSpeed:
 
 
 def measure_speed(
-    policy: Policy, baseline: RunView, candidate: RunView, against: Against
+    policy: Policy, baseline: Side, candidate: Side, against: Against
 ) -> tuple[list[MeasuredSpeed], list[str]]:
     """The quantities that the policy limits, as far as both runs have them, and notes on what they lack."""
     measured: list[MeasuredSpeed] = []
     notes: list[str] = []
     mismatch = timing_mismatch(baseline, candidate)
-    in_turns = taken_in_turns(baseline, candidate)
+    in_turns = interleaved(baseline, candidate)
     rule = policy.speed
     prefix = "anchor/" if against == "anchor" else ""
     latencies: tuple[tuple[Quantity, float | None, float], ...] = (("p50", rule.p50, 0.5), ("p90", rule.p90, 0.9))
@@ -117,7 +117,7 @@ def _latency_advisory(enforce: str, *, in_turns: bool) -> str | None:
     return None
 
 
-def _shared(baseline: RunView, candidate: RunView) -> Iterator[tuple[Slot, Generation, Generation]]:
+def _shared(baseline: Side, candidate: Side) -> Iterator[tuple[Slot, Generation, Generation]]:
     mine, theirs = baseline.generations, candidate.generations
     for prompt in baseline.manifest.prompts:
         for seed in sorted(baseline.manifest.seeds):
@@ -125,7 +125,7 @@ def _shared(baseline: RunView, candidate: RunView) -> Iterator[tuple[Slot, Gener
                 yield (prompt.id, seed), mine[prompt.id, seed], theirs[prompt.id, seed]
 
 
-def _warm(baseline: RunView, candidate: RunView) -> dict[Slot, tuple[float, float]]:
+def _warm(baseline: Side, candidate: Side) -> dict[Slot, tuple[float, float]]:
     """Seconds of the images that were drawn warm in both runs."""
     return {
         slot: (one.timing.total, other.timing.total)
@@ -137,7 +137,7 @@ def _warm(baseline: RunView, candidate: RunView) -> dict[Slot, tuple[float, floa
     }
 
 
-def _peaks(baseline: RunView, candidate: RunView) -> dict[Slot, tuple[float, float]]:
+def _peaks(baseline: Side, candidate: Side) -> dict[Slot, tuple[float, float]]:
     """Peak bytes of each image in both runs, by the first measure that all of them have."""
     pairs = [
         (slot, one.memory, other.memory)

@@ -5,7 +5,7 @@
 
 from evalsuite.models.base import Drawing, ImageModel
 from evalsuite.models.checkpoints import WeightsMissingError
-from evalsuite.models.registry import KnownModel, known_models, resolve
+from evalsuite.models.registry import KnownModel, known_models, resolve, takes_options
 from evalsuite.models.settings import SETTINGS, ModelOptions, Setting, SettingError, parse_settings
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "known_models",
     "parse_settings",
     "resolve",
+    "takes_options",
 ]

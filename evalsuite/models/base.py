@@ -1,4 +1,4 @@
-"""The protocol of everything that draws: diffusion pipelines, the typeset reference, folders, servers."""
+"""The protocol of everything that draws: diffusion pipelines, the typeset reference, folders of images."""
 
 from __future__ import annotations
 
@@ -50,6 +50,14 @@ class ImageModel(Protocol):
     @property
     def uses_cpu(self) -> bool:
         """True where drawing competes with OCR for the CPU; then the run reads only after drawing."""
+        ...
+
+    def notices(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> Sequence[str]:
+        """What is worth telling before this model draws these prompts, e.g. files that are missing.
+
+        Raises:
+            EvalsuiteError: It can draw none of them.
+        """
         ...
 
     def draw(self, requests: Sequence[tuple[Prompt, int]]) -> Iterator[Drawing]:

@@ -61,6 +61,10 @@ class DiffusionModel:
         """True where the pipeline runs on the CPU."""
         return self._source.device(self._spec).startswith("cpu")
 
+    def notices(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> tuple[str, ...]:  # noqa: ARG002
+        """Nothing: it can draw any prompt."""
+        return ()
+
     @property
     def load_seconds(self) -> float | None:
         """Seconds that the last loading took, from the files to a pipeline on its device; None before it."""

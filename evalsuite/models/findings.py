@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from rapidfuzz import fuzz
 
+from evalsuite.images import is_blank
 from evalsuite.models.phases import denoiser_of
 from evalsuite.records import Finding
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_BLANK_RANGE = 2
 """An image whose every channel spans no more than this many of 256 levels shows nothing."""
 
 _ALTERED_SIMILARITY = 80.0
@@ -201,10 +201,9 @@ def image_findings(image: Image, size: tuple[int, int], *, finite: bool) -> Iter
     """
     if not finite:
         yield Finding(code="nan-image", message="the decoder gave values that are not finite (NaN or infinite)")
-    rgb = image if image.mode == "RGB" else image.convert("RGB")
-    extrema: Any = rgb.getextrema()  # a pair for each of the three channels
-    if all(high - low <= _BLANK_RANGE for low, high in extrema):
-        yield Finding(code="blank-image", message=f"the image is one even colour, RGB {rgb.getpixel((0, 0))}")
+    if is_blank(image):
+        colour = image.convert("RGB").getpixel((0, 0))
+        yield Finding(code="blank-image", message=f"the image is one even colour, RGB {colour}")
     if image.size != size:
         yield Finding(
             code="size-rounded",

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from evalsuite.digests import file_sha256
 from evalsuite.errors import EvalsuiteError
-from evalsuite.images import SUFFIXES, file_sha256, load_image
+from evalsuite.images import SUFFIXES, load_image
 from evalsuite.models.base import Drawing
 from evalsuite.records import ModelSpec, Prompt, digest
+from evalsuite.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -99,6 +101,21 @@ class FolderModel:
         surplus = tuple(sorted(path.name for path in set(self._files.values()) - used))
         missing = tuple(f"{ident}_{seed}" for (ident, seed), path in wanted.items() if path is None)
         return Match(surplus, missing)
+
+    def notices(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> tuple[str, ...]:
+        """What files are missing for the prompts, and which are left over.
+
+        Raises:
+            FolderError: when no file fits any prompt.
+        """
+        match = self.match(prompts, seeds)
+        if len(match.missing) == len(prompts) * len(seeds):
+            raise FolderError(
+                f"{self._spec.name}: no file fits a prompt, e.g. {match.missing[0]}.png; files there: "
+                f"{listed(match.surplus)}"
+            )
+        pairs = (("missing", match.missing), ("surplus", match.surplus))
+        return tuple(f"{len(names)} {kind}: {listed(names, 8)}" for kind, names in pairs if names)
 
     def _find(self, prompt: Prompt, seed: int) -> Path | None:
         if self._by_id:

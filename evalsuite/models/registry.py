@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalsuite.digests import file_sha256, files_digest
+from evalsuite.digests import cached_sha256, files_digest
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.checkpoints import Checkpoint, find_snapshot, open_checkpoint
 from evalsuite.models.memory import estimate, gigabytes
@@ -44,6 +44,15 @@ class KnownModel:
     available: bool
 
 
+_WITHOUT_OPTIONS = ("typeset", "folder")
+"""Kinds of models without sampler settings, by what stands before the colon of their names."""
+
+
+def takes_options(name: str) -> bool:
+    """Whether sampler settings, adapters and transformers can be laid over the model of that name."""
+    return name.partition(":")[0] not in _WITHOUT_OPTIONS
+
+
 def resolve(name: str, *, options: ModelOptions | None = None) -> ImageModel:
     """The model of that name, planned: its weights are hashed (or their hash found cached), not loaded.
 
@@ -58,7 +67,7 @@ def resolve(name: str, *, options: ModelOptions | None = None) -> ImageModel:
     """
     options = options or ModelOptions()
     kind, _, argument = name.partition(":")
-    if kind in ("typeset", "folder"):
+    if not takes_options(name):
         if options:
             raise EvalsuiteError(
                 f"{name}: --set, --lora and --transformer are for diffusion models; give {kind} its settings "
@@ -101,7 +110,7 @@ def resolve_diffusion(name: str, options: ModelOptions) -> DiffusionModel:
         licence=source.licence,
         settings=settings,
         runtime=runtime,
-        adapters=tuple(Adapter(path=str(path), scale=scale, digest=file_sha256(path)) for path, scale in loras),
+        adapters=tuple(Adapter(path=str(path), scale=scale, digest=cached_sha256(path)) for path, scale in loras),
     )
     return DiffusionModel(spec, CheckpointSource(checkpoint, transformer, tuple(loras)))
 

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import platformdirs
 import yaml
 
+from evalsuite.datafiles import cache_root
+from evalsuite.digests import file_sha256
 from evalsuite.errors import EvalsuiteError
-from evalsuite.images import file_sha256
 from evalsuite.records import Json, digest
 
 if TYPE_CHECKING:
@@ -66,12 +65,6 @@ class ModelFolder:
     name: str
     path: Path
     digest: str
-
-
-def cache_root() -> Path:
-    """The folder for what is made once and kept: `$EVALSUITE_CACHE`, or the platform's user cache."""
-    named = os.environ.get("EVALSUITE_CACHE")
-    return Path(named).expanduser() if named else platformdirs.user_cache_path("evalsuite")
 
 
 def rapidocr_models() -> Path:

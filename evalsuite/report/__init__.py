@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from evalsuite.report.comparison_page import build_comparison
-from evalsuite.report.conclusions import ClaimRow, StandingRow, VerdictRow, keep_claims, keep_verdict
+from evalsuite.report.conclusions import ClaimRow, StandingRow, VerdictRow, store_claims, store_verdict
 from evalsuite.report.run_page import build_report
+from evalsuite.report.summary_file import store_summary
 from evalsuite.report.verdicts import verdict_row
-from evalsuite.runs.summary import ModelSummary, Slice, Summary, summarise
-from evalsuite.runs.timing import PhaseSummary, Spread, TimingSummary
 
 __all__ = [
     "ClaimRow",
-    "ModelSummary",
-    "PhaseSummary",
-    "Slice",
-    "Spread",
     "StandingRow",
-    "Summary",
-    "TimingSummary",
     "VerdictRow",
     "build_comparison",
     "build_report",
-    "keep_claims",
-    "keep_verdict",
-    "summarise",
+    "store_claims",
+    "store_summary",
+    "store_verdict",
     "verdict_row",
 ]

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from evalsuite import scoring, stats
+from evalsuite import hardware, scoring, stats
 from evalsuite.errors import NotComparableError
 from evalsuite.records import ModelRole, Record
+from evalsuite.runs.comparable import unlike
 from evalsuite.scoring import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from evalsuite.records import Manifest, ModelSpec
-    from evalsuite.report.stored import Run
-
-MAX_DIFFERENCES = 5
+    from evalsuite.records import Manifest
+    from evalsuite.runs.opened import OpenRun
 
 
 class Contestant(Record, frozen=True, kw_only=True):
@@ -42,7 +41,7 @@ class Difference(Record, frozen=True, kw_only=True):
     same: int
 
 
-def check_comparable(runs: Sequence[Run]) -> None:
+def check_comparable(runs: Sequence[OpenRun]) -> None:
     """Refuse runs that differ in prompts, seeds, OCR or scorer.
 
     Raises:
@@ -50,50 +49,26 @@ def check_comparable(runs: Sequence[Run]) -> None:
     """
     first = runs[0]
     for other in runs[1:]:
-        found = differences(first, other)
+        found = unlike(first.measured_by, other.measured_by)
         if found:
             raise NotComparableError(
-                f"{other.store.folder} cannot be compared with {first.store.folder}: {'; '.join(found)}"
+                f"{other.folder} cannot be compared with {first.folder}: {'; '.join(each.text for each in found)}"
             )
 
 
-def differences(one: Run, other: Run) -> list[str]:
-    """What keeps two runs from being compared, in words; empty when nothing does."""
-    found = []
-    left, right = ({prompt.id: prompt for prompt in run.manifest.prompts} for run in (one, other))
-    odd = sorted(set(left) ^ set(right)) + [ident for ident in left if ident in right and left[ident] != right[ident]]
-    if odd:
-        shown = ", ".join(odd[:MAX_DIFFERENCES]) + (" …" if len(odd) > MAX_DIFFERENCES else "")
-        found.append(f"{len(odd)} prompts are not the same ({shown})")
-    if one.manifest.seeds != other.manifest.seeds:
-        found.append(f"seeds {list(one.manifest.seeds)} and {list(other.manifest.seeds)}")
-    if one.ocr.digest != other.ocr.digest:
-        found.append(f"OCR {one.ocr.name} {one.ocr.digest[:8]} and {other.ocr.name} {other.ocr.digest[:8]}")
-    for name in ("name", "version", "profile", "normalizer"):
-        values = getattr(one.scorer, name), getattr(other.scorer, name)
-        if values[0] != values[1]:
-            found.append(f"scorer {name} {values[0]} and {values[1]}")
-    return found
-
-
 def same_machine(manifests: Sequence[Manifest]) -> bool:
-    """True where all runs say that they were made on the same hardware; timings are compared only then."""
-    machines = [
-        tuple(repr(manifest.environment.get(name)) for name in ("cpu", "cpu_threads", "memory", "gpus"))
-        for manifest in manifests
-    ]
-    return len(set(machines)) == 1 and all(manifest.environment.get("cpu") for manifest in manifests)
+    """True where timings of all runs may be compared, by the rule of the gate (`hardware.differences`)."""
+    return all(not hardware.differences(manifests[0].environment, other.environment) for other in manifests)
 
 
-def contestants(runs: Sequence[Run]) -> list[Contestant]:
+def contestants(runs: Sequence[OpenRun]) -> list[Contestant]:
     """The models to compare, run by run: all that are no reference, or the references where a run has nothing else.
 
     A model that stands in several runs is called by its run too.
     """
     found = []
     for place, run in enumerate(runs):
-        specs: Sequence[ModelSpec] = [spec for spec in run.manifest.models if spec.role != "reference"]
-        found += [(place, spec) for spec in specs or run.manifest.models]
+        found += [(place, spec) for spec in run.models(subjects=True)]
     names = [spec.name for _, spec in found]
     titles = [run.manifest.name for run in runs]
     called = []
@@ -102,16 +77,15 @@ def contestants(runs: Sequence[Run]) -> list[Contestant]:
         name = spec.name if names.count(spec.name) == 1 else f"{spec.name} · {title}"
         called.append(Contestant(run=place, model=spec.name, name=name, role=spec.role))
     if len(called) < 2:
-        raise NotComparableError(f"{runs[0].store.folder}: one model alone is nothing to compare; name a second run")
+        raise NotComparableError(f"{runs[0].folder}: one model alone is nothing to compare; name a second run")
     return called
 
 
-def per_prompt(run: Run, model: str) -> dict[str, Counts]:
-    """A model's counts by prompt, summed over seeds."""
+def per_prompt(run: OpenRun, model: str) -> dict[str, Counts]:
+    """A model's counts by prompt (its sampling unit), summed over seeds."""
     found: dict[str, Counts] = defaultdict(Counts)
-    for score in run.scores:
-        if score.model == model:
-            found[score.prompt] += scoring.count(score)
+    for score in run.scores_of(model):
+        found[run.units[score.prompt]] += scoring.count(score.result)
     return dict(found)
 
 
@@ -120,7 +94,7 @@ def accuracy(counts: Counts) -> float:
     return (counts.length - counts.edits) / counts.length
 
 
-def compare_all(runs: Sequence[Run], called: Sequence[Contestant]) -> list[Difference]:
+def compare_all(runs: Sequence[OpenRun], called: Sequence[Contestant]) -> list[Difference]:
     """Every contestant but the first against the first: over all prompts, then by language where there are several."""
     first = called[0]
     base = per_prompt(runs[first.run], first.model)

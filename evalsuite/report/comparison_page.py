@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from evalsuite import hardware
 from evalsuite.errors import EvalsuiteError
-from evalsuite.report import comparison, payload, pictures, shell, stored, templating
+from evalsuite.report import comparison, payload, pictures, shell, templating
 from evalsuite.report import figures as views
 from evalsuite.report.charts.scatter import scatter
 from evalsuite.report.run_page import SHARED, STYLES
@@ -15,31 +16,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from evalsuite.records import OcrSpec, ScorerSpec
     from evalsuite.report.charts import Chart
     from evalsuite.report.comparison import Contestant
     from evalsuite.report.payload import Picture
-    from evalsuite.report.stored import Run
+    from evalsuite.runs.opened import OpenRun
 
 SCRIPTS = (*SHARED, "slider.js", "pairs.js", "compare.js")
 
 
-def build_comparison(
-    folders: Sequence[Path], out: Path, *, ocr: OcrSpec | None = None, scorer: ScorerSpec | None = None
-) -> Path:
+def build_comparison(runs: Sequence[OpenRun], out: Path) -> Path:
     """Write a page into `out` that compares runs, or the models of one run, and return its path.
 
     The first model of the first run is what the others are held against. Images are linked or copied into `out`.
 
     Raises:
         NotComparableError: when prompts, seeds, OCR or scorer differ, naming what; or with a single model.
-        EvalsuiteError: when a run cannot be read or `out` cannot be written.
+        EvalsuiteError: when `out` cannot be written.
     """
-    if not folders:
+    if not runs:
         raise EvalsuiteError("nothing to compare: name two run folders, or one with two models")
     if (out / "manifest.json").exists():
         raise EvalsuiteError(f"{out}: a run folder; name another folder for the comparison with --out")
-    runs = [stored.load(folder, ocr, scorer) for folder in folders]
     comparison.check_comparable(runs)
     called = comparison.contestants(runs)
     shell.copy_assets(out / "assets", SCRIPTS, STYLES)
@@ -53,14 +50,12 @@ def build_comparison(
     return templating.write(out / "index.html", render(runs, called, found))
 
 
-def render(runs: Sequence[Run], called: Sequence[Contestant], found: Sequence[Mapping[str, Picture]]) -> str:
+def render(runs: Sequence[OpenRun], called: Sequence[Contestant], found: Sequence[Mapping[str, Picture]]) -> str:
     """The page as HTML, with its data inside."""
     sides = []
     for place, run in enumerate(runs):
         names = {each.model: each.name for each in called if each.run == place}
-        sides.append(
-            payload.Side(run.manifest, run.ocr, run.scores, run.generations, run.readings, found[place], names)
-        )
+        sides.append(payload.Side(run, run.scores, found[place], names))
     data, boxes = payload.gallery(sides)
     accuracy = _accuracy_rows(runs, called)
     first = runs[0]
@@ -73,7 +68,7 @@ def render(runs: Sequence[Run], called: Sequence[Contestant], found: Sequence[Ma
         boxes=boxes,
         title=" / ".join(each.name for each in called),
         called=called,
-        runs=[(run, views.hardware_line(run.manifest)) for run in runs],
+        runs=[(run, hardware.line(run.manifest.environment)) for run in runs],
         manifest=first.manifest,
         ocr=first.ocr,
         scorer=first.scorer,
@@ -82,9 +77,11 @@ def render(runs: Sequence[Run], called: Sequence[Contestant], found: Sequence[Ma
         missing=[
             replace(each, model=f"{run.manifest.name}: {each.model}") if len(runs) > 1 else each
             for run in runs
-            for each in views.missing(run.summary)
+            for each in views.missing_images(run.missing)
         ],
-        unscored=sum(score.status != "scored" for run in runs for score in run.scores),
+        unscored=sum(each.stage != "file" for run in runs for each in run.missing),
+        lost=sum(each.stage == "file" for run in runs for each in run.missing),
+        notices=list(dict.fromkeys(notice for run in runs for notice in run.notices)),
         images=sum(len(run.scores) for run in runs),
         role_notes=views.role_notes({spec.name: spec for spec in specs}.values()),
         accuracy=accuracy,
@@ -98,17 +95,17 @@ def render(runs: Sequence[Run], called: Sequence[Contestant], found: Sequence[Ma
     )
 
 
-def _accuracy_rows(runs: Sequence[Run], called: Sequence[Contestant]) -> list[views.AccuracyRow]:
+def _accuracy_rows(runs: Sequence[OpenRun], called: Sequence[Contestant]) -> list[views.AccuracyRow]:
     rows = [views.accuracy_rows(run.summary) for run in runs]
     return [replace(row, model=each.name) for each in called for row in rows[each.run] if row.model == each.model]
 
 
-def _speed_rows(runs: Sequence[Run], called: Sequence[Contestant]) -> list[views.SpeedRow]:
+def _speed_rows(runs: Sequence[OpenRun], called: Sequence[Contestant]) -> list[views.SpeedRow]:
     rows = [views.speed_rows(run.summary) for run in runs]
     return [replace(row, model=each.name) for each in called for row in rows[each.run] if row.model == each.model]
 
 
-def _plots(runs: Sequence[Run], called: Sequence[Contestant]) -> list[Chart]:
+def _plots(runs: Sequence[OpenRun], called: Sequence[Contestant]) -> list[Chart]:
     first = called[0]
     base = comparison.per_prompt(runs[first.run], first.model)
     charts = []

@@ -6,19 +6,18 @@ shows it too; and only as long as the images and readings are those that it rest
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.records import ModelRole, Record
+from evalsuite.records import ModelRole, Record, digest
 from evalsuite.runs.rows import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from evalsuite.records import OcrSpec
+    from evalsuite.runs.opened import OpenRun
     from evalsuite.runs.store import RunStore
 
 FILE = "conclusions.json"
@@ -97,31 +96,31 @@ class Conclusions(Record, frozen=True, kw_only=True):
     claims: ClaimChecks | None = None
 
 
-def keep_verdict(store: RunStore, ocr: OcrSpec, row: VerdictRow) -> None:
+def store_verdict(run: OpenRun, row: VerdictRow) -> None:
     """Keep what a gate said, beside what gates with another question said of the same rows.
 
     Raises:
         EvalsuiteError: when another process is writing to the run, or the folder cannot be written.
     """
-    with store.writing():
-        before = read(store)
-        found = Verdicts(engine=ocr.digest, basis=_basis(store, ocr), rows=(row,))
+    with run.store.writing():
+        before = read(run.store)
+        found = Verdicts(engine=run.ocr.digest, basis=_basis(run), rows=(row,))
         kept = before.verdicts
         if kept is not None and (kept.engine, kept.basis) == (found.engine, found.basis):
             others = [each for each in kept.rows if each.question != row.question]
             found = msgspec.structs.replace(found, rows=(*others, row))
-        _write(store, msgspec.structs.replace(before, verdicts=found))
+        _write(run.store, msgspec.structs.replace(before, verdicts=found))
 
 
-def keep_claims(store: RunStore, ocr: OcrSpec, rows: Iterable[ClaimRow], standings: Iterable[StandingRow]) -> None:
+def store_claims(run: OpenRun, rows: Iterable[ClaimRow], standings: Iterable[StandingRow]) -> None:
     """Keep what a check of published figures said, in place of the one before.
 
     Raises:
         EvalsuiteError: when another process is writing to the run, or the folder cannot be written.
     """
-    with store.writing():
-        found = ClaimChecks(engine=ocr.digest, basis=_basis(store, ocr), rows=tuple(rows), standings=tuple(standings))
-        _write(store, msgspec.structs.replace(read(store), claims=found))
+    with run.store.writing():
+        found = ClaimChecks(engine=run.ocr.digest, basis=_basis(run), rows=tuple(rows), standings=tuple(standings))
+        _write(run.store, msgspec.structs.replace(read(run.store), claims=found))
 
 
 def read(store: RunStore) -> Conclusions:
@@ -141,18 +140,17 @@ def read(store: RunStore) -> Conclusions:
         ) from error
 
 
-def is_current(store: RunStore, found: Verdicts | ClaimChecks) -> bool:
+def is_current(run: OpenRun, found: Verdicts | ClaimChecks) -> bool:
     """Whether the run's images and readings are still those that a conclusion rests on."""
-    engine = next((spec for spec in store.readers() if spec.digest == found.engine), None)
-    return engine is not None and _basis(store, engine) == found.basis
+    if found.engine == run.ocr.digest:
+        return _basis(run) == found.basis
+    engine = next((spec for spec in run.store.engines() if spec.digest == found.engine), None)
+    return engine is not None and _basis(run.read_by(engine)) == found.basis
 
 
-def _basis(store: RunStore, ocr: OcrSpec) -> str:
-    total = hashlib.sha256()
-    for path in (store.generations.path, store.readings(ocr).path):
-        content = path.read_bytes() if path.exists() else b""
-        total.update(hashlib.sha256(content).digest())
-    return total.hexdigest()
+def _basis(run: OpenRun) -> str:
+    missing = [[each.key, each.stage] for each in run.missing]
+    return digest([[run.evidence.digest_of(spec.name) for spec in run.manifest.models], missing])
 
 
 def _write(store: RunStore, found: Conclusions) -> None:

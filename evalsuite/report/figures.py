@@ -6,16 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalsuite import hardware
-from evalsuite.report.text import end, mark, rate, seconds, size
-from evalsuite.runs.summary import is_ceiling
 from evalsuite.scoring import Counts, Rates
+from evalsuite.wording import clipped, ends, rate, seconds, size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from evalsuite.records import Manifest, ModelRole, ModelSpec
-    from evalsuite.runs.adjudications import Applied
+    from evalsuite.runs.evidence import Missing
+    from evalsuite.runs.judgement import Judgement
     from evalsuite.runs.summary import ModelSummary, Slice, Summary
     from evalsuite.runs.timing import TimingSummary
     from evalsuite.stats import Interval
@@ -38,11 +37,11 @@ class Figure:
 
 def figure(interval: Interval) -> Figure:
     """An interval of `stats` as text. `reason` is the key of a message."""
-    has_bounds = interval.low is not None and interval.high is not None
+    bounds = ends(interval)
     return Figure(
         text=rate(interval.estimate),
-        interval=f"{rate(interval.low)}\u2009–\u2009{end(interval.high)}{mark(interval)}" if has_bounds else None,
-        reason=None if has_bounds else REASONS[interval.method],
+        interval=bounds or None,
+        reason=None if bounds else REASONS[interval.method],
         value=interval.estimate,
         low=interval.low,
         high=interval.high,
@@ -94,7 +93,7 @@ def accuracy_rows(summary: Summary) -> list[AccuracyRow]:
                     first=place == 0,
                     prompts=each.prompts,
                     images=each.images,
-                    unscored=len(each.missing) + len(each.unreadable),
+                    unscored=each.missing,
                     accuracy=figure(each.intervals["character_accuracy"]),
                     ceiling=figure(ceiling.intervals["character_accuracy"]) if ceiling else None,
                     strings=figure(each.intervals["exact_string_rate"]),
@@ -258,25 +257,25 @@ def slice_table(summary: Summary, dimension: str) -> tuple[list[ModelSummary], l
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """A model's images that are not there or could not be read, by name."""
+class MissingImages:
+    """A model's images that cannot count: the first with their reasons, and how many more there are."""
 
     model: str
-    missing: Sequence[str]
-    unreadable: Sequence[str]
+    images: Sequence[str]
     more: int
 
 
-def missing(summary: Summary) -> list[Missing]:
-    """The models that are incomplete, with at most `MAX_NAMES` names each."""
-    found = []
-    for model in summary.models:
-        each = model.overall
-        if each.incomplete:
-            absent, unread = each.missing[:MAX_NAMES], each.unreadable[: max(0, MAX_NAMES - len(each.missing))]
-            more = len(each.missing) + len(each.unreadable) - len(absent) - len(unread)
-            found.append(Missing(model.name, absent, unread, more))
-    return found
+def missing_images(missing: Iterable[Missing], names: Mapping[str, str] | None = None) -> list[MissingImages]:
+    """What is missing by model, with at most `MAX_NAMES` images each; `names` are what a page calls the models."""
+    by_model: dict[str, list[str]] = {}
+    for each in missing:
+        by_model.setdefault(each.model, []).append(each.text)
+    return [
+        MissingImages(
+            (names or {}).get(model, model), [clipped(text, 300) for text in texts[:MAX_NAMES]], len(texts) - MAX_NAMES
+        )
+        for model, texts in by_model.items()
+    ]
 
 
 def prompts_per_suite(manifest: Manifest) -> dict[str, int]:
@@ -294,21 +293,13 @@ def role_notes(specs: Iterable[ModelSpec]) -> list[tuple[str, list[str]]]:
         if spec.role == "stand-in":
             groups.setdefault("role.stand-in.note", []).append(spec.name)
         elif spec.role == "reference":
-            groups.setdefault("role.reference.note" if is_ceiling(spec) else "role.planted.note", []).append(spec.name)
+            groups.setdefault("role.reference.note" if spec.is_ceiling else "role.planted.note", []).append(spec.name)
     return list(groups.items())
 
 
 def level(summary: Summary) -> str:
     """The intervals' level in per cent."""
     return f"{100 * summary.models[0].overall.intervals['character_accuracy'].level:g}"
-
-
-def hardware_line(manifest: Manifest) -> str | None:
-    """The machine on one line, None where the manifest does not say it."""
-    try:
-        return hardware.line(manifest.environment)
-    except (KeyError, TypeError, AttributeError):
-        return None  # a manifest from elsewhere may describe its machine otherwise, or not at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,13 +315,13 @@ class Judged:
     models: list[tuple[ModelSummary, Figure, Figure]]
 
 
-def judged(summary: Summary, applied: Applied, plain: Summary) -> Judged:
-    """The section on a person's corrections: `summary` is with them, `plain` without."""
-    errors = applied.errors
-    before = {model.name: model.overall for model in plain.models}
+def judged(summary: Summary, judgement: Judgement) -> Judged:
+    """The section on a person's corrections, which `summary` is with."""
+    errors = judgement.errors
+    before = {model.name: model.overall for model in judgement.before.models}
     return Judged(
         rate=rate(errors.rate),
-        interval=None if errors.low is None else f"{rate(errors.low)}\u2009–\u2009{rate(errors.high)}",
+        interval=None if errors.low is None else f"[{rate(errors.low)}, {rate(errors.high)}]",
         misread=errors.misread,
         total=errors.judged,
         charged=errors.charged,

@@ -15,14 +15,15 @@ from markupsafe import Markup
 
 from evalsuite import suites
 from evalsuite.records import digest
-from evalsuite.report.text import clipped
+from evalsuite.wording import clipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from evalsuite.records import Generation, Json, Manifest, ModelSpec, OcrSpec, Prompt, Reading, Score, TargetScore
+    from evalsuite.records import Generation, Json, ModelSpec, Prompt, Reading, Score, TargetScore
+    from evalsuite.runs.opened import OpenRun
 
-FORMAT = 1
+FORMAT = 2
 
 EDIT_KINDS = ("equal", "case", "substitute", "delete", "insert")
 STATUSES = ("scored", "missing", "unreadable")
@@ -59,13 +60,10 @@ def script_json(value: Json) -> Markup:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One run's part in a page: its rows, and each of its models that the page shows with the name shown for it."""
+    """One run's part in a page: the rows shown, and each of its models that the page shows by the name shown for it."""
 
-    manifest: Manifest
-    ocr: OcrSpec
+    run: OpenRun
     scores: Sequence[Score]
-    generations: Mapping[str, Generation]
-    readings: Mapping[str, Reading]
     pictures: Mapping[str, Picture]
     names: Mapping[str, str]
 
@@ -75,7 +73,7 @@ def gallery(sides: Sequence[Side]) -> tuple[dict[str, Json], list[Json]]:
 
     All sides have the same prompts; a page of one run has one side.
     """
-    first = sides[0]
+    first = sides[0].run
     tables = {name: Table() for name in ("suites", "languages", "categories", "errors", "phases")}
     prompts = {prompt.id: place for place, prompt in enumerate(first.manifest.prompts)}
     listed = [_prompt(prompt, tables) for prompt in first.manifest.prompts]
@@ -83,16 +81,20 @@ def gallery(sides: Sequence[Side]) -> tuple[dict[str, Json], list[Json]]:
     rows, boxes = [], []
     for side in sides:
         places = {}
-        for spec in side.manifest.models:
+        drawn = side.run.evidence.drawn
+        lost = {each.key: each.why for each in side.run.missing if each.stage == "file"}
+        for spec in side.run.manifest.models:
             if spec.name in side.names:
                 places[spec.name] = len(models)
                 models.append({"name": side.names[spec.name], "role": spec.role, "command": _command(spec)})
         for score in side.scores:
             if score.model in places:
                 picture = side.pictures.get(score.key, Picture())
-                row = _row(score, side.generations.get(score.key), picture, tables)
-                rows.append([places[score.model], prompts[score.prompt], *row])
-                boxes.append(_boxes(score, side.readings.get(score.key)))
+                row = _row(score, side.run.generations.get(score.key), picture, tables)
+                # A person can judge an image only where it is there to be looked at.
+                sha = drawn[score.key].sha256 if score.key in drawn else None
+                rows.append([places[score.model], prompts[score.prompt], *row, sha, lost.get(score.key)])
+                boxes.append(_boxes(score, side.run.readings.get(score.key)))
     data: dict[str, Json] = {
         "format": FORMAT,
         "run": digest(first.manifest),
@@ -119,7 +121,7 @@ def _prompt(prompt: Prompt, tables: Mapping[str, Table]) -> Json:
 
 
 def _row(score: Score, generation: Generation | None, picture: Picture, tables: Mapping[str, Table]) -> list[Json]:
-    edits = sum(target.substitutions + target.insertions + target.deletions for target in score.targets)
+    edits = sum(target.substitutions + target.insertions + target.deletions for target in score.result.targets)
     return [
         score.seed,
         score.key,
@@ -127,21 +129,20 @@ def _row(score: Score, generation: Generation | None, picture: Picture, tables: 
         picture.full,
         picture.thumbnail,
         [generation.width, generation.height] if generation and generation.width else None,
-        sum(target.length for target in score.targets),
+        sum(target.length for target in score.result.targets),
         edits,
-        sum(extra.length for extra in score.extras),
-        [_target(target) for target in score.targets],
-        [[EXTRA_KINDS.index(extra.kind), clipped(extra.text)] for extra in score.extras],
+        sum(extra.length for extra in score.result.extras),
+        [_target(target) for target in score.result.targets],
+        [[EXTRA_KINDS.index(extra.kind), clipped(extra.text)] for extra in score.result.extras],
         [
             [tables["errors"].place(error.kind), clipped(error.wanted), clipped(error.read), error.malformed_suspected]
-            for error in score.errors
+            for error in score.result.errors
         ],
         _timing(generation, tables),
         [[finding.code, clipped(finding.message)] for finding in generation.findings] if generation else [],
         clipped(score.detail) if score.detail else None,
         clipped(generation.revised_prompt) if generation and generation.revised_prompt else None,
-        generation.sha256 if generation else None,
-        score.exact_search,
+        score.result.exact_search,
     ]
 
 
@@ -179,11 +180,11 @@ def _boxes(score: Score, reading: Reading | None) -> Json:
     if reading is None:
         return []
     state = dict.fromkeys(range(len(reading.lines)), NO_TARGET)
-    for target in score.targets:
+    for target in score.result.targets:
         for span in target.spans:
             clean = target.exact and not target.case_errors
             state[span.line] = EXACT if clean and state.get(span.line) != WITH_ERRORS else WITH_ERRORS
-    for extra in score.extras:
+    for extra in score.result.extras:
         if state.get(extra.span.line) == EXACT:
             state[extra.span.line] = WITH_ERRORS
     return [

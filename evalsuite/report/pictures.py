@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evalsuite.records import Generation, Score
-    from evalsuite.report.stored import Run
+    from evalsuite.runs.opened import OpenRun
 
 SINGLE_FILE_BYTES = 8 * 2**20
 """What the pictures of a single file may weigh together as base64: the whole stays fit for mail."""
 
 
-def linked(run: Run) -> dict[str, Picture]:
+def linked(run: OpenRun) -> dict[str, Picture]:
     """Links to the run's own images, for a page in the run folder, and thumbnails in its assets."""
     drawn = _drawn(run)
     failed = _thumbnails(run, drawn, run.store.folder)
     return {key: _picture(f"{row.image}?v={sha[:12]}", sha, failed) for key, (sha, row) in drawn.items()}
 
 
-def copied(run: Run, folder: Path, models: Collection[str]) -> dict[str, Picture]:
+def copied(run: OpenRun, folder: Path, models: Collection[str]) -> dict[str, Picture]:
     """The images of some models beside a page in `folder`, named by their content, and thumbnails in its assets.
 
     Images are linked where the file system allows it, so that a comparison of large runs takes no room.
@@ -51,7 +51,7 @@ def copied(run: Run, folder: Path, models: Collection[str]) -> dict[str, Picture
     return found
 
 
-def inlined(run: Run) -> dict[str, Picture]:
+def inlined(run: OpenRun) -> dict[str, Picture]:
     """Thumbnails as addresses that hold the picture itself: the worst images, until they weigh too much.
 
     What is left out has no entry; what was not drawn, or cannot be decoded, has an empty one.
@@ -60,9 +60,9 @@ def inlined(run: Run) -> dict[str, Picture]:
     found: dict[str, Picture] = {}
     weight = 0
     for score in sorted(run.scores, key=lambda score: (roles[score.model] == "reference", _accuracy(score))):
-        row = run.generations.get(score.key)
+        row = run.evidence.drawn.get(score.key)
         found[score.key] = Picture()
-        if row is None or row.error is not None:
+        if row is None:
             continue
         try:
             address = "data:image/webp;base64," + b64encode(thumbnails.encode(run.store.image_path(row))).decode()
@@ -76,12 +76,12 @@ def inlined(run: Run) -> dict[str, Picture]:
     return found
 
 
-def _drawn(run: Run) -> dict[str, tuple[str, Generation]]:
-    rows = run.generations.values()
-    return {row.key: (row.sha256, row) for row in rows if row.error is None and row.sha256 is not None}
+def _drawn(run: OpenRun) -> dict[str, tuple[str, Generation]]:
+    """The images that are there as they were drawn, by key, with their hash."""
+    return {key: (row.sha256, row) for key, row in run.evidence.drawn.items() if row.sha256 is not None}
 
 
-def _thumbnails(run: Run, drawn: Mapping[str, tuple[str, Generation]], folder: Path) -> Mapping[str, str]:
+def _thumbnails(run: OpenRun, drawn: Mapping[str, tuple[str, Generation]], folder: Path) -> Mapping[str, str]:
     wanted = [(sha, run.store.image_path(row)) for sha, row in drawn.values()]
     return thumbnails.make(wanted, folder / "assets" / "thumbs")
 
@@ -91,5 +91,5 @@ def _picture(full: str, sha: str, failed: Mapping[str, str]) -> Picture:
 
 
 def _accuracy(score: Score) -> float:
-    accuracy = scoring.rates(score).character_accuracy
+    accuracy = scoring.rates(score.result).character_accuracy
     return 0.0 if accuracy is None else accuracy

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from evalsuite.report.charts.canvas import Cell
 from evalsuite.report.i18n import translate
-from evalsuite.report.text import clipped, rate, signed, visible
+from evalsuite.wording import clipped, rate, signed, visible
 
 if TYPE_CHECKING:
     from evalsuite.gate.verdict import GateResult, SpeedResult, Verdict

@@ -9,52 +9,45 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalsuite.report import charts, conclusions, payload, pictures, shell, stored, templating
+from evalsuite import hardware
+from evalsuite.report import charts, conclusions, payload, pictures, shell, templating
 from evalsuite.report import figures as views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from evalsuite.records import OcrSpec, ScorerSpec
     from evalsuite.report.conclusions import ClaimRow, StandingRow, VerdictRow
     from evalsuite.report.payload import Picture
-    from evalsuite.report.stored import Run
+    from evalsuite.runs.opened import OpenRun
 
 SHARED = ("i18n.js", "dom.js", "data.js", "address.js", "grid.js", "diff.js", "picture.js")
 SCRIPTS = (*SHARED, "marks.js", "filters.js", "gallery.js", "viewer.js", "main.js")
 STYLES = ("report.css",)
 
 
-def build_report(
-    folder: Path,
-    *,
-    single_file: bool = False,
-    ocr: OcrSpec | None = None,
-    scorer: ScorerSpec | None = None,
-) -> Path:
-    """Write the report of the run in `folder` and return the path of its page.
+def build_report(run: OpenRun, *, single_file: bool = False) -> Path:
+    """Write the report of a run into its folder and return the path of its page.
 
     With `single_file`, that is `report.html`, which needs nothing beside it: it holds all figures, and of the images
     the worst, as thumbnails, up to `pictures.SINGLE_FILE_BYTES`. Otherwise it is `index.html` with `assets/`.
-    The rows of `ocr` and `scorer` are shown; by default those that the run was planned with.
     What gates and claim checks concluded of the run, as `conclusions` keeps it, stands above the figures.
 
     Raises:
-        EvalsuiteError: when there is no run, its rows cannot be read, or the folder cannot be written.
+        EvalsuiteError: when the folder cannot be written.
     """
-    run = stored.load(folder, ocr, scorer)
-    said = _said(run)
+    folder = run.folder
+    found = current_conclusions(run)
     if single_file:
-        content = render(run, pictures.inlined(run), shell.inlined(SCRIPTS, STYLES), said)
+        content = render(run, pictures.inlined(run), shell.inlined(SCRIPTS, STYLES), found)
         return templating.write(folder / "report.html", content)
     shell.copy_assets(folder / "assets", SCRIPTS, STYLES)
-    content = render(run, pictures.linked(run), shell.linked(SCRIPTS, STYLES), said)
+    content = render(run, pictures.linked(run), shell.linked(SCRIPTS, STYLES), found)
     return templating.write(folder / "index.html", content)
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Current:
     """What other rooms concluded of the run. `outdated` names what rests on rows that are no longer the run's."""
 
     verdicts: Sequence[VerdictRow] = ()
@@ -63,12 +56,13 @@ class Said:
     outdated: Sequence[str] = ()
 
 
-def _said(run: Run) -> Said:
+def current_conclusions(run: OpenRun) -> Current:
+    """The kept conclusions that rest on the run as it is now."""
     kept = conclusions.read(run.store)
-    verdicts = kept.verdicts if kept.verdicts and conclusions.is_current(run.store, kept.verdicts) else None
-    claims = kept.claims if kept.claims and conclusions.is_current(run.store, kept.claims) else None
+    verdicts = kept.verdicts if kept.verdicts and conclusions.is_current(run, kept.verdicts) else None
+    claims = kept.claims if kept.claims and conclusions.is_current(run, kept.claims) else None
     found = {"verdicts": (kept.verdicts, verdicts), "claims": (kept.claims, claims)}
-    return Said(
+    return Current(
         verdicts=verdicts.rows if verdicts else (),
         claims=claims.rows if claims else (),
         standings=claims.standings if claims else (),
@@ -76,11 +70,11 @@ def _said(run: Run) -> Said:
     )
 
 
-def render(run: Run, found: Mapping[str, Picture], parts: shell.Shell, said: Said) -> str:
+def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said: Current) -> str:
     """The page as HTML, with its data inside. A page for a folder shows all images, another those in `found`."""
     kept = [score for score in run.scores if parts.is_folder or score.key in found]
     names = {spec.name: spec.name for spec in run.manifest.models}
-    side = payload.Side(run.manifest, run.ocr, kept, run.generations, run.readings, found, names)
+    side = payload.Side(run, kept, found, names)
     data, boxes = payload.gallery([side])
     summary = run.summary
     accuracy = views.accuracy_rows(summary)
@@ -97,17 +91,19 @@ def render(run: Run, found: Mapping[str, Picture], parts: shell.Shell, said: Sai
         manifest=run.manifest,
         ocr=run.ocr,
         scorer=run.scorer,
-        hardware=views.hardware_line(run.manifest),
+        hardware=hardware.line(run.manifest.environment),
         used=views.prompts_per_suite(run.manifest),
         total=len(run.scores),
-        unscored=sum(score.status != "scored" for score in run.scores),
-        missing=views.missing(summary),
+        unscored=sum(each.stage != "file" for each in run.missing),
+        lost=sum(each.stage == "file" for each in run.missing),
+        missing=views.missing_images(run.missing),
         role_notes=views.role_notes(run.manifest.models),
         accuracy=accuracy,
         axis=views.axis_for(accuracy),
         level=views.level(summary),
         slices=[(dimension, *views.slice_table(summary, dimension)) for dimension in ("suite", "category", "length")],
-        judged=views.judged(summary, *run.judged) if run.judged else None,
+        judged=views.judged(summary, run.judgement) if run.judgement else None,
         speed=views.speed_rows(summary),
+        notices=run.notices,
         plots=charts.draw_all(summary, run.scores, run.generations),
     )

@@ -10,8 +10,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import msgspec
-
+from evalsuite import hardware
 from evalsuite.report import comparison, shell, templating
 from evalsuite.report import figures as views
 from evalsuite.report.charts import steps
@@ -19,8 +18,8 @@ from evalsuite.report.charts.canvas import Cell, Chart, word
 from evalsuite.report.charts.steps import Point
 from evalsuite.report.reasons import quoted, reason
 from evalsuite.report.run_page import STYLES
-from evalsuite.report.text import seconds
 from evalsuite.runs.summary import Summary
+from evalsuite.wording import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from evalsuite.gate.verdict import Verdict
     from evalsuite.records import Manifest, ModelRole
     from evalsuite.report.charts.steps import Mark
+    from evalsuite.runs.opened import OpenRun
     from evalsuite.runs.summary import ModelSummary
     from evalsuite.stats import Interval
 
@@ -42,16 +42,20 @@ class Checkpoint:
     """One checkpoint of a sweep, `step` None where its name tells none.
 
     `folder` is its run folder relative to the page, with `/`. A checkpoint that could not be run has an `error` and
-    neither `manifest` nor `summary`. `verdict` is None for the baseline, and where nothing can be gated against.
+    no `run`. `verdict` is None for the baseline, and where nothing can be gated against.
     """
 
     name: str
     step: int | None
     folder: str
     error: str | None = None
-    manifest: Manifest | None = None
-    summary: ModelSummary | None = None
+    run: OpenRun | None = None
     verdict: Verdict | None = None
+
+    @property
+    def summary(self) -> ModelSummary | None:
+        """The checkpoint in figures; its run holds no other model."""
+        return self.run.summary.models[0] if self.run is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class Baseline:
 class Swept:
     """A sweep as its page shows it: checkpoints in the order of the page, `waiting` those not written to the end yet.
 
-    `ceiling` is the clean typeset reference over the same prompts, with its run in the folder `ceiling`.
+    `reference` is the run of the clean typeset reference over the same prompts, in the folder `ceiling`.
     """
 
     folder: str
@@ -79,8 +83,13 @@ class Swept:
     policy_digest: str
     baseline: Baseline | None
     checkpoints: Sequence[Checkpoint]
-    ceiling: ModelSummary | None = None
+    reference: OpenRun | None = None
     waiting: Sequence[str] = ()
+
+    @property
+    def ceiling(self) -> ModelSummary | None:
+        """The reference in figures."""
+        return self.reference.summary.models[0] if self.reference is not None else None
 
 
 def build_sweep(swept: Swept, out: Path) -> Path:
@@ -97,9 +106,9 @@ def build_sweep(swept: Swept, out: Path) -> Path:
 
 def render(swept: Swept) -> str:
     """The page as HTML."""
-    known = [(each.manifest, each.summary) for each in swept.checkpoints if each.manifest and each.summary]
+    known = [(each.run.manifest, each.summary) for each in swept.checkpoints if each.run and each.summary]
     manifests = [manifest for manifest, _ in known]
-    is_comparable = comparison.same_machine(manifests)
+    is_comparable = bool(manifests) and comparison.same_machine(manifests)
     points = [_point(swept, each, timed=is_comparable) for each in swept.checkpoints]
     roles = {summary.role for _, summary in known}
     rows = [_row(swept, each, point) for each, point in zip(swept.checkpoints, points, strict=True)]
@@ -115,7 +124,10 @@ def render(swept: Swept) -> str:
         hardware=_hardware(manifests),
         link=_link,
         failed=[each for each in swept.checkpoints if each.error is not None],
+        incomplete=sum(bool(each.error is not None or (each.run and each.run.missing)) for each in swept.checkpoints),
         missing=_missing(swept),
+        unscored=sum(each.stage != "file" for run in _runs(swept) for each in run.missing),
+        lost=sum(each.stage == "file" for run in _runs(swept) for each in run.missing),
         role_notes=_role_notes(swept),
         plots=_plots(swept, points, is_comparable=is_comparable),
         rows=rows,
@@ -179,7 +191,7 @@ def _mark(swept: Swept, one: Checkpoint) -> Mark:
         return "baseline"
     if one.verdict is not None:
         return one.verdict.outcome
-    return "INCOMPLETE" if one.summary is not None and one.summary.overall.incomplete else "not gated"
+    return "INCOMPLETE" if one.run is not None and one.run.missing else "not gated"
 
 
 def _point(swept: Swept, one: Checkpoint, *, timed: bool) -> Point:
@@ -222,10 +234,20 @@ def _ceiling_row(swept: Swept) -> tuple[views.Figure, views.Figure] | None:
     return views.figure(intervals["character_accuracy"]), views.figure(intervals["exact_string_rate"])
 
 
-def _missing(swept: Swept) -> list[views.Missing]:
+def _runs(swept: Swept) -> list[OpenRun]:
+    """The runs that the page shows: of the checkpoints, and of the reference."""
+    runs = [each.run for each in swept.checkpoints]
+    return [run for run in (*runs, swept.reference) if run is not None]
+
+
+def _missing(swept: Swept) -> list[views.MissingImages]:
     """The checkpoints that miss images, under the names that the page calls them, and the reference if it does."""
-    models = [msgspec.structs.replace(each.summary, name=each.name) for each in swept.checkpoints if each.summary]
-    return views.missing(Summary(models=(*models, *([swept.ceiling] if swept.ceiling else [])), ceiling_model=None))
+    found = []
+    for each in swept.checkpoints:
+        if each.run is not None:
+            names = {spec.name: each.name for spec in each.run.manifest.models}
+            found += views.missing_images(each.run.missing, names)
+    return found + (views.missing_images(swept.reference.missing) if swept.reference else [])
 
 
 def _role_notes(swept: Swept) -> list[tuple[str, list[str]]]:
@@ -243,7 +265,7 @@ def _role_notes(swept: Swept) -> list[tuple[str, list[str]]]:
 
 def _hardware(manifests: Sequence[Manifest]) -> str | Cell:
     """The machine where all checkpoints were drawn on the same; else what keeps it from being named."""
-    lines = {views.hardware_line(manifest) for manifest in manifests}
+    lines = {hardware.line(manifest.environment) for manifest in manifests}
     if len(lines) > 1:
         return word("sweep.hardware.differs")
     return next(iter(lines), None) or word("facts.hardware.none")

@@ -10,8 +10,8 @@ import jinja2
 import evalsuite
 from evalsuite.errors import EvalsuiteError
 from evalsuite.report import conclusions, i18n, payload
-from evalsuite.report.text import signed, visible
 from evalsuite.runs.rows import write_atomically
+from evalsuite.wording import signed, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evalsuite.report.conclusions import VerdictRow
-from evalsuite.report.text import rate, seconds, signed, size
+from evalsuite.wording import rate, seconds, signed, size
 
 if TYPE_CHECKING:
     from evalsuite.gate.verdict import GateResult, SpeedResult, Verdict

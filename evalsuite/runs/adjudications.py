@@ -8,22 +8,22 @@ compares them with unmarked ones by mistake.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from evalsuite import scoring
 from evalsuite.errors import EvalsuiteError
-from evalsuite.records import Record, Score, ScorerSpec, TextLine, digest
+from evalsuite.records import Record, ScorerSpec, TextLine, digest
+from evalsuite.runs.judgement import Judgement, OcrErrors
 from evalsuite.runs.rows import write_atomically
-from evalsuite.runs.runner import rescore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from evalsuite.records import OcrSpec
-    from evalsuite.runs.store import RunStore
+    from evalsuite.runs.opened import OpenRun
 
 FORMAT = 1
 MAX_FILE_BYTES = 64 * 2**20
@@ -65,36 +65,6 @@ class Adjudications(Record, frozen=True, kw_only=True):
     marks: tuple[Mark, ...]
 
 
-class OcrErrors(Record, frozen=True, kw_only=True):
-    """The OCR's errors among the judged images.
-
-    `misread` of `judged` images, with the two-sided Clopper-Pearson interval for their share (Clopper and Pearson,
-    Biometrika 26, 1934); None for both where none was judged. `charged` errors (substitutions, insertions,
-    deletions) were charged to these images by the OCR's readings, `remaining` remain after the corrections. Judged
-    images are rarely a random sample: the report says so, and offers a random order to judge in.
-    """
-
-    judged: int
-    misread: int
-    low: float | None
-    high: float | None
-    charged: int
-    remaining: int
-
-    @property
-    def rate(self) -> float | None:
-        """Share of the judged images that were misread."""
-        return self.misread / self.judged if self.judged else None
-
-
-class Applied(Record, frozen=True, kw_only=True):
-    """Scores with the marks applied, under their own scorer, and what the marks say of the OCR."""
-
-    scorer: ScorerSpec
-    scores: tuple[Score, ...]
-    errors: OcrErrors
-
-
 def load(path: Path) -> Adjudications:
     """Read marks from a file that the report exported.
 
@@ -120,85 +90,71 @@ def scorer_for(scorer: ScorerSpec, marks: Sequence[Mark]) -> ScorerSpec:
     return msgspec.structs.replace(scorer, name=f"{scorer.name}{_SUFFIX}{stamp}")
 
 
-def apply(store: RunStore, ocr: OcrSpec, scorer: ScorerSpec, adjudications: Adjudications) -> Applied:
-    """Score a run with the corrected readings; write the rows, and the marks beside them, into the run folder.
+def apply(run: OpenRun, adjudications: Adjudications) -> OpenRun:
+    """The run with the corrected readings scored, under a scorer of its own. Nothing is written; see `keep`.
 
     Raises:
         AdjudicationError: when the marks are of another run or reader, name an image that is not there or has
-            changed since, or contradict themselves. Nothing is written then.
+            changed since, or contradict themselves.
     """
-    marks = _checked(store, ocr, adjudications)
-    prompts = {prompt.id: prompt for prompt in store.manifest.prompts}
-    marked = scorer_for(scorer, adjudications.marks)
-    with store.writing():
-        plain = rescore(store, ocr, scorer)
-        rows = []
-        charged = remaining = 0
-        for score in plain:
-            mark = marks.get(score.key)
-            row = msgspec.structs.replace(score, scorer=marked)
-            if mark is not None and mark.reading is not None and mark.verdict == "ocr-misread":
-                lines = [TextLine(text=line) for line in mark.reading]
-                result = scoring.score_image(prompts[score.prompt].targets, lines, scorer.profile)
-                row = msgspec.structs.replace(
-                    row,
-                    status="scored",
-                    targets=result.targets,
-                    extras=result.extras,
-                    errors=result.errors,
-                    exact_search=result.exact_search,
-                    detail="read by a person",
-                )
-            if mark is not None:
-                charged += scoring.count(score).edits
-                remaining += scoring.count(row).edits
-            rows.append(row)
-        content = msgspec.json.format(msgspec.json.encode(adjudications), indent=1)
-        write_atomically(store.folder / f"adjudications.{marked.name.partition(_SUFFIX)[2]}.json", content)
-        store.scores(ocr, marked).replace(rows)
-    return Applied(scorer=marked, scores=tuple(rows), errors=_errors(list(marks.values()), charged, remaining))
+    marks = _checked(run, adjudications)
+    marked = scorer_for(run.scorer, adjudications.marks)
+    rows = []
+    charged = remaining = 0
+    for score in run.scores:
+        mark = marks.get(score.key)
+        row = msgspec.structs.replace(score, scorer=marked, seal=None)
+        if mark is not None and mark.reading is not None and mark.verdict == "ocr-misread":
+            lines = [TextLine(text=line) for line in mark.reading]
+            result = scoring.score_image(run.prompts[score.prompt].targets, lines, run.scorer.profile)
+            row = msgspec.structs.replace(row, status="scored", result=result, detail="read by a person")
+        if mark is not None:
+            charged += scoring.count(score.result).edits
+            remaining += scoring.count(row.result).edits
+        rows.append(row)
+    errors = _errors(list(marks.values()), charged, remaining)
+    read = {key for key, mark in marks.items() if mark.verdict == "ocr-misread"}
+    return replace(
+        run,
+        evidence=run.evidence.read_by_a_person(read),
+        scorer=marked,
+        scores=tuple(rows),
+        judgement=Judgement(errors=errors, before=run.summary),
+    )
 
 
-def plain(scorer: ScorerSpec) -> ScorerSpec:
-    """The scorer without its marks; a plain scorer as it is."""
-    return msgspec.structs.replace(scorer, name=scorer.name.partition(_SUFFIX)[0])
+def keep(run: OpenRun, adjudications: Adjudications) -> None:
+    """Write the marks beside the rows, with the scores that follow from them. The folder's lock must be held."""
+    content = msgspec.json.format(msgspec.json.encode(adjudications), indent=1)
+    write_atomically(run.folder / f"adjudications.{run.scorer.name.partition(_SUFFIX)[2]}.json", content)
+    run.keep_scores()
 
 
-def stored(store: RunStore, ocr: OcrSpec, scorer: ScorerSpec) -> Applied | None:
-    """The marks that `scorer` names, applied before and kept in the run folder; None for a plain scorer."""
-    stamp = scorer.name.partition(_SUFFIX)[2]
-    if not stamp:
-        return None
-    if not _STAMP.fullmatch(stamp):
-        raise AdjudicationError(f"{scorer.name!r} names no marks of {store.folder}")
-    return apply(store, ocr, plain(scorer), load(store.folder / f"adjudications.{stamp}.json"))
-
-
-def _checked(store: RunStore, ocr: OcrSpec, adjudications: Adjudications) -> dict[str, Mark]:
-    if adjudications.run != digest(store.manifest):
+def _checked(run: OpenRun, adjudications: Adjudications) -> dict[str, Mark]:
+    if adjudications.run != digest(run.manifest):
         raise AdjudicationError(
-            f"the marks are of another run than {store.folder}; export them from this run's own report"
+            f"the marks are of another run than {run.folder}; export them from this run's own report"
         )
-    if adjudications.engine_digest != ocr.digest:
+    if adjudications.engine_digest != run.ocr.digest:
         raise AdjudicationError(
-            f"the marks judge readings of another OCR ({adjudications.engine_digest[:8]}) than {ocr.name} "
-            f"({ocr.digest[:8]}); score with the OCR that was judged"
+            f"the marks judge readings of another OCR ({adjudications.engine_digest[:8]}) than {run.ocr.name} "
+            f"({run.ocr.digest[:8]}); score with the OCR that was judged"
         )
-    generations = store.last_generations()
-    readings = {row.key: row for row in store.readings(ocr).read() if row.error is None}
-    requests = {request.key: request for request in store.manifest.requests}
+    lost = {each.key: each.why for each in run.missing if each.stage == "image"}
     marks: dict[str, Mark] = {}
     for mark in _sorted(adjudications.marks):
         where = f"mark of {mark.prompt} seed {mark.seed} by {mark.model}"
-        request = requests.get(mark.key)
+        request = run.requests.get(mark.key)
         if request is None or (request.model, request.prompt, request.seed) != (mark.model, mark.prompt, mark.seed):
             raise AdjudicationError(f"{where}: the run has no such image")
         if mark.key in marks:
             raise AdjudicationError(f"{where}: marked twice; keep one")
-        generation = generations.get(mark.key)
+        generation = run.generations.get(mark.key)
         if generation is None or generation.sha256 != mark.image_sha256:
             raise AdjudicationError(f"{where}: the image has changed since it was judged; judge it again")
-        reading = readings.get(mark.key)
+        if mark.key in lost:
+            raise AdjudicationError(f"{where}: {lost[mark.key]}; draw it again and judge that")
+        reading = run.readings.get(mark.key)
         _check_reading(where, mark, None if reading is None else [line.text for line in reading.lines])
         marks[mark.key] = mark
     return marks

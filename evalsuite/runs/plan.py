@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from evalsuite import hardware, ocr, scoring
+from evalsuite import hardware, scoring
 from evalsuite.errors import EvalsuiteError
-from evalsuite.models.folder import FolderModel
 from evalsuite.records import Manifest
+from evalsuite.runs.promises import notice_repeated, sampling_units
 from evalsuite.runs.store import FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evalsuite.models.base import ImageModel
+    from evalsuite.ocr.base import OcrEngine
     from evalsuite.records import Prompt, SuiteRef
 
 MAX_SAMPLES = 1_000
@@ -23,10 +24,11 @@ MAX_SAMPLES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A manifest with the opened models that it names, and what is worth telling before the run starts."""
+    """A manifest with the models and the OCR engine that it names, and what is worth telling before the run starts."""
 
     manifest: Manifest
     models: tuple[ImageModel, ...]
+    engine: OcrEngine
     notices: tuple[str, ...] = ()
 
 
@@ -35,7 +37,7 @@ def plan_prompts(
     refs: Sequence[SuiteRef],
     prompts: Sequence[Prompt],
     models: Sequence[ImageModel],
-    ocr_name: str,
+    engine: OcrEngine,
     profile: str,
     samples: int,
     seed: int,
@@ -47,7 +49,7 @@ def plan_prompts(
         EvalsuiteError: for anything that would make the run fail or mean nothing.
     """
     if not 1 <= samples <= MAX_SAMPLES:
-        raise EvalsuiteError(f"--samples {samples}: 1 to {MAX_SAMPLES} images a prompt can be drawn")
+        raise EvalsuiteError(f"--samples {samples}: 1 to {MAX_SAMPLES} images per prompt can be drawn")
     if not 0 <= seed < 2**32:
         raise EvalsuiteError(f"--seed {seed}: a seed lies between 0 and {2**32 - 1}")
     if not prompts:
@@ -66,25 +68,12 @@ def plan_prompts(
         prompts=tuple(prompts),
         models=tuple(model.spec for model in models),
         seeds=seeds,
-        ocr=ocr.resolve(ocr_name).spec,
+        ocr=engine.spec,
         scorer=scoring.scorer_spec(profile),
         environment=hardware.describe(accelerator=any(model.spec.kind == "diffusion" for model in models)),
     )
-    return Plan(manifest, tuple(models), tuple(_folder_notices(models, prompts, seeds)))
-
-
-def _folder_notices(models: Sequence[ImageModel], prompts: Sequence[Prompt], seeds: Sequence[int]) -> list[str]:
-    notices = []
-    for model in models:
-        if isinstance(model, FolderModel):
-            match = model.match(prompts, seeds)
-            if len(match.missing) == len(prompts) * len(seeds):
-                raise EvalsuiteError(
-                    f"{model.spec.name}: no file fits a prompt, e.g. {match.missing[0]}.png; files there: "
-                    f"{', '.join(match.surplus[:5])}"
-                )
-            for kind, listed in (("missing", match.missing), ("surplus", match.surplus)):
-                if listed:
-                    shown = ", ".join(listed[:8]) + (" …" if len(listed) > 8 else "")
-                    notices.append(f"{model.spec.name}: {len(listed)} {kind}: {shown}")
-    return notices
+    notices = [
+        *(f"{model.spec.name}: {notice}" for model in models for notice in model.notices(prompts, seeds)),
+        *notice_repeated(sampling_units(prompts)),
+    ]
+    return Plan(manifest, tuple(models), engine, tuple(notices))

@@ -1,4 +1,4 @@
-"""A stored run under another benchmark's protocol: scores a language and model, with intervals and the ceiling.
+"""A run under another benchmark's protocol: scores per language and model, with intervals and the ceiling.
 
 Everything comes from the stored readings, in a second or two; nothing is drawn, read or written.
 """
@@ -19,21 +19,21 @@ from evalsuite.stats import Floats, Interval
 from evalsuite.stats.strata import Stratum, interval
 
 if TYPE_CHECKING:
-    from evalsuite.records import Generation, ModelSpec, OcrSpec, Prompt, Reading, Request
-    from evalsuite.runs.store import RunStore
+    from evalsuite.records import ModelSpec
+    from evalsuite.runs.opened import OpenRun
 
 
 class LanguageScore(Record, frozen=True, kw_only=True):
     """One model's images in one language under a protocol.
 
-    `images` counts what the plan promises, `lacking` names those that are missing or could not be read
+    `images` counts what the plan promises, `missing` names those that are missing or could not be read
     (`prompt seed n`). `counts` are the protocol's columns, summed; `scores` its metrics.
     """
 
     language: str
     prompts: int
     images: int
-    lacking: tuple[str, ...]
+    missing: tuple[str, ...]
     counts: dict[str, float]
     scores: dict[str, Interval]
 
@@ -41,7 +41,7 @@ class LanguageScore(Record, frozen=True, kw_only=True):
 class ModelScore(Record, frozen=True, kw_only=True):
     """One model under a protocol. `average` is the headline's unweighted mean over the protocol's languages.
 
-    None where the protocol quotes no average, or the run lacks one of its languages.
+    None where the protocol quotes no average, or the run has no prompts in one of its languages.
     """
 
     model: str
@@ -52,7 +52,7 @@ class ModelScore(Record, frozen=True, kw_only=True):
     @property
     def incomplete(self) -> bool:
         """True where an image that the plan promises is missing or unread."""
-        return any(part.lacking for part in self.languages)
+        return any(part.missing for part in self.languages)
 
 
 class ProtocolScores(Record, frozen=True, kw_only=True):
@@ -69,7 +69,7 @@ class ProtocolScores(Record, frozen=True, kw_only=True):
     source: str
     headline: str
     lower_is_better: tuple[str, ...]
-    images_a_prompt: int
+    images_per_prompt: int
     images_asked: int
     engine: str
     published_reader: str
@@ -82,22 +82,22 @@ class ProtocolScores(Record, frozen=True, kw_only=True):
         for model in self.models:
             if model.model == self.ceiling_model:
                 for part in model.languages:
-                    if part.language == language and not part.lacking:
+                    if part.language == language and not part.missing:
                         return part
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class LanguageCounts:
-    """The counts of one model's images in one language: for each prompt a list of rows, one an image that has any.
+    """The counts of one model's images in one language: for each prompt a list of rows, one per image that has any.
 
-    `images` is how many the plan promises; `lacking` names those without a reading.
+    `images` is how many the plan promises; `missing` names those without a reading.
     """
 
     language: str
     images: int
     rows: Mapping[str, Sequence[tuple[float, ...]]]
-    lacking: tuple[str, ...]
+    missing: tuple[str, ...]
 
     def stratum(self, metric: Metric, weight: float = 1.0) -> Stratum:
         """The prompts' summed counts, for `statistics.interval`."""
@@ -106,56 +106,40 @@ class LanguageCounts:
         return Stratum(counts, metric.statistic, weight)
 
     def single(self) -> Floats:
-        """The counts of single images, shape (prompts, images a prompt, columns); every prompt has as many."""
+        """The counts of single images, shape (prompts, images per prompt, columns); every prompt has as many."""
         return np.array(list(self.rows.values()), dtype=np.float64)
 
 
 def count_run(
-    store: RunStore, protocol: TextProtocol, ocr: OcrSpec, models: Sequence[ModelSpec] | None = None
+    run: OpenRun, protocol: TextProtocol, models: Sequence[ModelSpec] | None = None
 ) -> dict[str, tuple[LanguageCounts, ...]]:
     """Count every image of a run under a protocol: for each model its languages, in the order of the prompts."""
-    manifest = store.manifest
-    prompts = {prompt.id: prompt for prompt in manifest.prompts}
-    generations = store.last_generations()
-    readings = {(row.key, row.image_sha256): row for row in store.readings(ocr).read() if row.error is None}
-    wanted = {spec.name for spec in models or manifest.models}
+    wanted = {spec.name for spec in models or run.manifest.models}
     rows: dict[str, dict[str, dict[str, list[tuple[float, ...]]]]] = {name: {} for name in wanted}
-    lacking: dict[tuple[str, str], list[str]] = defaultdict(list)
+    missing: dict[tuple[str, str], list[str]] = defaultdict(list)
     promised: dict[tuple[str, str], int] = defaultdict(int)
-    for request in manifest.requests:
-        prompt = prompts[request.prompt]
+    lacks = {each.key: each for each in run.missing}
+    for key, request in run.requests.items():
+        prompt = run.prompts[request.prompt]
         if request.model not in wanted or not protocol.covers(prompt.language):
             continue
         language = primary(prompt.language)
         promised[request.model, language] += 1
-        own = rows[request.model].setdefault(language, {}).setdefault(prompt.id, [])
-        counts = _count(request, prompt, generations.get(request.key), readings, protocol)
-        if counts is not None:
-            own.append(counts)
-        else:
-            lacking[request.model, language].append(f"{prompt.id} seed {request.seed}")
+        own = rows[request.model].setdefault(language, {}).setdefault(run.units[prompt.id], [])
+        if key in lacks:
+            missing[request.model, language].append(lacks[key].image)
+        if key in lacks and lacks[key].stage != "file":
             if protocol.missing == "counted as empty":
                 own.append(protocol.count(prompt.targets, (), prompt.language))
+        else:
+            own.append(protocol.count(prompt.targets, run.readings[key].lines, prompt.language))
     return {
         model: tuple(
-            LanguageCounts(language, promised[model, language], of_prompts, tuple(lacking[model, language]))
+            LanguageCounts(language, promised[model, language], of_prompts, tuple(missing[model, language]))
             for language, of_prompts in languages.items()
         )
         for model, languages in rows.items()
     }
-
-
-def _count(
-    request: Request,
-    prompt: Prompt,
-    generation: Generation | None,
-    readings: Mapping[tuple[str, str], Reading],
-    protocol: TextProtocol,
-) -> tuple[float, ...] | None:
-    if generation is None or generation.error is not None or generation.sha256 is None:
-        return None
-    reading = readings.get((request.key, generation.sha256))
-    return None if reading is None else protocol.count(prompt.targets, reading.lines, prompt.language)
 
 
 def headline_strata(parts: Sequence[LanguageCounts], protocol: TextProtocol) -> tuple[Stratum, ...]:
@@ -163,17 +147,14 @@ def headline_strata(parts: Sequence[LanguageCounts], protocol: TextProtocol) -> 
     return tuple(part.stratum(protocol.metrics(part.language)[0], 1 / len(parts)) for part in parts)
 
 
-def score_run(store: RunStore, name: str, *, ocr: OcrSpec | None = None) -> ProtocolScores:
-    """Score a stored run under the protocol of that name, from the readings of one engine (the plan's own).
+def score_run(run: OpenRun, name: str) -> ProtocolScores:
+    """Score a run under the protocol of that name, from the readings that it was opened with.
 
     Raises:
         EvalsuiteError: for an unknown protocol, or one that covers no language of the run.
     """
-    from evalsuite.runs.summary import is_ceiling
-
     protocol = protocol_named(name)
-    manifest = store.manifest
-    spec = ocr or manifest.ocr
+    manifest = run.manifest
     if not any(protocol.covers(prompt.language) for prompt in manifest.prompts):
         languages = ", ".join(sorted({prompt.language for prompt in manifest.prompts}))
         raise EvalsuiteError(
@@ -183,9 +164,8 @@ def score_run(store: RunStore, name: str, *, ocr: OcrSpec | None = None) -> Prot
     for prompt in manifest.prompts:
         if not protocol.covers(prompt.language):
             left_out[prompt.language] += 1
-    counted = count_run(store, protocol, spec)
+    counted = count_run(run, protocol)
     metrics = protocol.metrics(protocol.languages[0])
-    ceilings = [model.name for model in manifest.models if is_ceiling(model)]
     return ProtocolScores(
         protocol=protocol.name,
         version=protocol.version,
@@ -193,9 +173,9 @@ def score_run(store: RunStore, name: str, *, ocr: OcrSpec | None = None) -> Prot
         source=protocol.source,
         headline=metrics[0].name,
         lower_is_better=tuple(metric.name for metric in metrics if not metric.higher_is_better),
-        images_a_prompt=len(manifest.seeds),
+        images_per_prompt=len(manifest.seeds),
         images_asked=protocol.images,
-        engine=spec.name,
+        engine=run.ocr.name,
         published_reader=protocol.reader,
         left_out=dict(left_out),
         models=tuple(
@@ -207,7 +187,7 @@ def score_run(store: RunStore, name: str, *, ocr: OcrSpec | None = None) -> Prot
             )
             for model in manifest.models
         ),
-        ceiling_model=ceilings[0] if ceilings else None,
+        ceiling_model=manifest.ceiling.name if manifest.ceiling else None,
     )
 
 
@@ -218,7 +198,7 @@ def _language(part: LanguageCounts, protocol: TextProtocol) -> LanguageScore:
         language=part.language,
         prompts=len(part.rows),
         images=part.images,
-        lacking=part.lacking,
+        missing=part.missing,
         counts=dict(zip(protocol.columns, map(float, sums), strict=True)),
         scores={metric.name: interval([part.stratum(metric)]) for metric in protocol.metrics(part.language)},
     )

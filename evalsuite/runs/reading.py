@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import time
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from evalsuite import ocr
 from evalsuite.errors import EvalsuiteError
-from evalsuite.images import ImageError, load_image
+from evalsuite.images import ImageError, decode_image, read_bytes
 from evalsuite.ocr.base import OcrEngine, OcrError
 from evalsuite.ocr.many import Answer, ManyReader
 from evalsuite.records import Reading
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
+
+    from PIL.Image import Image
 
 _engine: OcrEngine | None = None
 """The engine of a worker process; each worker loads its own once."""
@@ -32,22 +33,39 @@ def default_workers() -> int:
     return max(1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
 
 
-def read_image(engine: OcrEngine, key: str, path: Path, sha256: str) -> Reading:
+def read_image(engine: OcrEngine, key: str, path: Path) -> Reading:
     """Read one stored image. A failure becomes the reading's `error`; it is never an empty text."""
+    source = _Source(path)
     started = time.perf_counter()
     try:
-        answer = Answer(engine.read(load_image(path)))
+        answer = Answer(engine.read(source()))
     except (OcrError, ImageError) as failure:
         answer = Answer(error=str(failure))
-    return _reading(engine, key, sha256, answer, time.perf_counter() - started)
+    return _reading(engine, key, source.sha256, answer, time.perf_counter() - started)
 
 
-def read_images(engine: ManyReader, items: Sequence[tuple[str, Path, str]]) -> Iterator[Reading]:
-    """Read stored images (key, path, hash) many at a time, in the order in which they are done."""
-    sources = [partial(load_image, path) for _, path, _ in items]
+def read_images(engine: ManyReader, items: Sequence[tuple[str, Path]]) -> Iterator[Reading]:
+    """Read stored images (key and path) many at a time, in the order in which they are done."""
+    sources = [_Source(path) for _, path in items]
     for index, answer in engine.read_many(sources):
-        key, _, sha256 = items[index]
-        yield _reading(engine, key, sha256, answer, answer.seconds)
+        yield _reading(engine, items[index][0], sources[index].sha256, answer, answer.seconds)
+
+
+class _Source:
+    """Opens an image and says which bytes it decoded: the hash is of what was read, not of what was drawn."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.sha256 = NOTHING_READ
+
+    def __call__(self) -> Image:
+        content = read_bytes(self._path)
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        return decode_image(content, self._path)
+
+
+NOTHING_READ = hashlib.sha256(b"").hexdigest()
+"""The hash of a reading whose image could not be opened."""
 
 
 def _reading(engine: OcrEngine, key: str, sha256: str, answer: Answer, seconds: float | None) -> Reading:
@@ -65,19 +83,19 @@ def _reading(engine: OcrEngine, key: str, sha256: str, answer: Answer, seconds: 
     )
 
 
-def _start_worker(engine_name: str) -> None:
+def _start_worker(engine: OcrEngine) -> None:
     import signal
 
     # Ctrl-C reaches the whole process group; the parent alone decides, after what is under way is written.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     global _engine  # noqa: PLW0603 - a worker process has one engine for its life
-    _engine = ocr.resolve(engine_name)
+    _engine = engine
 
 
-def _read_in_worker(key: str, path: Path, sha256: str) -> Reading:
+def _read_in_worker(key: str, path: Path) -> Reading:
     if _engine is None:
         raise RuntimeError("the OCR worker was not started")
-    return read_image(_engine, key, path, sha256)
+    return read_image(_engine, key, path)
 
 
 class ReadingPool:
@@ -87,17 +105,15 @@ class ReadingPool:
     `submit` images, then take readings from `harvest`; their order is that of completion.
     """
 
-    def __init__(self, engine_name: str, workers: int) -> None:
-        self._engine_name = engine_name
+    def __init__(self, engine: OcrEngine, workers: int) -> None:
+        self._engine = engine
         self._workers = workers
-        self._local: OcrEngine | None = None
         self._executor: ProcessPoolExecutor | None = None
         self._pending: set[Future[Reading]] = set()
-        self._queue: list[tuple[str, Path, str]] = []
+        self._queue: list[tuple[str, Path]] = []
 
     def __enter__(self) -> Self:
-        engine = ocr.resolve(self._engine_name)
-        if self._workers > 1 and not isinstance(engine, ManyReader):
+        if self._workers > 1 and not isinstance(self._engine, ManyReader):
             # A single thread a worker: the networks are small, and threads would fight over the cores.
             os.environ.setdefault("OMP_NUM_THREADS", "1")
             # Spawned, not forked: CUDA and ONNX Runtime do not survive a fork.
@@ -105,10 +121,8 @@ class ReadingPool:
                 self._workers,
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=_start_worker,
-                initargs=(self._engine_name,),
+                initargs=(self._engine,),
             )
-        else:
-            self._local = engine
         return self
 
     def __exit__(
@@ -117,12 +131,12 @@ class ReadingPool:
         if self._executor is not None:
             self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def submit(self, key: str, path: Path, sha256: str) -> None:
+    def submit(self, key: str, path: Path) -> None:
         """Queue one image."""
         if self._executor is None:
-            self._queue.append((key, path, sha256))
+            self._queue.append((key, path))
         else:
-            self._pending.add(self._executor.submit(_read_in_worker, key, path, sha256))
+            self._pending.add(self._executor.submit(_read_in_worker, key, path))
 
     def harvest(self, *, block: bool) -> Iterator[Reading]:
         """Readings that are done; with `block`, all that were submitted, each as soon as it is.
@@ -132,13 +146,11 @@ class ReadingPool:
         """
         if self._executor is None:
             while self._queue and block:
-                if self._local is None:
-                    raise RuntimeError("the pool is used outside its context")
-                if isinstance(self._local, ManyReader):
+                if isinstance(self._engine, ManyReader):
                     queued, self._queue = self._queue, []
-                    yield from read_images(self._local, queued)
+                    yield from read_images(self._engine, queued)
                 else:
-                    yield read_image(self._local, *self._queue.pop(0))
+                    yield read_image(self._engine, *self._queue.pop(0))
             return
         while self._pending:
             done, self._pending = wait(self._pending, timeout=None if block else 0, return_when="FIRST_COMPLETED")
@@ -147,7 +159,7 @@ class ReadingPool:
                     yield future.result()
                 except BrokenProcessPool as error:
                     raise EvalsuiteError(
-                        "an OCR process died, perhaps for want of memory; what was read is kept: run the same command "
+                        "an OCR process died, probably out of memory; what was read is kept: run the same command "
                         "again, with --ocr-workers 1"
                     ) from error
             if not block:

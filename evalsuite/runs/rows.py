@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Generic, TypeVar
@@ -14,8 +17,10 @@ from evalsuite.records import Record, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from io import BufferedReader
 
 MAX_ROW_BYTES = 32 * 2**20
+_NOT_FINITE = re.compile(rb"[:,\[]\s*-?(NaN|Infinity)\b")
 
 Row = TypeVar("Row", bound=Record)
 
@@ -24,8 +29,12 @@ class DamagedRunError(EvalsuiteError):
     """A file of a run folder is not what the suite wrote; the message names file and line."""
 
 
+class NotFiniteError(DamagedRunError):
+    """A stored row holds NaN or infinity; the message names file and line."""
+
+
 class RowFile(Generic[Row]):
-    """One JSON object a line. A torn last line (a crash while writing) is dropped; other damage is an error."""
+    """One JSON object per line. A torn last line (a crash while writing) is dropped; other damage is an error."""
 
     def __init__(self, path: Path, kind: type[Row]) -> None:
         self.path = path
@@ -36,16 +45,27 @@ class RowFile(Generic[Row]):
         """All whole rows, in the order written; an absent file has none.
 
         Raises:
-            DamagedRunError: for a line that is no row, unless it is the last and has no newline.
+            DamagedRunError: for a line that is no row, unless it is the last and has no newline, and for a path that
+                is no regular file.
+            NotFiniteError: for a row that holds NaN or infinity.
         """
         return [row for row, _ in self._scan()]
+
+    @property
+    def is_torn(self) -> bool:
+        """True where the file does not end with a newline: a crash while writing, or a cut copy."""
+        if not self.path.is_file() or not self.path.stat().st_size:
+            return False
+        with self.path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
 
     def _scan(self) -> Iterator[tuple[Row, int]]:
         """Each row with the offset of the byte after it."""
         if not self.path.exists():
             return
         end = 0
-        with self.path.open("rb") as file:
+        with open_regular(self.path) as file:
             for number, line in enumerate(file, start=1):
                 end += len(line)
                 if not line.endswith(b"\n"):
@@ -57,6 +77,11 @@ class RowFile(Generic[Row]):
                 try:
                     yield self._decoder.decode(line), end
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    if _NOT_FINITE.search(line) and not _is_json(line):
+                        raise NotFiniteError(
+                            f"{self.path}:{number}: holds NaN or infinity, which no row may; delete this line to have "
+                            "its work done again"
+                        ) from error
                     raise DamagedRunError(
                         f"{self.path}:{number}: not a {self._kind.__name__} row: {error}; restore the "
                         "file from a copy, or delete this line to have its work done again"
@@ -73,6 +98,32 @@ class RowFile(Generic[Row]):
     def replace(self, rows: Iterable[Row]) -> None:
         """Write all rows at once, atomically: for derived files, which are rebuilt and not appended to."""
         write_atomically(self.path, b"".join(encode(row) + b"\n" for row in rows))
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file of a run folder for reading, which must be a regular file: no link, pipe or device.
+
+    Raises:
+        DamagedRunError: It is none, or cannot be opened.
+    """
+    try:
+        # Without waiting: a pipe would block here for good.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        what = "is a link, which a run folder may not hold" if error.errno == errno.ELOOP else error.strerror
+        raise DamagedRunError(f"{path}: cannot be read: {what}") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise DamagedRunError(f"{path}: is no regular file")
+    return os.fdopen(handle, "rb")
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
 
 
 class RowWriter(Generic[Row]):

@@ -7,97 +7,84 @@ would falsify the timings.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from evalsuite import ocr, scoring
-from evalsuite.records import Finding, Generation, Request, Score
+from evalsuite.images import is_blank
+from evalsuite.records import Finding, Generation, Request
+from evalsuite.runs.evidence import read_evidence
+from evalsuite.runs.opened import open_run
+from evalsuite.runs.progress import Progress, Watcher, ignore
 from evalsuite.runs.reading import ReadingPool, default_workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from PIL.Image import Image
+    from collections.abc import Iterable, Sequence
 
     from evalsuite.models.base import Drawing, ImageModel
-    from evalsuite.records import OcrSpec, Prompt, Reading, ScorerSpec
+    from evalsuite.ocr.base import OcrEngine
+    from evalsuite.records import OcrSpec, Reading, ScorerSpec
+    from evalsuite.runs.evidence import Evidence
+    from evalsuite.runs.opened import OpenRun
     from evalsuite.runs.plan import Plan
     from evalsuite.runs.rows import RowWriter
     from evalsuite.runs.store import RunStore
-
-Stage = Literal["draw", "read", "score"]
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a stage has come: `done` of `total`, and the item that was just finished."""
-
-    stage: Stage
-    done: int
-    total: int
-    item: str = ""
-
-
-Watcher = Callable[[Progress], None]
-
-
-def _ignore(_: Progress) -> None:
-    """The watcher of a caller that does not watch."""
 
 
 def execute(
     plan: Plan,
     store: RunStore,
-    ocr_name: str,
     *,
     workers: int | None = None,
     interleave: Sequence[str] = (),
-    watch: Watcher = _ignore,
-) -> list[Score]:
-    """Carry out a plan in its folder: draw, read, score. Resumes by itself; returns the score rows.
+    watch: Watcher = ignore,
+) -> OpenRun:
+    """Carry out a plan in its folder: draw, read, score. Resumes by itself; returns the finished run.
 
     The models named by `interleave` are loaded together and draw in turns, so that whatever the machine does
     meanwhile meets them alike and their timings can be compared.
 
     Raises:
-        EvalsuiteError: for what the user can mend; everything finished until then is kept.
+        EvalsuiteError: for what the user can fix; everything finished until then is kept.
     """
     with store.writing():
         store.prepare()
+        evidence = read_evidence(store, plan.engine.spec)
         pool_size = default_workers() if workers is None else workers
-        with ReadingPool(ocr_name, pool_size) as pool, store.readings(plan.manifest.ocr).writer() as readings:
-            reader = _Reader(store, plan.manifest.ocr, pool, readings, watch)
-            _draw(plan, store, reader, watch, interleave)
+        with ReadingPool(plan.engine, pool_size) as pool, store.readings(evidence.ocr).writer() as readings:
+            reader = _Reader(evidence, pool, readings, watch)
+            _draw(plan, evidence, reader, watch, interleave)
             reader.finish()
-        return rescore(store, plan.manifest.ocr, plan.manifest.scorer, watch=watch)
+        return finish(store, evidence.ocr, watch=watch)
 
 
-def read_again(store: RunStore, ocr_name: str, *, workers: int | None = None, watch: Watcher = _ignore) -> OcrSpec:
+def read_again(store: RunStore, engine: OcrEngine, *, workers: int | None = None, watch: Watcher = ignore) -> None:
     """Read the stored images with another engine, or finish reading; nothing is drawn."""
-    spec = ocr.resolve(ocr_name).spec
     with store.writing():
-        store.remember_reader(spec)
+        store.remember_engine(engine.spec)
+        evidence = read_evidence(store, engine.spec)
         pool_size = default_workers() if workers is None else workers
-        with ReadingPool(ocr_name, pool_size) as pool, store.readings(spec).writer() as readings:
-            reader = _Reader(store, spec, pool, readings, watch)
-            reader.expect(store.drawn().values())
+        with ReadingPool(engine, pool_size) as pool, store.readings(engine.spec).writer() as readings:
+            reader = _Reader(evidence, pool, readings, watch)
+            reader.expect(evidence.drawn.values())
             reader.finish()
-    return spec
+
+
+def finish(store: RunStore, ocr: OcrSpec, scorer: ScorerSpec | None = None, *, watch: Watcher = ignore) -> OpenRun:
+    """Open a run under its lock and keep the scores. The lock must be held."""
+    run = open_run(store, ocr, scorer, watch=watch)
+    run.keep_scores()
+    return run
 
 
 class _Reader:
     """Sends images to the pool and writes the readings that come back; skips what is read already."""
 
-    def __init__(
-        self, store: RunStore, spec: OcrSpec, pool: ReadingPool, writer: RowWriter[Reading], watch: Watcher
-    ) -> None:
-        self._store, self._pool, self._writer, self._watch = store, pool, writer, watch
-        self._read = {(row.key, row.image_sha256) for row in store.readings(spec).read() if row.error is None}
+    def __init__(self, evidence: Evidence, pool: ReadingPool, writer: RowWriter[Reading], watch: Watcher) -> None:
+        self._store, self._pool, self._writer, self._watch = evidence.store, pool, writer, watch
+        self._read = {(key, reading.image_sha256) for key, reading in evidence.readings.items()}
         self._total = self._done = 0
 
     def expect(self, generations: Iterable[Generation]) -> None:
@@ -105,7 +92,7 @@ class _Reader:
         for generation in generations:
             if generation.sha256 and (generation.key, generation.sha256) not in self._read:
                 self._total += 1
-                self._pool.submit(generation.key, self._store.image_path(generation), generation.sha256)
+                self._pool.submit(generation.key, self._store.image_path(generation))
 
     def poll(self) -> None:
         """Write what is ready, without waiting."""
@@ -123,10 +110,10 @@ class _Reader:
             self._watch(Progress("read", self._done, self._total, reading.key))
 
 
-def _draw(plan: Plan, store: RunStore, reader: _Reader, watch: Watcher, interleave: Sequence[str]) -> None:
-    drawn = store.drawn()
-    prompts = {prompt.id: prompt for prompt in plan.manifest.prompts}
-    requests = plan.manifest.requests
+def _draw(plan: Plan, evidence: Evidence, reader: _Reader, watch: Watcher, interleave: Sequence[str]) -> None:
+    store = evidence.store
+    drawn = dict(evidence.drawn)
+    requests = list(store.requests.values())
     done = sum(request.key in drawn for request in requests)
     watch(Progress("draw", done, len(requests)))
     with store.generations.writer() as writer:
@@ -137,7 +124,7 @@ def _draw(plan: Plan, store: RunStore, reader: _Reader, watch: Watcher, interlea
             if not uses_cpu:
                 reader.expect(drawn[request.key] for request in own if request.key in drawn)
             missing = [request for request in own if request.key not in drawn]
-            for generation in _draw_models(models, missing, prompts, store):
+            for generation in _draw_models(models, missing, store):
                 writer.append(generation)
                 done += generation.error is None
                 watch(Progress("draw", done, len(requests), f"{generation.model} {generation.prompt}"))
@@ -159,15 +146,13 @@ def _groups(models: Sequence[ImageModel], interleave: Sequence[str]) -> Iterable
     yield from ([model] for model in models if model.spec.name not in interleave)
 
 
-def _draw_models(
-    models: Sequence[ImageModel], missing: Sequence[Request], prompts: Mapping[str, Prompt], store: RunStore
-) -> Iterable[Generation]:
+def _draw_models(models: Sequence[ImageModel], missing: Sequence[Request], store: RunStore) -> Iterable[Generation]:
     waiting = [(model, own) for model in models if (own := [r for r in missing if r.model == model.spec.name])]
     with ExitStack() as stack:
         for model, _ in waiting:
             stack.enter_context(model)
         for model, part in _turns(waiting):
-            drawings = model.draw([(prompts[request.prompt], request.seed) for request in part])
+            drawings = model.draw([(store.prompts[request.prompt], request.seed) for request in part])
             for request, drawing in zip(part, drawings, strict=True):
                 if (drawing.prompt.id, drawing.seed) != (request.prompt, request.seed):
                     raise RuntimeError(
@@ -212,74 +197,8 @@ def _keep(request: Request, drawing: Drawing, store: RunStore) -> Generation:
         return row
     name, sha256 = store.save_image(request.key, drawing.image)
     findings = drawing.findings
-    if _is_blank(drawing.image) and not any(finding.code == "blank-image" for finding in findings):
-        findings += (Finding(code="blank-image", message="every pixel of the image is the same"),)
+    if is_blank(drawing.image) and not any(finding.code == "blank-image" for finding in findings):
+        findings += (Finding(code="blank-image", message="the image is one even colour"),)
     return msgspec.structs.replace(
         row, image=name, sha256=sha256, width=drawing.image.width, height=drawing.image.height, findings=findings
-    )
-
-
-def _is_blank(image: Image) -> bool:
-    colours = image.getcolors(maxcolors=1)
-    return colours is not None and len(colours) == 1
-
-
-def rescore(store: RunStore, spec: OcrSpec, scorer: ScorerSpec, *, watch: Watcher = _ignore) -> list[Score]:
-    """Score every request of the manifest from its stored reading and write the derived score file.
-
-    An image that is missing, or whose OCR failed, is scored as unread (all of its targets unmatched) with
-    the reason in `detail`, so that it lowers the score and marks the run incomplete.
-    """
-    generations = store.last_generations()
-    # Failures do not replace a reading that succeeded for the same bytes.
-    read = store.readings(spec).read()
-    readings = {(row.key, row.image_sha256): row for row in read if row.error is None}
-    failures = {(row.key, row.image_sha256): row for row in read if row.error is not None}
-    prompts = {prompt.id: prompt for prompt in store.manifest.prompts}
-    requests = store.manifest.requests
-    rows = []
-    for done, request in enumerate(requests, start=1):
-        generation = generations.get(request.key)
-        slot = (request.key, generation.sha256 or "") if generation else (request.key, "")
-        rows.append(
-            _score(request, prompts[request.prompt], generation, readings.get(slot) or failures.get(slot), spec, scorer)
-        )
-        if done % 50 == 0 or done == len(requests):
-            watch(Progress("score", done, len(requests)))
-    store.scores(spec, scorer).replace(rows)
-    return rows
-
-
-def _score(
-    request: Request,
-    prompt: Prompt,
-    generation: Generation | None,
-    reading: Reading | None,
-    spec: OcrSpec,
-    scorer: ScorerSpec,
-) -> Score:
-    status: Literal["scored", "missing", "unreadable"] = "scored"
-    detail = None
-    if generation is None or generation.error is not None:
-        status, detail = "missing", generation.error if generation else "not drawn"
-    elif reading is None or reading.error is not None:
-        status, detail = "unreadable", reading.error if reading else "not read"
-    if reading is not None and status == "scored":
-        result = scoring.score_image(prompt.targets, reading.lines, scorer.profile)
-    else:
-        result = scoring.ImageScore(targets=scoring.unread_targets(prompt.targets, scorer.profile))
-    return Score(
-        key=request.key,
-        model=request.model,
-        prompt=request.prompt,
-        seed=request.seed,
-        engine=spec.name,
-        engine_digest=spec.digest,
-        scorer=scorer,
-        status=status,
-        targets=result.targets,
-        extras=result.extras,
-        errors=result.errors,
-        exact_search=result.exact_search,
-        detail=detail,
     )

@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,10 @@ import msgspec
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.images import to_rgb
-from evalsuite.records import Generation, Manifest, OcrSpec, Reading, Score, ScorerSpec
-from evalsuite.runs.rows import DamagedRunError, RowFile, sync_folder, write_atomically
+from evalsuite.records import Generation, Manifest, ModelSpec, OcrSpec, Prompt, Reading, Request, Score, ScorerSpec
+from evalsuite.runs.comparable import unlike
+from evalsuite.runs.promises import check_manifest
+from evalsuite.runs.rows import DamagedRunError, RowFile, open_regular, sync_folder, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FORMAT = 1
+MAX_MANIFEST_BYTES = 512 * 2**20
 _IMAGE_PATH = re.compile(r"images/[0-9a-f]{24}\.png")
 
 
@@ -38,6 +42,16 @@ class RunStore:
         self.manifest = manifest
         self.generations: RowFile[Generation] = RowFile(folder / "generations.jsonl", Generation)
 
+    @cached_property
+    def requests(self) -> dict[str, Request]:
+        """The requests of the plan by key, in its order, hashed once."""
+        return {request.key: request for request in self.manifest.plan_requests()}
+
+    @cached_property
+    def prompts(self) -> dict[str, Prompt]:
+        """The prompts of the plan by id, in its order."""
+        return {prompt.id: prompt for prompt in self.manifest.prompts}
+
     @classmethod
     def open(cls, folder: Path) -> RunStore:
         """The run in `folder`.
@@ -46,21 +60,24 @@ class RunStore:
             EvalsuiteError: when there is none, or its manifest cannot be read by this version.
         """
         path = folder / "manifest.json"
+        if not path.exists():
+            raise EvalsuiteError(f"{folder}: no run here (no manifest.json); 'evalsuite run --out {folder}' makes one")
         try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            raise EvalsuiteError(
-                f"{folder}: no run here (no manifest.json); 'evalsuite run --out {folder}' makes one"
-            ) from None
+            with open_regular(path) as file:
+                content = file.read(MAX_MANIFEST_BYTES + 1)
         except OSError as error:
             raise EvalsuiteError(f"{path}: cannot be read: {error.strerror}") from error
+        if len(content) > MAX_MANIFEST_BYTES:
+            raise DamagedRunError(f"{path}: more than {MAX_MANIFEST_BYTES:,} bytes; no run's manifest is that large")
         try:
             version = msgspec.json.decode(content).get("format")
             if version != FORMAT:
                 raise DamagedRunError(f"{path}: run format {version}; this evalsuite reads format {FORMAT}")
-            return cls(folder, msgspec.json.decode(content, type=Manifest))
-        except (msgspec.DecodeError, AttributeError, UnicodeDecodeError) as error:
+            manifest = msgspec.json.decode(content, type=Manifest)
+        except (msgspec.DecodeError, AttributeError, UnicodeDecodeError, RecursionError) as error:
             raise DamagedRunError(f"{path}: not a run's manifest: {error}") from error
+        check_manifest(manifest, path)
+        return cls(folder, manifest)
 
     @classmethod
     def create_or_resume(cls, folder: Path, plan: Manifest) -> tuple[RunStore, bool]:
@@ -70,6 +87,7 @@ class RunStore:
             OtherPlanError: when the folder holds another plan.
             EvalsuiteError: when the folder cannot be written.
         """
+        check_manifest(plan, folder / "manifest.json")
         if (folder / "manifest.json").exists():
             store = cls.open(folder)
             differences = plan_differences(store.manifest, plan)
@@ -113,13 +131,13 @@ class RunStore:
         """The rows that this OCR engine, with these weights and settings, has read."""
         return RowFile(self.folder / f"readings.{ocr.name}-{ocr.digest[:8]}.jsonl", Reading)
 
-    def remember_reader(self, ocr: OcrSpec) -> None:
+    def remember_engine(self, ocr: OcrSpec) -> None:
         """Keep what an engine other than the plan's is, beside its readings, so that they can be told later."""
         if ocr.digest != self.manifest.ocr.digest:
             content = msgspec.json.format(msgspec.json.encode(ocr), indent=1)
             write_atomically(self.folder / f"ocr.{ocr.name}-{ocr.digest[:8]}.json", content)
 
-    def readers(self) -> tuple[OcrSpec, ...]:
+    def engines(self) -> tuple[OcrSpec, ...]:
         """The engines that have read this run: the plan's own, then the others by name."""
         others = []
         for path in sorted(self.folder.glob("ocr.*.json")):
@@ -151,24 +169,6 @@ class RunStore:
             )
         return self.folder / generation.image
 
-    def drawn(self, *, verify: bool = True) -> dict[str, Generation]:
-        """The last generation of each key that holds an image whose bytes are as recorded.
-
-        With `verify`, an image that is missing or changed is left out, so that it is drawn again.
-        """
-        whole: dict[str, Generation] = {}
-        for row in self.generations.read():
-            whole.pop(row.key, None)
-            if row.error is None:
-                path = self.image_path(row)
-                if not verify or (path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == row.sha256):
-                    whole[row.key] = row
-        return whole
-
-    def last_generations(self) -> dict[str, Generation]:
-        """The last row of each key, failures included."""
-        return {row.key: row for row in self.generations.read()}
-
     def prepare(self) -> None:
         """Make what a resumed run needs and remove what a crash left: temporary images."""
         images = self.folder / "images"
@@ -178,18 +178,38 @@ class RunStore:
         sync_folder(images)
 
 
-def plan_differences(one: Manifest, other: Manifest) -> list[str]:
-    """What keeps two plans from being the same run; empty when they are. Names and environment may differ."""
+def plan_differences(stored: Manifest, asked: Manifest) -> list[str]:
+    """What keeps a plan from going on in a folder; empty where it may. Names and environment may differ."""
+    models = [{spec.name: spec for spec in plan.models} for plan in (stored, asked)]
     differences = []
-    models = [[f"{model.name} ({model.digest[:8]})" for model in plan.models] for plan in (one, other)]
-    if models[0] != models[1]:
+    if list(models[0]) != list(models[1]):
         differences.append(f"its models are {', '.join(models[0])}, not {', '.join(models[1])}")
-    if one.seeds != other.seeds:
-        differences.append(f"its seeds are {list(one.seeds)}, not {list(other.seeds)}")
-    if one.prompts != other.prompts:
-        differences.append(f"its {len(one.prompts)} prompts are not the {len(other.prompts)} asked for")
-    if one.ocr.digest != other.ocr.digest:
-        differences.append("its OCR has other weights or settings")
-    if one.scorer != other.scorer:
-        differences.append(f"it is scored with profile {one.scorer.profile} of {one.scorer.name} {one.scorer.version}")
+    else:
+        differences += [
+            f"{name}: {text}"
+            for name in models[0]
+            if (text := _model_difference(models[0][name], models[1][name])) is not None
+        ]
+    differences += [each.text for each in unlike(stored, asked) if each.what not in _SCORER]
+    if stored.scorer.profile != asked.scorer.profile:
+        differences.append(f"scoring profile {stored.scorer.profile} and {asked.scorer.profile}")
+    if not differences and (stored.seeds != asked.seeds or stored.prompts != asked.prompts):
+        differences.append("its prompts or seeds stand in another order")
     return differences
+
+
+_SCORER = ("scorer", "normaliser", "scoring profile")
+"""Scores are derived: a newer scorer computes them anew, so that only the profile must agree."""
+
+
+def _model_difference(stored: ModelSpec, asked: ModelSpec) -> str | None:
+    if stored.digest == asked.digest:
+        return None
+    if stored.weights_digest != asked.weights_digest:
+        return f"weights {stored.weights_digest[:12]} and {asked.weights_digest[:12]}"
+    changed = [
+        f"{key} {stored.settings.get(key)} and {asked.settings.get(key)}"
+        for key in dict.fromkeys([*stored.settings, *asked.settings])
+        if stored.settings.get(key) != asked.settings.get(key)
+    ]
+    return "; ".join(changed) or "other adapters or another pipeline"

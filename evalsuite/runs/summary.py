@@ -14,10 +14,9 @@ from evalsuite.runs.timing import TimingSummary, time_model
 from evalsuite.scoring import Counts, Rates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from evalsuite.records import ModelSpec, Prompt, Score
-    from evalsuite.runs.store import RunStore
+    from evalsuite.records import Generation, Manifest, Prompt, Score
 
 Dimension = Literal["all", "language", "suite", "category", "length"]
 DIMENSIONS: tuple[Dimension, ...] = ("all", "language", "suite", "category", "length")
@@ -34,10 +33,10 @@ languages, which are quoted, take the full number of `stats`."""
 
 
 class Slice(Record, frozen=True, kw_only=True):
-    """One model's images in one slice of the prompts.
+    """One model's images in one slice of the prompts. `prompts` counts distinct texts, the sampling units.
 
-    `missing` and `unreadable` name the images (`prompt seed n`) that are not there or could not be read; they
-    count as wholly wrong. `intervals` hold the rates of `HEADLINE`; a rate that is undefined has none.
+    `missing` counts the images that are not there or could not be read (`OpenRun.missing` names them); they count as
+    wholly wrong. `intervals` hold the rates of `HEADLINE`; a rate that is undefined has none.
     """
 
     model: str
@@ -45,15 +44,14 @@ class Slice(Record, frozen=True, kw_only=True):
     value: str
     prompts: int
     images: int
-    missing: tuple[str, ...]
-    unreadable: tuple[str, ...]
+    missing: int
     rates: Rates
     intervals: dict[str, stats.Interval]
 
     @property
     def incomplete(self) -> bool:
         """True where an image that the plan promises is missing or unread."""
-        return bool(self.missing or self.unreadable)
+        return self.missing > 0
 
 
 class ModelSummary(Record, frozen=True, kw_only=True):
@@ -98,64 +96,65 @@ class Summary(Record, frozen=True, kw_only=True):
         return None
 
 
-def is_ceiling(spec: ModelSpec) -> bool:
-    """True for the typeset reference without planted errors."""
-    return spec.kind == "typeset" and not spec.settings.get("errors")
+def summarise(
+    manifest: Manifest,
+    scores: Sequence[Score],
+    generations: Mapping[str, Generation],
+    units: Mapping[str, str],
+) -> Summary:
+    """Sum up a run from its scores (one per request of the manifest) and its stored timings.
 
-
-def summarise(store: RunStore, scores: Sequence[Score]) -> Summary:
-    """Sum up a run from its score rows (one a request of the manifest) and its stored timings.
-
-    Raises:
-        ValueError: when `scores` are not one row for each request of the manifest.
+    `units` gives the sampling unit of each prompt id: prompts with one text are one.
     """
-    manifest = store.manifest
-    promised = {request.key for request in manifest.requests}
-    if len(scores) != len(promised) or {score.key for score in scores} != promised:
-        raise ValueError(f"{len(scores)} score rows for {len(promised)} requests: the denominator is the manifest's")
-    prompts = {prompt.id: prompt for prompt in manifest.prompts}
     rows: dict[str, list[Score]] = defaultdict(list)
     for score in scores:
         rows[score.model].append(score)
-    generations = store.last_generations()
-    ceilings = [spec.name for spec in manifest.models if is_ceiling(spec)]
+    prompts = {prompt.id: prompt for prompt in manifest.prompts}
+    ceiling = manifest.ceiling
     return Summary(
         models=tuple(
             ModelSummary(
                 name=spec.name,
                 role=spec.role,
-                slices=tuple(_slices(spec.name, rows[spec.name], prompts)),
+                slices=tuple(_slices(spec.name, rows[spec.name], prompts, units)),
                 timing=time_model([generations[row.key] for row in rows[spec.name] if row.key in generations]),
             )
             for spec in manifest.models
         ),
-        ceiling_model=ceilings[0] if ceilings else None,
+        ceiling_model=ceiling.name if ceiling else None,
     )
 
 
-def _slices(model: str, scores: Sequence[Score], prompts: dict[str, Prompt]) -> Iterable[Slice]:
-    counted = [(score, scoring.count(score)) for score in scores]
+def _slices(
+    model: str, scores: Sequence[Score], prompts: Mapping[str, Prompt], units: Mapping[str, str]
+) -> Iterable[Slice]:
+    counted = [(score, scoring.count(score.result)) for score in scores]
     for dimension in DIMENSIONS:
         groups: dict[str, list[tuple[Score, Counts]]] = defaultdict(list)
         for score, counts in counted:
             value = "all" if dimension == "all" else getattr(prompts[score.prompt], dimension)
             groups[value].append((score, counts))
         for value, group in groups.items():
-            yield _slice(model, dimension, value, group)
+            yield _slice(model, dimension, value, group, units)
 
 
-def _slice(model: str, dimension: Dimension, value: str, group: Sequence[tuple[Score, Counts]]) -> Slice:
+def _slice(
+    model: str,
+    dimension: Dimension,
+    value: str,
+    group: Sequence[tuple[Score, Counts]],
+    units: Mapping[str, str],
+) -> Slice:
     by_prompt: dict[str, Counts] = defaultdict(Counts)
     for score, counts in group:
-        by_prompt[score.prompt] += counts
+        by_prompt[units[score.prompt]] += counts
     return Slice(
         model=model,
         dimension=dimension,
         value=value,
         prompts=len(by_prompt),
         images=len(group),
-        missing=tuple(f"{score.prompt} seed {score.seed}" for score, _ in group if score.status == "missing"),
-        unreadable=tuple(f"{score.prompt} seed {score.seed}" for score, _ in group if score.status == "unreadable"),
+        missing=sum(score.status != "scored" for score, _ in group),
         rates=Rates(counts=sum(by_prompt.values(), start=Counts())),
         intervals=_intervals(
             list(by_prompt.values()), stats.REPLICATES if dimension in ("all", "language") else FINE_REPLICATES

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from evalsuite.scoring.metrics import RATES, Counts, Rates, count, rates
 from evalsuite.scoring.normalize import NORMALIZER, PROFILES
-from evalsuite.scoring.score import ImageScore, check_targets, score_image, scorer_spec, unread_targets
+from evalsuite.scoring.score import check_targets, score_image, scorer_spec, unread_targets
 
 __all__ = [
     "NORMALIZER",
     "PROFILES",
     "RATES",
     "Counts",
-    "ImageScore",
     "Rates",
     "check_targets",
     "count",

@@ -4,24 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
 
-from evalsuite.records import Extra, Record, TargetScore
-
-
-@runtime_checkable
-class Scored(Protocol):
-    """What can be counted: a `records.Score`, or the result of `score_image`."""
-
-    @property
-    def targets(self) -> tuple[TargetScore, ...]:
-        """One row a target string."""
-        ...
-
-    @property
-    def extras(self) -> tuple[Extra, ...]:
-        """What was read beside the targets."""
-        ...
+from evalsuite.records import ImageScore, Record
 
 
 class Counts(Record, frozen=True, kw_only=True):
@@ -64,7 +48,7 @@ class Counts(Record, frozen=True, kw_only=True):
         return self.duplicate_length + self.other_length
 
 
-def count(score: Scored) -> Counts:
+def count(score: ImageScore) -> Counts:
     """The counts of one image."""
     targets = score.targets
     return Counts(
@@ -160,8 +144,8 @@ RATES: tuple[str, ...] = tuple(name for name, value in vars(Rates).items() if is
 """The names of all rates."""
 
 
-def rates(scores: Scored | Iterable[Scored]) -> Rates:
+def rates(scores: ImageScore | Iterable[ImageScore]) -> Rates:
     """Rates of one score or of many: their counts are summed first, then divided."""
-    if isinstance(scores, Scored):
+    if isinstance(scores, ImageScore):
         return Rates(counts=count(scores))
     return Rates(counts=sum(map(count, scores), start=Counts()))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rapidfuzz.distance import Levenshtein
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.records import Edit, Extra, GlyphError, Prompt, Record, ScorerSpec, TargetScore, TextLine
+from evalsuite.records import Edit, GlyphError, ImageScore, Prompt, ScorerSpec, TargetScore, TextLine
 from evalsuite.scoring.edits import LOW_CONFIDENCE, Side, align, classify, counts, edits
 from evalsuite.scoring.matching import claims, extras, match
 from evalsuite.scoring.normalize import NORMALIZER, Profile, Text, normalize, profile_named
@@ -17,19 +17,6 @@ from evalsuite.scoring.pieces import Alphabet, Pattern, Patterns
 SCORER = "evalsuite-packing"
 VERSION = "1"
 """Version of the alignment and the counts. Any change that can change a count must change it."""
-
-
-class ImageScore(Record, frozen=True, kw_only=True):
-    """What one image's reading is worth: counts and the alignment that they come from.
-
-    `targets` are in the order of the targets that were given; `extras` in reading order. `exact_search`
-    is False where the alignment was too large to be proven the best.
-    """
-
-    targets: tuple[TargetScore, ...]
-    extras: tuple[Extra, ...] = ()
-    errors: tuple[GlyphError, ...] = ()
-    exact_search: bool = True
 
 
 def scorer_spec(profile: str = "standard") -> ScorerSpec:

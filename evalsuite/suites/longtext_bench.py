@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.records import Prompt
+from evalsuite.records import Prompt, SuiteRef
 from evalsuite.suites.suite import Suite, SuiteError
 
 if TYPE_CHECKING:
@@ -51,6 +51,12 @@ _FILES = (
 
 DIGESTS = {file.suite: file.digest for file in _FILES}
 """The digest of each suite (`Suite.digest`): what a run must hold to have been made on the published prompts."""
+
+
+def is_published(ref: SuiteRef) -> bool:
+    """True for a suite of LongText-Bench, by name and digest."""
+    return DIGESTS.get(ref.name) == ref.digest
+
 
 _FIELDS = {"category": str, "length": str, "prompt": str, "text": list, "text_length": int, "prompt_id": int}
 

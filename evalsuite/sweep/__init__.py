@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evalsuite.sweep.carry_out import SweepPlan, follow, sweep
+from evalsuite.sweep.carry_out import SweepPlan, follow, run_sweep
 from evalsuite.sweep.checkpoints import CheckpointError, Found, find, step_of
 from evalsuite.sweep.results import COLUMNS, FIGURES, Sweep, SweepRow, cells, markdown
 
@@ -18,6 +18,6 @@ __all__ = [
     "find",
     "follow",
     "markdown",
+    "run_sweep",
     "step_of",
-    "sweep",
 ]

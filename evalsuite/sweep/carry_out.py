@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalsuite.errors import EvalsuiteError, InterruptedRunError
-from evalsuite.gate import Policy, check, open_view
+from evalsuite.gate import Policy, judge, side_of
 from evalsuite.models import ModelOptions
-from evalsuite.report import build_report, keep_verdict, summarise, verdict_row
+from evalsuite.report import build_report, store_summary, store_verdict, verdict_row
 from evalsuite.report.sweep_page import Baseline, Checkpoint, Swept, build_sweep
-from evalsuite.runs import api as session
+from evalsuite.runs import api, open_run
+from evalsuite.runs.progress import Watcher, ignore
 from evalsuite.runs.rows import write_atomically
 from evalsuite.sweep.checkpoints import as_text, find, last_change, settled
 from evalsuite.sweep.results import Sweep, SweepRow, markdown
@@ -22,11 +23,9 @@ from evalsuite.sweep.results import Sweep, SweepRow, markdown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from evalsuite.gate import Verdict
+    from evalsuite.gate import Side, Verdict
     from evalsuite.records import Json
-    from evalsuite.report import ModelSummary
-    from evalsuite.runs.runner import Watcher
-    from evalsuite.runs.store import RunStore
+    from evalsuite.runs import OpenRun
     from evalsuite.sweep.checkpoints import Found
 
 SETTLE_SECONDS = 10.0
@@ -59,7 +58,7 @@ class SweepPlan:
     workers: int | None = None
 
 
-def sweep(plan: SweepPlan, *, watch: Watcher | None = None) -> Sweep:
+def run_sweep(plan: SweepPlan, *, watch: Watcher = ignore) -> Sweep:
     """Run and gate every checkpoint that is there; what was done before is not done again.
 
     A checkpoint that cannot be used is a row with its error and does not stop the others.
@@ -75,8 +74,8 @@ def sweep(plan: SweepPlan, *, watch: Watcher | None = None) -> Sweep:
     return _Sweeper(plan, watch).take(found)
 
 
-def follow(plan: SweepPlan, *, every: float = 30.0, watch: Watcher | None = None) -> Iterator[Sweep]:
-    """`sweep` without end: yields whenever checkpoints were added or changed, and looks for more every so many seconds.
+def follow(plan: SweepPlan, *, every: float = 30.0, watch: Watcher = ignore) -> Iterator[Sweep]:
+    """`run_sweep` without end: looks every so many seconds, and yields whenever checkpoints were added or changed.
 
     A checkpoint is taken once its files are whole and have not changed for `SETTLE_SECONDS`.
     """
@@ -96,16 +95,16 @@ CEILING = "ceiling"
 class _Sweeper:
     """Carries out a plan and remembers, so that looking again costs nothing for checkpoints that are done."""
 
-    def __init__(self, plan: SweepPlan, watch: Watcher | None) -> None:
+    def __init__(self, plan: SweepPlan, watch: Watcher) -> None:
         self._plan = plan
         self._watch = watch
         self._rows: dict[tuple[Found, float], SweepRow] = {}
-        self._runs: dict[str, tuple[RunStore, ModelSummary]] = {}
-        self._ceiling: ModelSummary | None = None
+        self._runs: dict[str, OpenRun] = {}
+        self._ceiling: OpenRun | None = None
         self._verdicts: dict[tuple[Path, str], Verdict] = {}
         self._reported: dict[str, Verdict | None] = {}
         # What is wrong with the baseline or the folder is told before anything is drawn.
-        self._given = open_view(plan.baseline).model if plan.baseline is not None else None
+        self._given = side_of(open_run(plan.baseline)) if plan.baseline is not None else None
         if (plan.out / "manifest.json").exists():
             raise EvalsuiteError(f"{plan.out}: is a run folder; name another folder for the sweep with --out")
 
@@ -116,9 +115,8 @@ class _Sweeper:
     def take(self, found: Sequence[Found], waiting: tuple[str, ...] = ()) -> Sweep:
         """Run what is new, gate all, write figures and page after each."""
         if self._plan.ceiling and self._ceiling is None:
-            result = self._run("typeset", None, CEILING)
-            (self._ceiling,) = summarise(result.store, result.scores).models
-            build_report(result.store.folder)
+            self._ceiling = self._run("typeset", None, CEILING)
+            build_report(self._ceiling)
         keys = [(one, last_change(one)) for one in found]
         for key in keys:
             if key not in self._rows:
@@ -141,17 +139,17 @@ class _Sweeper:
             return bare
         try:
             model, options = _resolve(self._plan, one)
-            result = self._run(model, options, run)
+            finished = self._run(model, options, run)
         except InterruptedRunError:
             raise
         except EvalsuiteError as error:
             return msgspec.structs.replace(bare, error=str(error))
-        (summary,) = summarise(result.store, result.scores).models
-        self._runs[run] = (result.store, summary)
+        (summary,) = finished.summary.models
+        self._runs[run] = finished
         timing, intervals = summary.timing, summary.overall.intervals
         return msgspec.structs.replace(
             bare,
-            status="incomplete" if result.incomplete else "done",
+            status="incomplete" if finished.missing else "done",
             images=summary.overall.images,
             character_accuracy=intervals.get("character_accuracy"),
             exact_string_rate=intervals.get("exact_string_rate"),
@@ -161,13 +159,13 @@ class _Sweeper:
             peak_memory=timing.memory.allocated if timing else None,
         )
 
-    def _run(self, model: str, options: ModelOptions | None, name: str) -> session.RunResult:
+    def _run(self, model: str, options: ModelOptions | None, name: str) -> OpenRun:
         plan = self._plan
-        return session.run(
-            [model],
-            plan.suites,
+        asked = api.RunOptions(
+            models=(model,),
+            suites=plan.suites,
             out=plan.out / name,
-            options=options,
+            model_options=options,
             samples=plan.samples or plan.policy.samples,
             seed=plan.seed,
             limit=plan.limit,
@@ -175,8 +173,10 @@ class _Sweeper:
             profile=plan.profile,
             ceiling=False,
             workers=plan.workers,
-            watch=self._watch,
         )
+        finished = api.draw(asked, watch=self._watch).run
+        store_summary(finished)
+        return finished
 
     def _store(self, rows: Sequence[SweepRow], waiting: tuple[str, ...]) -> Sweep:
         plan = self._plan
@@ -215,19 +215,17 @@ class _Sweeper:
         """Write the page of a checkpoint's own run, once with each verdict."""
         if row.run not in self._runs or (row.run in self._reported and self._reported[row.run] == verdict):
             return
-        store, _ = self._runs[row.run]
+        run = self._runs[row.run]
         if verdict is not None:
-            keep_verdict(store, store.manifest.ocr, verdict_row(verdict))
-        build_report(store.folder)
+            store_verdict(run, verdict_row(verdict))
+        build_report(run)
         self._reported[row.run] = verdict
 
     def _swept(self, result: Sweep, verdicts: Sequence[Verdict | None]) -> Swept:
         """The sweep as its page shows it."""
         checkpoints = []
         for row, verdict in zip(result.rows, verdicts, strict=True):
-            store, summary = self._runs.get(row.run, (None, None))
-            manifest = store.manifest if store is not None else None
-            checkpoints.append(Checkpoint(row.name, row.step, row.run, row.error, manifest, summary, verdict))
+            checkpoints.append(Checkpoint(row.name, row.step, row.run, row.error, self._runs.get(row.run), verdict))
         return Swept(
             folder=result.folder,
             model=result.model,
@@ -235,7 +233,7 @@ class _Sweeper:
             policy_digest=result.policy_digest,
             baseline=self._named(result),
             checkpoints=checkpoints,
-            ceiling=self._ceiling,
+            reference=self._ceiling,
             waiting=result.waiting,
         )
 
@@ -244,16 +242,23 @@ class _Sweeper:
             return None
         for row in result.rows:
             if row.run == result.baseline:
-                return Baseline(row.name, self._runs[row.run][1].role, row.run)
+                return Baseline(row.name, self._runs[row.run].summary.models[0].role, row.run)
         if self._given is None:
             return None
-        return Baseline(f"{self._given.name} ({result.baseline})", self._given.role, None)
+        return Baseline(f"{self._given.model.name} ({result.baseline})", self._given.model.role, None)
+
+    def _side(self, baseline: Path) -> Side:
+        if self._given is not None:
+            return self._given
+        return side_of(next(run for name, run in self._runs.items() if self._plan.out / name == baseline))
 
     def _gated(self, baseline: Path, row: SweepRow) -> SweepRow:
         if row.status == "failed" or self._plan.out / row.run == baseline:
             return row
         if (baseline, row.run) not in self._verdicts:
-            self._verdicts[baseline, row.run] = check(baseline, self._plan.out / row.run, policy=self._plan.policy)
+            self._verdicts[baseline, row.run] = judge(
+                self._side(baseline), side_of(self._runs[row.run]), self._plan.policy
+            )
         verdict = self._verdicts[baseline, row.run]
         first = verdict.gates[0] if verdict.gates else None
         return msgspec.structs.replace(

@@ -8,8 +8,8 @@ from evalsuite import stats
 from evalsuite.gate.markdown import plain
 from evalsuite.gate.verdict import Outcome
 from evalsuite.records import Record
-from evalsuite.report.text import CONSERVATIVE, MEANS, mark
 from evalsuite.sweep.checkpoints import Kind
+from evalsuite.wording import CONSERVATIVE, MEANS, size, with_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,22 +84,14 @@ def cells(sweep: Sweep, row: SweepRow) -> tuple[str, ...]:
     return (
         "–" if row.step is None else str(row.step),
         row.name,
-        _interval(row.character_accuracy),
-        _interval(row.exact_string_rate),
+        with_ends(row.character_accuracy, 4) if row.character_accuracy else "–",
+        with_ends(row.exact_string_rate, 4) if row.exact_string_rate else "–",
         "–" if row.p50 is None else f"{row.p50:.2f}",
         "–" if row.p90 is None else f"{row.p90:.2f}",
-        "–" if row.peak_memory is None else f"{row.peak_memory / 2**30:.1f} GiB",
+        size(row.peak_memory),
         gate,
         change,
     )
-
-
-def _interval(interval: stats.Interval | None) -> str:
-    if interval is None or interval.estimate is None:
-        return "–"
-    if interval.low is None or interval.high is None:
-        return f"{interval.estimate:.4f}"
-    return f"{interval.estimate:.4f} [{interval.low:.4f}, {interval.high:.4f}]{mark(interval)}"
 
 
 def markdown(sweep: Sweep) -> str:

@@ -75,7 +75,7 @@ class TestShallowRun:
         assert [(row.preset, row.option) for row in results.rows] == expected
         assert results.left_out == []
         assert results.shallow
-        assert results.hardware["cpu_threads"] >= 1
+        assert results.hardware.cpu_threads >= 1
 
     def test_what_cannot_be_had_says_why_and_has_no_figures(self, measured):
         _, results, _, _ = measured
@@ -124,7 +124,7 @@ class TestShallowRun:
         _, results, _, _ = measured
         for row in results.rows:
             if row.error is None and row.option != "plain loop":
-                assert 5e7 < row.memory.process < results.hardware["memory"]
+                assert 5e7 < row.memory.process < results.hardware.memory
                 if not torch.cuda.is_available():
                     assert row.memory.allocated is row.memory.reserved is row.memory.driver is None
 

@@ -14,6 +14,7 @@ from benchmarks.full_size.rows import Journal, Results  # noqa: E402
 from evalsuite import suites  # noqa: E402
 from evalsuite.errors import EvalsuiteError  # noqa: E402
 from evalsuite.models.presets import load_presets  # noqa: E402
+from evalsuite.records import Environment  # noqa: E402
 
 BY_NAME = {measurement.name: measurement for measurement in MEASUREMENTS}
 SIGN = "A sign that reads 'OPEN'"
@@ -61,7 +62,7 @@ class TestParts:
         assert pipeline.pe_tokenizer is None
 
     def test_changed_pipelines_are_built_anew_and_others_kept(self, tmp_path):
-        journal = Journal(Results(hardware={}, line="", shallow=True, matmul_flops=1.0), tmp_path / "x.json")
+        journal = Journal(Results(hardware=Environment(), line="", shallow=True, matmul_flops=1.0), tmp_path / "x.json")
         bench = Bench(FAMILIES["flux2-klein-4b"], [], journal, 1)
         bench._prepare(BY_NAME["suite"])
         first = bench._pipeline

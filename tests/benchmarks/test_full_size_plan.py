@@ -12,13 +12,14 @@ from benchmarks.full_size.parts import FAMILIES  # noqa: E402
 from benchmarks.full_size.plan import MEASUREMENTS, Deadline, Measurement, plan  # noqa: E402
 from benchmarks.full_size.rows import Journal, Results  # noqa: E402
 from evalsuite import suites  # noqa: E402
+from evalsuite.records import Environment  # noqa: E402
 
 BY_NAME = {measurement.name: measurement for measurement in MEASUREMENTS}
 
 
 class TestTimeLimit:
     def journal(self, tmp_path):
-        return Journal(Results(hardware={}, line="here", shallow=True, matmul_flops=1e12), tmp_path / "figures.json")
+        return Journal(Results(hardware=Environment(), line="here", shallow=True, matmul_flops=1e12), tmp_path / "figures.json")
 
     def test_nothing_is_begun_when_the_time_is_up(self, tmp_path, run_shallow, read_results):
         path = tmp_path / "figures.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.full_size.rows import Results, Row, largest, percentile_90, show, summarise
-from evalsuite.records import Memory, Phase, Timing
+from evalsuite.records import Environment, Memory, Phase, Timing
 
 
 class TestFigures:
@@ -49,7 +49,7 @@ class TestFigures:
             Row(preset="p", option="o", timings=(Timing(total=1.0),), p50=1.0, p90=1.0, memory=memory),
             Row(preset="p", option="q", error="no [bold] kernel"),
         ]
-        show(Results(hardware={}, line="a [red] machine", shallow=True, matmul_flops=1.0, rows=rows))
+        show(Results(hardware=Environment(), line="a [red] machine", shallow=True, matmul_flops=1.0, rows=rows))
         printed = capsys.readouterr().out
         assert "18.6, 19.5, 20.3; –" in printed
         assert "no [bold] kernel" in printed

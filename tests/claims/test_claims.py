@@ -10,31 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from runs_by_hand import Outcome, make_run, model
 from typer.testing import CliRunner
 
-from evalsuite import claims, scoring
+from evalsuite.claims import ClaimVerdict, check_claims, exit_code, load, published, published_reader
 from evalsuite.claims.published import Figure
 from evalsuite.claims.scores import ModelFigures, ends, more_images
 from evalsuite.cli.main import app
 from evalsuite.errors import EvalsuiteError, ExitCode
 from evalsuite.ocr.vlm import PROMPT
-from evalsuite.records import (
-    Generation,
-    Manifest,
-    Memory,
-    ModelSpec,
-    OcrSpec,
-    Prompt,
-    Reading,
-    SuiteRef,
-    TextLine,
-    Timing,
-    digest,
-    encode,
-)
+from evalsuite.records import Environment, Gpu, Memory, ModelSpec, OcrSpec, Prompt, digest
 from evalsuite.report import build_report
-from evalsuite.runs import runner
-from evalsuite.runs.store import FORMAT, RunStore
+from evalsuite.runs import RunStore, open_run
 from evalsuite.stats import Interval
 from evalsuite.suites import longtext_bench
 
@@ -71,7 +58,7 @@ class Plan:
     seconds: float = 20.0
     memory: Memory | None = None
     runtime: dict = field(default_factory=dict)
-    lacking: int = 0
+    missing: int = 0
     ceiling: bool = True
 
 
@@ -81,15 +68,8 @@ def write(tmp_path, monkeypatch):
 
     def make(plan: Plan, *, published_prompts: bool = True) -> Path:
         prompts = {
-            language: [
-                Prompt(
-                    id=f"longtext-bench-{language}-{n:04d}", suite=f"longtext-bench-{language}", language=language,
-                    category="sign", length="long", text=joined(language, TOKENS), targets=(joined(language, TOKENS),),
-                )
-                for n in range(len(rows))
-            ]
-            for language, rows in plan.matched.items()
-        }  # fmt: skip
+            language: [prompt_of(language, n) for n in range(len(rows))] for language, rows in plan.matched.items()
+        }
         if published_prompts:
             found = {f"longtext-bench-{language}": digest(tuple(rows)) for language, rows in prompts.items()}
             monkeypatch.setattr(longtext_bench, "DIGESTS", found)
@@ -97,46 +77,50 @@ def write(tmp_path, monkeypatch):
             name="candidate", kind=plan.kind, role=plan.role, source=plan.source, pipeline="ErnieImagePipeline",
             weights_digest="w", settings=plan.settings, runtime=plan.runtime,
         )  # fmt: skip
-        reference = ModelSpec(
-            name="typeset", kind="typeset", role="reference", source="fonts", weights_digest="f", settings={}
-        )
-        seeds = next(iter(plan.matched.values())).shape[1]
-        manifest = Manifest(
-            format=FORMAT, name="constructed", created_at="2026-01-01T00:00:00+00:00",
-            suites=tuple(
-                SuiteRef(name=f"longtext-bench-{key}", digest="d", prompts=len(rows), source="s")
-                for key, rows in prompts.items()
-            ),
-            prompts=tuple(prompt for rows in prompts.values() for prompt in rows),
-            models=(spec, reference) if plan.ceiling else (spec,), seeds=tuple(range(seeds)), ocr=plan.reader,
-            scorer=scoring.scorer_spec(), environment={"gpus": [{"name": name} for name in plan.gpus]},
-        )  # fmt: skip
-        folder = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
-        store, _ = RunStore.create_or_resume(folder, manifest)
-        by_id = {p.id: (language, n) for language, rows in prompts.items() for n, p in enumerate(rows)}
-        generations, readings = [], []
-        for index, request in enumerate(manifest.requests):
-            language, n = by_id[request.prompt]
-            count = TOKENS - (n == 0) if request.model == "typeset" else plan.matched[language][n, request.seed]
-            generations.append(
-                Generation(
-                    key=request.key, model=request.model, prompt=request.prompt, seed=request.seed,
-                    image=f"images/{request.key}.png", sha256="s", drawn_at="2026", memory=plan.memory,
-                    timing=Timing(total=plan.seconds * (1 + 0.01 * (index % 5)), warmup=index == 0),
-                )
-            )  # fmt: skip
-            if index >= plan.lacking:
-                readings.append(
-                    Reading(
-                        key=request.key, image_sha256="s", engine=plan.reader.name, engine_digest=plan.reader.digest,
-                        lines=(TextLine(text=joined(language, int(count))),), read_at="2026",
-                    )
-                )  # fmt: skip
-        store.generations.path.write_bytes(b"".join(encode(row) + b"\n" for row in generations))
-        store.readings(plan.reader).path.write_bytes(b"".join(encode(row) + b"\n" for row in readings))
-        return folder
+        numbers = iter(range(10**6))
+
+        def outcome(model: ModelSpec, prompt: Prompt, seed: int) -> Outcome:
+            index, n = next(numbers), int(prompt.id.rpartition("-")[2])
+            count = TOKENS - (n == 0) if model.is_ceiling else plan.matched[prompt.language][n, seed]
+            return Outcome(
+                lines=(joined(prompt.language, int(count)),) if index >= plan.missing else None,
+                seconds=plan.seconds * (1 + 0.01 * (index % 5)),
+                warmup=index == 0,
+                memory=plan.memory,
+            )
+
+        return make_run(
+            tmp_path / f"run-{len(list(tmp_path.iterdir()))}",
+            prompts=[prompt for rows in prompts.values() for prompt in rows],
+            models=(spec, model("typeset", "reference")) if plan.ceiling else (spec,),
+            seeds=tuple(range(next(iter(plan.matched.values())).shape[1])),
+            outcome=outcome,
+            ocr=plan.reader,
+            environment=Environment(cpu="a processor", gpus=tuple(Gpu(name=name) for name in plan.gpus)),
+            scored=False,
+        ).folder
 
     return make
+
+
+def prompt_of(language: str, n: int) -> Prompt:
+    target = joined(language, TOKENS)
+    return Prompt(
+        id=f"longtext-bench-{language}-{n:04d}", suite=f"longtext-bench-{language}", language=language,
+        category="sign", length="long", text=f"{n}: {target}", targets=(target,),
+    )  # fmt: skip
+
+
+def check(folder: Path, ids=(), *, ocr: OcrSpec | None = None, **options):
+    """The verdicts on a stored run, read as the command reads it."""
+    store = RunStore.open(folder)
+    run = open_run(store, ocr or published_reader(store))
+    return check_claims(run, ids, **options).verdicts
+
+
+def standings_of(folder: Path):
+    store = RunStore.open(folder)
+    return check_claims(open_run(store, published_reader(store))).standings
 
 
 def rows(mean: float, prompts: int, seeds: int = 4, *, between: float = 0.6, within: float = 0.6, seed: int = 0):
@@ -146,8 +130,8 @@ def rows(mean: float, prompts: int, seeds: int = 4, *, between: float = 0.6, wit
     return np.clip(np.rint(mean * TOKENS + offsets - offsets.mean()), 0, TOKENS).astype(int)
 
 
-def one(folder: Path, claim: str = "ernie-image-longtext", **options) -> claims.ClaimVerdict:
-    (verdict,) = claims.check(folder, [claim], **options)
+def one(folder: Path, claim: str = "ernie-image-longtext", **options) -> ClaimVerdict:
+    (verdict,) = check(folder, [claim], **options)
     return verdict
 
 
@@ -164,21 +148,17 @@ def test_reproduced(write):
     assert average.measured.estimate == pytest.approx(share)
     assert average.measured.low < 0.9733 < average.measured.high
     assert average.measured.high - average.measured.low < 0.016
-    assert (verdict.images_a_prompt, verdict.engine, verdict.differences, verdict.more) == (4, "qwen2.5-vl", (), None)
-    # ours stands beside: mended score and character accuracy, each with its ceiling
+    assert (verdict.images_per_prompt, verdict.engine, verdict.differences, verdict.more) == (4, "qwen2.5-vl", (), None)
+    # ours stands beside: corrected score and character accuracy, each with its ceiling
     assert average.fixed.estimate == pytest.approx(share)
     assert average.ceiling.estimate == pytest.approx(1 - 1 / (40 * TOKENS))
     assert [figure.of for figure in verdict.figures] == ["en", "zh", "average"]
     assert "Labs differ by about 0.008 on one model" in verdict.text
-    assert claims.exit_code([verdict], named=True) == ExitCode.OK
+    assert exit_code([verdict], named=True) == ExitCode.OK
 
 
-def test_the_suites_own_accuracy_is_there_once_the_run_is_scored(write):
-    folder = write(Plan(GOOD))
-    assert one(folder).average.accuracy is None
-    store = RunStore.open(folder)
-    runner.rescore(store, store.manifest.ocr, store.manifest.scorer)
-    average = one(folder).average
+def test_the_suites_own_accuracy_stands_beside_it(write):
+    average = one(write(Plan(GOOD))).average
     assert 0.9 < average.accuracy.low < average.accuracy.high < 1
     assert average.accuracy_ceiling.estimate > 0.999
 
@@ -194,7 +174,7 @@ def test_not_reproduced_with_the_difference_and_its_interval_per_language(write)
     assert average.difference_interval[1] < 0
     assert "lies outside" in verdict.text
     assert f"Chinese {chinese.difference:+.4f} [{low:+.4f}, {high:+.4f}]" in verdict.text
-    assert claims.exit_code([verdict], named=True) == ExitCode.FAIL
+    assert exit_code([verdict], named=True) == ExitCode.FAIL
 
 
 def test_inconclusive_says_how_many_more_images_would_settle_it(write):
@@ -220,7 +200,7 @@ def test_inconclusive_says_how_many_more_images_would_settle_it(write):
     )
     assert verdict.more.images == needed
     assert f"{needed} images a prompt in all ({needed - 4} more) would settle it" in verdict.text.lower()
-    assert claims.exit_code([verdict], named=True) == ExitCode.INCONCLUSIVE
+    assert exit_code([verdict], named=True) == ExitCode.INCONCLUSIVE
 
 
 def test_inconclusive_for_ever_where_the_prompts_differ_too_much(write):
@@ -272,7 +252,7 @@ def test_many_prompts_all_alike_can_refute_a_figure(write):
 def test_without_an_interval_nothing_is_concluded(write):
     """A stand-in for a statistic without a known range: no end is there, so nothing is excluded."""
     verdict = one(write(Plan(GOOD)))
-    model = ModelFigures(spec=None, lacking=0, scores={}, fixed={}, accuracy={}, parts=())
+    model = ModelFigures(spec=None, missing=0, scores={}, fixed={}, accuracy={}, parts=())
     bare = Interval(estimate=0.97, low=None, high=None, level=0.95, n=8, method="none: no spread")
     assert ends(bare) == (-math.inf, math.inf)
     more = more_images(bare, verdict.claim, model)
@@ -285,11 +265,11 @@ def test_a_published_figure_stands_for_all_that_rounds_to_it(write, tmp_path):
     path = tmp_path / "claims.toml"
     path.write_text(HEAD + SCORE.replace("en = 0.5", "en = 0.98").replace("zh = 0.7", "zh = 0.96"), encoding="utf-8")
     folder = write(Plan({"en": rows(0.985, 40, between=0.2), "zh": rows(0.967, 40, between=0.2, seed=1)}))
-    verdict = one(folder, "a", figures=claims.load(path))
+    verdict = one(folder, "a", figures=load(path))
     assert 0.970 < verdict.average.measured.low < 0.975
     assert verdict.outcome == "reproduced"
     path.write_text(path.read_text().replace("0.98", "0.9800"), encoding="utf-8")
-    assert one(folder, "a", figures=claims.load(path)).outcome == "not reproduced"
+    assert one(folder, "a", figures=load(path)).outcome == "not reproduced"
     assert Figure.of(Decimal("0.9430")) == Figure(text="0.9430", value=0.943, rounding=0.00005)
 
 
@@ -306,7 +286,7 @@ def test_a_published_figure_stands_for_all_that_rounds_to_it(write, tmp_path):
         ({"kind": "folder"}, "settings", "is not known; --trust-settings takes your word for it"),
         ({"role": "stand-in"}, "model", "stand-in checkpoint"),
         ({"reader": PADDLE}, "reader", "read by paddle, published figures by Qwen2.5-VL-7B-Instruct"),
-        ({"lacking": 3}, "completeness", "3 images are missing or unread"),
+        ({"missing": 3}, "completeness", "3 images are missing or unread"),
     ],
 )
 def test_not_comparable_says_which_thing_differs(write, change, kind, text):
@@ -316,7 +296,7 @@ def test_not_comparable_says_which_thing_differs(write, change, kind, text):
     assert text in verdict.differences[0].text
     assert verdict.text == f"{kind}: {verdict.differences[0].text}"
     assert verdict.average.measured.estimate is not None  # the figures are shown all the same
-    assert claims.exit_code([verdict], named=True) == ExitCode.INCOMPLETE
+    assert exit_code([verdict], named=True) == ExitCode.INCOMPLETE
 
 
 @pytest.mark.parametrize(
@@ -379,40 +359,40 @@ def test_one_language_alone_gives_its_figure_but_no_verdict(write, monkeypatch):
     assert verdict.outcome == "not comparable"
     assert [figure.of for figure in verdict.figures] == ["en"]
     assert "no prompts of longtext-bench-zh" in verdict.text
-    assert claims.standings(folder) == tuple(row for row in claims.standings(folder) if row.role is None)
+    assert standings_of(folder) == tuple(row for row in standings_of(folder) if row.role is None)
 
 
 def test_a_run_over_other_prompts_has_no_place_among_the_scores_of_the_benchmark():
     own_suites = Path(__file__).parents[2] / "reports" / "sample"
-    assert [row.role for row in claims.standings(own_suites)] == [None] * len(claims.published().scores)
+    assert [row.role for row in standings_of(own_suites)] == [None] * len(published().scores)
 
 
 def test_images_drawn_elsewhere_are_compared_on_the_users_word(write):
     close = {"en": rows(0.9804, 40), "zh": rows(0.9661, 40, seed=1)}
     folder = write(Plan(close, kind="folder", source="/images"))
-    assert claims.check(folder) == ()  # nothing speaks of a folder by itself
+    assert check(folder) == ()  # nothing speaks of a folder by itself
     verdict = one(folder, trust_settings=True)
     assert (verdict.outcome, verdict.settings_vouched) == ("reproduced", True)
 
 
 def test_a_model_is_held_against_the_claims_about_it_and_its_variant(write):
-    ids = [verdict.claim.id for verdict in claims.check(write(Plan(GOOD)))]
+    ids = [verdict.claim.id for verdict in check(write(Plan(GOOD)))]
     assert ids == ["ernie-image-longtext", "ernie-image-rtx-4090", "ernie-image-memory", "ernie-image-fp8-memory"]
 
 
 def test_the_variant_without_enhancer_speaks_to_its_own_claim(write):
     plan = Plan(GOOD, settings={"steps": 50, "guidance": 4.0, "enhance": "off"})
-    assert "ernie-image-no-pe-longtext" in [verdict.claim.id for verdict in claims.check(write(plan))]
+    assert "ernie-image-no-pe-longtext" in [verdict.claim.id for verdict in check(write(plan))]
 
 
 def test_the_run_stands_among_the_published_scores(write):
     folder = write(Plan(GOOD))
-    standings = claims.standings(folder)
-    assert len(standings) == len(claims.published().scores) + 2  # the candidate and the ceiling
+    standings = standings_of(folder)
+    assert len(standings) == len(published().scores) + 2  # the candidate and the ceiling
     averages = [row.average for row in standings]
     assert averages == sorted(averages, reverse=True)
     (own,) = [row for row in standings if row.model == "candidate"]
-    above = sum(claim.average.value > own.average for claim in claims.published().scores)
+    above = sum(claim.average.value > own.average for claim in published().scores)
     assert own.rank == one(folder).rank == above + 1
     assert own.interval.low < own.average < own.interval.high
     assert own.differences == ()
@@ -484,20 +464,20 @@ def test_other_hardware_and_other_serving_are_not_comparable(write):
 
 def test_claims_about_other_hardware_do_not_decide_unless_asked_for(write):
     folder = write(klein(seconds=0.6, memory=Memory(driver=13_000_000_000), reader=PADDLE))
-    verdicts = {verdict.claim.id: verdict for verdict in claims.check(folder)}
+    verdicts = {verdict.claim.id: verdict for verdict in check(folder)}
     assert verdicts["flux2-klein-4b-rtx-3090"].outcome == "not comparable"
     speeds = [verdict for name, verdict in verdicts.items() if "longtext" not in name]
-    assert claims.exit_code(speeds, named=False) == ExitCode.OK
-    assert claims.exit_code(speeds, named=True) == ExitCode.INCOMPLETE
-    assert claims.exit_code(list(verdicts.values()), named=False) == ExitCode.INCOMPLETE  # read by paddle
-    assert claims.exit_code([], named=False) == ExitCode.INCOMPLETE
+    assert exit_code(speeds, named=False) == ExitCode.OK
+    assert exit_code(speeds, named=True) == ExitCode.INCOMPLETE
+    assert exit_code(list(verdicts.values()), named=False) == ExitCode.INCOMPLETE  # read by paddle
+    assert exit_code([], named=False) == ExitCode.INCOMPLETE
 
 
 # --- The published figures ---------------------------------------------------------------------------
 
 
 def test_the_whole_table_of_the_ernie_image_readme_is_there():
-    table = [claim for claim in claims.published().scores if claim.source.title.startswith("ERNIE-Image README")]
+    table = [claim for claim in published().scores if claim.source.title.startswith("ERNIE-Image README")]
     assert len(table) == 13
     assert all(claim.average_printed for claim in table)
     best = {claim.id: claim for claim in table}["ernie-image-longtext"]
@@ -508,7 +488,7 @@ def test_the_whole_table_of_the_ernie_image_readme_is_there():
 
 def test_what_labs_differ_by_is_what_the_figures_say():
     """FLUX.2 [klein] 9B in two tables: 0.5413 and 0.5490."""
-    ours = claims.published()
+    ours = published()
     one_lab, other = (ours.named(f"flux2-klein-9b-longtext{tail}") for tail in ("", "-mage-flow"))
     assert other.average.value - one_lab.average.value == pytest.approx(0.0077, abs=1e-6)
     assert round(other.average.value - one_lab.average.value, 3) == one_lab.labs_differ
@@ -531,7 +511,7 @@ def test_the_figures_of_mage_flow_and_hidream_are_as_printed():
     titles = {title for title, _ in printed}
     found = {
         (claim.source.title.partition(",")[0], claim.model): (claim.languages["en"].text, claim.languages["zh"].text)
-        for claim in claims.published().scores
+        for claim in published().scores
         if claim.source.title.partition(",")[0] in titles
     }
     assert found == printed
@@ -541,7 +521,7 @@ def test_figures_read_in_summaries_or_copies_say_so():
     """The model's own source is cited, and its title tells that another text was read in its place."""
     second_hand = {
         claim.id: (claim.languages["en"].text, claim.languages["zh"].text, claim.source.title)
-        for claim in claims.published().scores
+        for claim in published().scores
         if claim.model.startswith("SenseNova")
     }
     assert second_hand == {
@@ -552,7 +532,7 @@ def test_figures_read_in_summaries_or_copies_say_so():
             "0.988", "0.989", "SenseNova-U1.5 technical report (read second-hand, in two summaries of it)"
         ),
     }  # fmt: skip
-    theirs = [claim for claim in claims.published().speeds if "bfl.ai" in (claim.source.url or "")]
+    theirs = [claim for claim in published().speeds if "bfl.ai" in (claim.source.url or "")]
     assert [(claim.id, claim.gpu, claim.text) for claim in theirs] == [("flux2-klein-4b-gb200", "GB200", "under 1")]
     assert theirs[0].settings["precision"] == "bf16"
     assert theirs[0].source.title.endswith("(read in a copy of it)")
@@ -560,7 +540,7 @@ def test_figures_read_in_summaries_or_copies_say_so():
 
 def test_speeds_without_a_primary_source():
     """The time on an RTX 5090 is ComfyUI's, which names no precision: it must not be asked for FP8."""
-    ours = claims.published()
+    ours = published()
     assert [claim.id for claim in ours.speeds if not claim.source.traced] == [
         "flux2-klein-4b-rtx-3090",
         "flux2-klein-4b-rtx-4090",
@@ -579,7 +559,7 @@ def test_speeds_without_a_primary_source():
 
 
 def test_every_claim_has_a_source_and_those_without_say_so():
-    for claim in claims.published().all:
+    for claim in published().all:
         assert claim.source.url or not claim.source.traced, claim.id
 
 
@@ -614,17 +594,17 @@ def test_a_file_of_claims_that_is_wrong_is_named(tmp_path, content, message):
     path = tmp_path / "claims.toml"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(EvalsuiteError, match=message):
-        claims.load(path)
+        load(path)
 
 
 def test_unknown_claims_models_and_folders_are_errors(write, tmp_path):
     folder = write(Plan(GOOD))
     with pytest.raises(EvalsuiteError, match="did you mean ernie-image-longtext"):
-        claims.check(folder, ["ernie-image-longtex"])
+        check(folder, ["ernie-image-longtex"])
     with pytest.raises(EvalsuiteError, match="no model 'x' in this run; it has candidate, typeset"):
-        claims.check(folder, models=["x"])
+        check(folder, models=["x"])
     with pytest.raises(EvalsuiteError, match="no run here"):
-        claims.check(tmp_path / "nowhere")
+        check(tmp_path / "nowhere")
 
 
 # --- The command -------------------------------------------------------------------------------------
@@ -647,26 +627,24 @@ def test_the_command_prints_standings_and_verdicts_and_exits_by_the_worst(write)
 
 def test_the_report_has_the_verdicts_and_the_standings(write):
     folder = write(Plan(GOOD))
-    store = RunStore.open(folder)
-    runner.rescore(store, store.manifest.ocr, store.manifest.scorer)
     from evalsuite.claims.rows import report_rows
 
-    (row,) = report_rows(claims.check(folder, ["ernie-image-longtext"]))
+    (row,) = report_rows(check(folder, ["ernie-image-longtext"]))
     assert row.outcome == "not reproduced"
     assert row.published == "0.9733 (en 0.9804, zh 0.9661)"
     assert row.measured.startswith("0.96")
     assert row.interval.startswith("[0.96")
     assert row.ceiling == "0.9995"
-    assert row.protocol == "longtext, read by qwen2.5-vl, 4 images a prompt"
+    assert row.protocol == "longtext, read by qwen2.5-vl, 4 images per prompt"
     assert (
         CliRunner().invoke(app, ["claims", str(folder), "--claim", "ernie-image-longtext"]).exit_code == ExitCode.FAIL
     )
-    page = build_report(folder).read_text(encoding="utf-8")  # as `evalsuite report` does later
+    page = build_report(open_run(folder)).read_text(encoding="utf-8")  # as `evalsuite report` does later
     assert "ernie-image-longtext" in page
     standings = page[page.index('<section id="standings"') :].partition("</section>")[0]
-    assert standings.count("<tr") == 1 + len(claims.published().scores) + 2
+    assert standings.count("<tr") == 1 + len(published().scores) + 2
     assert standings.count('class="own"') == 2
     own = re.search(r'<tr class="own"><td class="number">(\d+)</td>\s*<th scope="row"><bdi>candidate', standings)
-    (place,) = [each for each in claims.standings(folder) if each.model == "candidate"]
+    (place,) = [each for each in standings_of(folder) if each.model == "candidate"]
     assert own is not None
     assert int(own[1]) == place.rank

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 
@@ -83,13 +85,54 @@ def test_usage_errors_exit_with_2():
 
 
 def test_an_incomplete_run_exits_with_12_and_names_what_is_missing(tmp_path):
-    Image.new("RGB", (256, 256), "white").save(tmp_path / "signage-en-001_0.png")
+    picture = Image.new("RGB", (256, 256), "white")
+    picture.paste("black", (20, 20, 200, 60))
+    picture.save(tmp_path / "signage-en-001_0.png")
     done = evalsuite(
         "run", "--model", f"folder:{tmp_path}", "--suite", "signage-en", "--prompt", "signage-en-001",
         "--prompt", "signage-en-002", "--no-ceiling", "--ocr-workers", "1", cwd=tmp_path,
     )  # fmt: skip
-    assert_one_clear_line(done, "1 of 2 images", "signage-en-002", code=12)
+    why = f"folder:{tmp_path.name} signage-en-002 seed 0: no file for sample 0 of prompt signage-en-002"
+    assert_one_clear_line(done, "incomplete: 1 of 2 images", why, code=12)
     assert "Report:" in done.stdout
+    run = re.search(r"Report: (.+)/index\.html", done.stdout)[1]
+    for command in (("report",), ("export", "--to", "csv"), ("compare", "--out", "both")):
+        again = evalsuite(*command, run, cwd=tmp_path)
+        if command[0] != "compare":  # one model alone is nothing to compare
+            assert_one_clear_line(again, "incomplete: 1 of 2 images", why, code=12)
+    done = evalsuite("verify", run, cwd=tmp_path)
+    assert done.returncode == 12
+    assert f"wrong: {why}" in done.stdout
+
+
+def test_verify_tells_images_that_were_deleted_changed_or_read_otherwise(tmp_path):
+    run = tmp_path / "run"
+    done = evalsuite("run", "-m", "typeset", "-s", "signage-en", "--limit", "3", "-o", str(run), "-q")
+    assert done.returncode == 0, done.stderr
+    done = evalsuite("verify", str(run), "--read", "2")
+    assert done.returncode == 0, done.stdout
+    assert "3 images hashed, 2 read again" in done.stdout
+    assert done.stdout.splitlines()[-1] == "sound"
+    (readings,) = run.glob("readings.*.jsonl")
+    rows = [json.loads(line) for line in readings.read_text().splitlines()]
+    for row in rows:
+        row["lines"][0]["text"] = "EDITED"
+    readings.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = evalsuite("verify", str(run))
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "sound")
+    assert "rows are not what the readings give" in done.stderr
+    done = evalsuite("verify", str(run), "--read", "9")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (12, "NOT SOUND: 3 problems")
+    assert done.stdout.count("reads otherwise than its stored reading") == 3
+    first, second, _ = sorted((run / "images").iterdir())
+    first.unlink()
+    second.write_bytes(second.read_bytes() + b"x")
+    done = evalsuite("verify", str(run))
+    assert done.returncode == 12
+    assert "its image file is missing" in done.stdout
+    assert "its image file has changed since it was drawn" in done.stdout
+    done = evalsuite("report", str(run))
+    assert_one_clear_line(done, "incomplete: 2 of 3 images", code=12)
 
 
 def test_suites_are_listed_shown_and_validated():

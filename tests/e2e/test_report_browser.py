@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import runs_by_hand as handmade
 
-from evalsuite import scoring
+from evalsuite import scoring, wording
 from evalsuite.report import build_comparison, build_report
-from evalsuite.runs import adjudications
+from evalsuite.runs import adjudications, open_run
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -74,16 +74,17 @@ def run(tmp_path_factory):
     """63 prompts × 2 seeds × 2 models: 252 images."""
     folder = tmp_path_factory.mktemp("report") / "run"
     store = handmade.make_run(folder, prompts=_many(), seeds=(0, 1), outcome=_outcome)
-    build_report(folder)
-    build_report(folder, single_file=True)
-    return store
+    opened = open_run(store)
+    build_report(opened)
+    build_report(opened, single_file=True)
+    return opened
 
 
 @pytest.fixture(scope="module")
 def comparison(run, tmp_path_factory):
     base = tmp_path_factory.mktemp("compare")
-    handmade.make_run(base / "other", prompts=_many(), seeds=(0, 1))
-    return build_comparison([base / "other", run.folder], base / "out")
+    other = open_run(handmade.make_run(base / "other", prompts=_many(), seeds=(0, 1)))
+    return build_comparison([other, run], base / "out")
 
 
 @contextlib.contextmanager
@@ -196,7 +197,7 @@ def test_worst_first_with_the_references_left_out(visit):
     page = visit()
     assert shown(page) == "126 of 252 images"
     first = page.locator(".card").first
-    assert "Not drawn" in first.inner_text()
+    assert "Missing" in first.inner_text()
     assert "out of memory" in first.inner_text()
     scores = [float(text) for text in page.locator(".card-score:not(.bad-text)").all_inner_texts()]
     assert scores == sorted(scores)
@@ -224,8 +225,7 @@ def test_filters_narrow_and_the_address_keeps_them(visit):
 
 def test_the_score_range_language_and_no_match(visit, run):
     page = visit("#from=0.9&to=0.95")
-    rows = run.scores(run.manifest.ocr, run.manifest.scorer).read()
-    real = [scoring.rates(row).character_accuracy for row in rows if row.model == "klein"]
+    real = [scoring.rates(score.result).character_accuracy for score in run.scores_of("klein")]
     assert shown(page) == f"{sum(0.9 <= accuracy <= 0.95 for accuracy in real)} of 252 images"
     page.select_option("#filter-language", "zh")
     assert shown(page) == "0 of 252 images"
@@ -293,10 +293,8 @@ def test_the_keyboard_walks_opens_steps_and_closes(visit):
 
 
 def test_an_open_image_can_be_linked_and_back_closes_it(visit, run):
-    row = next(
-        row for row in run.last_generations().values() if (row.model, row.prompt, row.seed) == ("klein", "neon-001", 1)
-    )
-    page = visit(f"#image={row.key}")
+    key = handmade.image_of(run.store, "neon-001", seed=1).stem
+    page = visit(f"#image={key}")
     assert "neon-001 · klein · seed 1" in page.locator("#viewer-title").inner_text()
     assert (
         "evalsuite run --model klein --suite signs.yaml --prompt neon-001 --seed 1"
@@ -362,15 +360,15 @@ def test_the_theme_follows_the_system_and_can_be_chosen(visit):
 
 
 def test_numbers_read_alike_on_both_sides(visit):
-    from evalsuite.report import text
-
     page = visit()
     rates = [0.0, 1.0, 0.94871, 0.9995, 0.99996, -0.25, 0.5]
-    assert page.evaluate("(values) => values.map(Evalsuite.rate)", rates) == [text.rate(value) for value in rates]
+    assert page.evaluate("(values) => values.map(Evalsuite.rate)", rates) == [wording.rate(value) for value in rates]
     times = [0.0042, 0.4821, 12.44, 101.2, 125.2, 59.999]
-    assert page.evaluate("(values) => values.map(Evalsuite.seconds)", times) == [text.seconds(value) for value in times]
+    assert page.evaluate("(values) => values.map(Evalsuite.seconds)", times) == [
+        wording.seconds(value) for value in times
+    ]
     hidden = "a\x00b\u202ec\u2066d\u200be\ufefff\tg\nh 👩\u200d💻"
-    assert page.evaluate("(value) => Evalsuite.visible(value)", hidden) == text.visible(hidden)
+    assert page.evaluate("(value) => Evalsuite.visible(value)", hidden) == wording.visible(hidden)
 
 
 def test_marks_are_kept_exported_applied_and_imported(visit, run, tmp_path):
@@ -391,9 +389,9 @@ def test_marks_are_kept_exported_applied_and_imported(visit, run, tmp_path):
     path = tmp_path / "marks.json"
     download.value.save_as(path)
 
-    applied = adjudications.apply(run, run.manifest.ocr, run.manifest.scorer, adjudications.load(path))
-    assert (applied.errors.judged, applied.errors.misread) == (2, 1)
-    assert (applied.errors.charged, applied.errors.remaining) == (2, 1)
+    errors = adjudications.apply(run, adjudications.load(path)).judgement.errors
+    assert (errors.judged, errors.misread) == (2, 1)
+    assert (errors.charged, errors.remaining) == (2, 1)
 
     page.select_option("#filter-kind", "marked")
     assert shown(page) == "2 of 252 images"
@@ -448,7 +446,7 @@ def test_no_script_of_the_data_runs(browser, tmp_path):
     module = importlib.util.module_from_spec(from_page_tests)
     from_page_tests.loader.exec_module(module)
     module.hostile_run(handmade, tmp_path / "run")
-    build_report(tmp_path / "run")
+    build_report(open_run(tmp_path / "run"))
     watched = Watched(browser, f"file://{tmp_path}/run/")
     page = watched.open(fragment="#model=&boxes=1")
     for _ in range(24):
@@ -507,6 +505,67 @@ def test_a_point_of_the_scatter_leads_to_its_pair(visit, comparison):
     assert shown(page).startswith("2 of 126 pairs")
 
 
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory):
+    """A report and a comparison of a run whose three images of klein are changed, deleted and blank."""
+    base = tmp_path_factory.mktemp("damaged")
+
+    def outcome(spec, prompt, _seed):
+        blank = spec.role == "model" and prompt.id == "menu-003"
+        findings = (handmade.Finding(code="blank-image", message="nothing but white"),) if blank else ()
+        return handmade.Outcome(lines=prompt.targets, findings=findings)
+
+    again = handmade.prompt("neon-009", "signs", "neon", handmade.PROMPTS[0].text, handmade.PROMPTS[0].targets)
+    prompts = (*handmade.PROMPTS, again)
+    store = handmade.make_run(base / "run", prompts=prompts, outcome=outcome)
+    handmade.image_of(store, "neon-001").write_bytes(b"another image")
+    handmade.image_of(store, "shop-002").unlink()
+    run = open_run(store)
+    build_report(run)
+    whole = open_run(handmade.make_run(base / "whole", prompts=prompts))
+    build_comparison([whole, run], base / "out")
+    return base
+
+
+def test_an_image_that_is_not_there_says_why(visit, damaged):
+    page = visit("#model=klein&sort=prompt", folder=damaged / "run")
+    changed, deleted, blank, whole = page.locator(".card").all()
+    assert changed.inner_text().count("Missing") == 2  # in the place of the picture and of the score
+    assert "its image file has changed since it was drawn" in changed.inner_text()
+    assert "File missing" in deleted.inner_text()
+    assert "1.000" in deleted.inner_text()  # its reading counts
+    assert "the image is blank" in blank.inner_text()
+    assert [card.locator("img").count() for card in (changed, deleted, blank, whole)] == [0, 0, 1, 1]
+    dialog = page.locator("#viewer")
+    changed.locator(".card-open").click()
+    assert "There is no image: its image file has changed since it was drawn" in dialog.inner_text()
+    assert "Judge the reading" not in dialog.inner_text()
+    page.keyboard.press("ArrowRight")
+    assert "There is no image: its image file is missing" in dialog.inner_text()
+    assert "Judge the reading" not in dialog.inner_text()
+    page.keyboard.press("ArrowRight")
+    assert dialog.locator(".fit img").count() == 1
+    assert dialog.locator("p.bad-text", has_text="the image is blank").is_visible()
+    page.keyboard.press("Escape")
+    page.select_option("#filter-kind", "missing")
+    assert shown(page) == "3 of 8 images"
+    page.select_option("#language", "zh")
+    assert "文件缺失" in page.locator(".card").nth(1).inner_text()
+
+
+def test_a_comparison_shows_what_is_there_and_says_what_is_not(visit, damaged):
+    page = visit("#sort=prompt", folder=damaged / "out")
+    changed, deleted, blank, whole = page.locator(".card").all()
+    assert [card.locator("img").count() for card in (changed, deleted, blank, whole)] == [1, 1, 2, 2]
+    assert "its image file has changed since it was drawn" in changed.inner_text()
+    assert "File missing" in deleted.inner_text()
+    assert changed.locator(".delta").inner_text() == "\u22121.000"
+    assert deleted.locator(".delta").inner_text() == "0.000"
+    deleted.locator(".card-open").click()
+    assert page.locator("#viewer .beside img").count() == 1
+    assert "File missing" in page.locator("#viewer .beside").inner_text()
+
+
 def _axe():
     package = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
     return (Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -554,6 +613,18 @@ def test_axe_finds_no_fault(browser, run, comparison, scheme, locale, width, kin
         page.keyboard.press("Enter")
         until(page, "document.getElementById('viewer').open")
         assert axe_faults(page) == {}, "with an image open"
+
+
+@pytest.mark.parametrize(("scheme", "locale", "width"), DRESSES)
+@pytest.mark.parametrize("folder", ["run", "out"])
+def test_the_notices_of_missing_images_fit_every_dress(browser, damaged, scheme, locale, width, folder):
+    with dressed(browser, scheme, locale, width) as page:
+        page.goto(f"file://{damaged / folder}/index.html")
+        assert axe_faults(page) == {}
+        notice = page.locator("section.notice.bad").inner_text()
+        assert ("Incomplete: 3 of" if locale == "en" else "不完整：") in notice
+        assert "its image file has changed since it was drawn" in notice
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("width", [390, 768, 1600])

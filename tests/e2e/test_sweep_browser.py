@@ -26,7 +26,7 @@ def folder(tmp_path_factory):
         made.checkpoint("step-300", 300, handmade.noodes, verdict=pages.LACKING, role="stand-in", pages=True),
         pages.Checkpoint("step-400 </script>", 400, "runs/step-400", "</script><script>window.stolen=1</script>"),
     ]
-    pages.build_sweep(pages.swept(checkpoints, ceiling=made.ceiling()), out)
+    pages.build_sweep(pages.swept(checkpoints, reference=made.reference()), out)
     return out
 
 

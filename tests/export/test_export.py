@@ -10,8 +10,13 @@ import runs_by_hand as handmade
 import yaml
 
 from evalsuite.errors import EvalsuiteError, ExitCode, IncompleteError
-from evalsuite.export import FORMATS, export, markdown, tables
-from evalsuite.report import stored
+from evalsuite.export import FORMATS, markdown, tables, write_export
+from evalsuite.runs import open_run
+
+
+def export(folder, form, **options):
+    """Export a stored run."""
+    return write_export(open_run(folder), form, **options)
 
 
 @pytest.fixture
@@ -70,12 +75,64 @@ def test_parquet_keeps_types_and_texts(run):
 
 
 def test_missing_images_are_rows_too(incomplete):
-    listed = list(tables.rows(stored.load(incomplete)))
+    listed = list(tables.rows(open_run(incomplete)))
     assert len(listed) == 12
     row = next(row for row in listed if row["status"] == "missing")
     assert (row["image"], row["image_sha256"], row["detail"]) == (None, None, "out of memory")
     assert row["character_accuracy"] == 0.0
     assert row["seconds"] is None
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    """Of four images of klein one is changed, one deleted, one blank and one a link; the fifth is whole."""
+    prompts = [handmade.prompt(f"p-{n}", "signs", "neon", f'A "SIGN {n}".', (f"SIGN {n}",)) for n in range(5)]
+
+    def outcome(_spec, prompt, _seed):
+        blank = (handmade.Finding(code="blank-image", message="white"),) if prompt.id == "p-2" else ()
+        return handmade.Outcome(lines=prompt.targets, findings=blank)
+
+    store = handmade.make_run(tmp_path / "damaged", prompts=prompts, models=handmade.MODELS[:1], outcome=outcome)
+    paths = [handmade.image_of(store, prompt.id) for prompt in prompts]
+    paths[0].write_bytes(paths[4].read_bytes())
+    paths[1].unlink()
+    paths[3].rename(tmp_path / "elsewhere.png")
+    paths[3].symlink_to(tmp_path / "elsewhere.png")
+    return store.folder
+
+
+CHANGED = "its image file has changed since it was drawn"
+LINK = "its image file cannot be read: is a link, which a run folder may not hold"
+
+
+def test_a_table_says_of_each_image_why_it_is_not_there(damaged):
+    listed = list(tables.rows(open_run(damaged)))
+    assert [(row["prompt_id"], row["status"], row["character_accuracy"], row["detail"]) for row in listed] == [
+        ("p-0", "missing", 0.0, CHANGED),
+        ("p-1", "scored", 1.0, "its image file is missing"),
+        ("p-2", "missing", 0.0, "the image is blank"),
+        ("p-3", "missing", 0.0, LINK),
+        ("p-4", "scored", 1.0, None),
+    ]
+    assert [row["image"] is None for row in listed] == [True, True, False, True, False]
+    assert len(list(csv.DictReader(io.StringIO(export(damaged, "csv").read_text())))) == 5
+
+
+def test_a_damaged_image_is_in_no_dataset(damaged, tmp_path):
+    folder = export(damaged, "dataset", out=tmp_path / "set")
+    present = [json.loads(line) for line in (folder / "test" / "metadata.jsonl").read_text().splitlines()]
+    absent = [json.loads(line) for line in (folder / "missing.jsonl").read_text().splitlines()]
+    assert [(row["prompt_id"], row["status"]) for row in present] == [("p-2", "missing"), ("p-4", "scored")]
+    assert [(row["prompt_id"], row["detail"]) for row in absent] == [
+        ("p-0", CHANGED), ("p-1", "its image file is missing"), ("p-3", LINK),
+    ]  # fmt: skip
+    images = list((folder / "test" / "images").iterdir())
+    assert {path.name for path in images} == {row["file_name"].removeprefix("images/") for row in present}
+    assert not any(path.is_symlink() for path in images)
+    assert (tmp_path / "elsewhere.png").read_bytes() not in [path.read_bytes() for path in images]
+    card = (folder / "README.md").read_text()
+    assert "2 images with their prompts" in card
+    assert "Missing images are listed in `missing.jsonl` with the reason: 3." in card
 
 
 def test_a_dataset_loads_with_its_images(run, tmp_path, monkeypatch):
@@ -98,7 +155,8 @@ def test_a_dataset_lists_what_was_not_drawn(incomplete, tmp_path):
     absent = [json.loads(line) for line in (folder / "missing.jsonl").read_text().splitlines()]
     assert len(present) == len(list((folder / "test" / "images").iterdir())) == 11
     assert [(row["prompt_id"], row["seed"]) for row in absent] == [("neon-001", 1)]
-    assert "1 images that were not drawn" in (folder / "README.md").read_text()
+    assert absent[0]["detail"] == "out of memory"
+    assert "Missing images are listed in `missing.jsonl` with the reason: 1." in (folder / "README.md").read_text()
 
 
 def test_a_dataset_goes_into_an_empty_folder_only(run, tmp_path):
@@ -110,7 +168,7 @@ def test_a_dataset_goes_into_an_empty_folder_only(run, tmp_path):
 
 def test_markdown_shows_interval_ceiling_protocol_and_what_is_no_model(run):
     content = export(run, "markdown").read_text(encoding="utf-8")
-    interval = r"\(0\.\d{3}\u2009–\u2009[01]\.\d{3}†\)"
+    interval = r"\[0\.\d{3}, [01]\.\d{3}\]†"
     assert re.search(rf"\| klein \| all, pooled \| \*\*0\.949\*\* {interval} \| 1\.000 {interval} \|", content)
     typeset = rf"\| typeset \(reference, no model\) \| en \| \*\*1\.000\*\* {interval} \| is the ceiling \|"
     assert re.search(typeset, content)
@@ -124,7 +182,41 @@ def test_markdown_shows_interval_ceiling_protocol_and_what_is_no_model(run):
 
 def test_markdown_of_an_incomplete_run_says_so_first(incomplete):
     content = export(incomplete, "markdown").read_text(encoding="utf-8")
-    assert content.splitlines()[2].startswith("> **Incomplete.** klein: neon-001 seed 1 missing or unread")
+    said = (
+        "> **Incomplete: 1 of 12 images missing or unread.** 1 counts as wholly wrong, so every rate below is a lower "
+        "bound. An incomplete run cannot pass a gate or confirm a published figure."
+    )
+    assert content.splitlines()[2:6] == [
+        said,
+        ">",
+        "> - klein: neon-001 seed 1: out of memory",
+        "",
+    ]
+
+
+def test_markdown_tells_a_deleted_image_from_a_changed_one(damaged):
+    content = export(damaged, "markdown").read_text(encoding="utf-8")
+    said = (
+        "> **Incomplete: 4 of 5 images missing or unread.** 3 count as wholly wrong, so every rate below is a lower "
+        "bound. Of 1 image only the file is gone: the stored reading still counts, but nobody can check it any more. "
+        "An incomplete run cannot pass a gate or confirm a published figure."
+    )
+    named = (
+        f"> - klein: p-0 seed 0: {CHANGED}; p-1 seed 0: its image file is missing; p-2 seed 0: the image is blank; "
+        f"p-3 seed 0: {LINK}"
+    )
+    assert content.splitlines()[2:6] == [said, ">", named, ""]
+
+
+def test_markdown_says_that_a_text_stands_under_two_ids(tmp_path):
+    again = handmade.prompt("neon-009", "signs", "neon", 'A sign that  says "NIGHT NOODLES".', ("NIGHT NOODLES",))
+    handmade.make_run(tmp_path / "run", prompts=(*handmade.PROMPTS, again))
+    content = export(tmp_path / "run", "markdown").read_text(encoding="utf-8")
+    assert content.splitlines()[2] == (
+        "> 1 prompts repeat the text of another: neon-009 (as neon-001); intervals and gates count each text once"
+    )
+    assert "Incomplete" not in content
+    assert "| 4 of 3 prompts |" in content
 
 
 def test_markdown_is_not_broken_by_names():
@@ -150,13 +242,16 @@ def test_a_model_card_carries_the_protocol_with_each_metric(run):
     assert metric["args"]["interval"] == pytest.approx([0.025 * 5 / 6, 1 - 0.025 / 6], abs=0.003)
     assert metric["args"]["profile"] == "standard"
     assert metric["args"]["seeds"] == [0, 1]
-    assert results["evalsuite signs"]["dataset"]["revision"] == "5" * 16
+    digests = {ref.name: ref.digest for ref in open_run(run).manifest.suites}
+    assert results["evalsuite signs"]["dataset"]["revision"] == digests["signs"][:16]
+    assert digests["signs"] != digests["signs-zh"]
 
 
 def test_no_card_for_the_reference_an_incomplete_run_or_an_unnamed_one_of_two(run, incomplete, tmp_path):
     with pytest.raises(EvalsuiteError, match="no model 'typeset'; models with a card: klein"):
         export(run, "model-card", model="typeset")
-    with pytest.raises(IncompleteError, match="1 images of klein are missing") as caught:
+    missing = "1 image of klein missing or unread, e.g. neon-001 seed 1: out of memory; finish the run"
+    with pytest.raises(IncompleteError, match=missing) as caught:
         export(incomplete, "model-card")
     assert caught.value.exit_code is ExitCode.INCOMPLETE
     models = (handmade.model("one"), handmade.model("two", "stand-in"))
@@ -167,9 +262,27 @@ def test_no_card_for_the_reference_an_incomplete_run_or_an_unnamed_one_of_two(ru
     assert "two (stand-in, says nothing of the real model)" in card
 
 
+def test_no_card_rests_on_an_image_that_nobody_can_check(run):
+    handmade.image_of(open_run(run).store, "neon-001").unlink()
+    with pytest.raises(IncompleteError, match=r"1 image of klein .* neon-001 seed 0: its image file is missing"):
+        export(run, "model-card")
+
+
+def test_a_card_of_one_model_does_not_want_the_images_of_another(tmp_path):
+    store = handmade.make_run(tmp_path / "two", models=(handmade.model("one"), handmade.model("two")))
+    handmade.image_of(store, "neon-001", "one").unlink()
+    assert yaml.safe_load(export(store.folder, "model-card", model="two").read_text().strip("-\n"))
+    with pytest.raises(IncompleteError, match="1 image of one"):
+        export(store.folder, "model-card", model="one")
+
+
 def test_unknown_forms_and_places_are_one_clear_line(run, tmp_path):
-    with pytest.raises(EvalsuiteError, match="known: parquet, csv, dataset, markdown, model-card"):
+    with pytest.raises(
+        EvalsuiteError, match=r"--to xlsx: no such form; known: parquet, csv, dataset, markdown, model-card"
+    ):
         export(run, "xlsx")
+    with pytest.raises(EvalsuiteError, match="did you mean 'parquet'"):
+        export(run, "parkett")
     with pytest.raises(EvalsuiteError, match="cannot be written"):
         export(run, "csv", out=tmp_path / "no" / "such" / "folder.csv")
     with pytest.raises(EvalsuiteError, match="no run here"):

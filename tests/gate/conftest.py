@@ -1,38 +1,23 @@
-"""Run folders written row by row, as a run writes them, with any scores and timings one wants to gate."""
+"""Run folders with any losses and timings one wants to gate, read by hand and scored by the real scorer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import pytest
+from runs_by_hand import SPECK, Outcome
+from runs_by_hand import make_run as write_run
 
-from evalsuite import scoring
-from evalsuite.records import (
-    Generation,
-    Manifest,
-    Memory,
-    ModelSpec,
-    OcrSpec,
-    Prompt,
-    Reading,
-    Request,
-    Score,
-    SuiteRef,
-    TargetScore,
-    Timing,
-    digest,
-)
-from evalsuite.runs.store import FORMAT, RunStore
+from evalsuite.records import Environment, Gpu, Memory, ModelSpec, OcrSpec, Prompt, Request, SuiteRef, digest
 
 LENGTH = 100
-SHA = "0" * 64
-AT = "2026-01-01T00:00:00+00:00"
-ENVIRONMENT = {"cpu": "a processor", "gpus": [{"name": "a GPU", "memory": 1, "power_limit": 300.0}]}
+ENVIRONMENT = Environment(cpu="a processor", gpus=(Gpu(name="a GPU", memory=1, power_limit=300.0),))
+TARGET = "".join(map(chr, (*range(0x61, 0x7B), *range(0x430, 0x450), *range(0x561, 0x587), *range(0x3B1, 0x3B5))))
+"""A hundred different small letters, so that what is left of it can be of nothing else."""
 
 
-def make_prompts(n: int, *, languages: tuple[str, ...] = ("en", "zh"), targets: tuple[str, ...] = ("x" * LENGTH,)):
+def make_prompts(n: int, *, languages: tuple[str, ...] = ("en", "zh"), targets: tuple[str, ...] = (TARGET,)):
     return tuple(
         Prompt(
             id=f"p{i:03d}",
@@ -45,13 +30,6 @@ def make_prompts(n: int, *, languages: tuple[str, ...] = ("en", "zh"), targets: 
         )
         for i in range(n)
     )
-
-
-def target_score(text: str, lost: int) -> TargetScore:
-    return TargetScore(
-        target=text, length=len(text), matched=lost < len(text), substitutions=0, insertions=0, deletions=lost,
-        case_errors=0, exact=lost == 0,
-    )  # fmt: skip
 
 
 def nothing_lost(_i: int, _seed: int) -> int:
@@ -78,12 +56,11 @@ class RunMaker:
         seconds: Callable[[str, int, int], float] | None = None,
         memory: Callable[[int, int], int] | None = None,
         interleave: bool = False,
-        suite_digest: str = "a" * 64,
+        suite: SuiteRef | None = None,
         ocr_weights: str = "b" * 64,
         profile: str = "standard",
-        scorer: dict[str, str] | None = None,
         settings: dict[str, object] | None = None,
-        environment: dict[str, object] | None = None,
+        environment: Environment = ENVIRONMENT,
     ) -> Path:
         prompts = make_prompts(prompts) if isinstance(prompts, int) else prompts
         specs = tuple(
@@ -93,53 +70,38 @@ class RunMaker:
             )
             for model in models or (name,)
         )  # fmt: skip
-        ocr = OcrSpec(name="paddle", weights_digest=ocr_weights)
-        spec = scoring.scorer_spec(profile)
-        if scorer:
-            spec = msgspec.structs.replace(spec, **scorer)
-        manifest = Manifest(
-            format=FORMAT, name=name, created_at=AT, suites=(SuiteRef(
-                name="small", digest=suite_digest, prompts=len(prompts), source="small.yaml"),),
-            prompts=prompts, models=specs, seeds=seeds, ocr=ocr, scorer=spec,
-            environment=ENVIRONMENT if environment is None else environment,
-        )  # fmt: skip
-        folder = self.root / name
-        store, _ = RunStore.create_or_resume(folder, manifest)
-        order = list(manifest.requests)
-        if interleave:
-            place = {model.name: index for index, model in enumerate(specs)}
-            slots = {(prompt.id, seed): number for number, (prompt, seed) in enumerate(
-                (prompt, seed) for prompt in prompts for seed in seeds)}  # fmt: skip
-
-            def turn(request: Request):
-                slot = slots[request.prompt, request.seed]
-                return slot, place[request.model] if slot % 2 == 0 else -place[request.model]
-
-            order.sort(key=turn)
         index = {prompt.id: i for i, prompt in enumerate(prompts)}
-        generations, readings, scores = [], [], []
-        for number, request in enumerate(order):
-            i = index[request.prompt]
-            timing = None
-            if seconds is not None:
-                timing = Timing(total=seconds(request.model, i, request.seed), warmup=number == 0)
-            generations.append(Generation(
-                key=request.key, model=request.model, prompt=request.prompt, seed=request.seed,
-                image=f"images/{request.key}.png", sha256=SHA, timing=timing,
-                memory=Memory(allocated=memory(i, request.seed)) if memory else None, drawn_at=AT,
-            ))  # fmt: skip
-            readings.append(Reading(
-                key=request.key, image_sha256=SHA, engine="paddle", engine_digest=ocr.digest, read_at=AT
-            ))  # fmt: skip
-            scores.append(Score(
-                key=request.key, model=request.model, prompt=request.prompt, seed=request.seed, engine="paddle",
-                engine_digest=ocr.digest, scorer=spec, status="scored",
-                targets=tuple(target_score(text, min(len(text), lost(i, request.seed))) for text in prompts[i].targets),
-            ))  # fmt: skip
-        store.generations.replace(generations)
-        store.readings(ocr).replace(readings)
-        store.scores(ocr, spec).replace(scores)
-        return folder
+        place = {model.name: number for number, model in enumerate(specs)}
+        first = []
+
+        def outcome(model: ModelSpec, prompt: Prompt, seed: int) -> Outcome:
+            i = index[prompt.id]
+            kept = [text[: len(text) - min(len(text), lost(i, seed))] for text in prompt.targets]
+            first.append(True)
+            return Outcome(
+                lines=tuple(text for text in kept if text),
+                seconds=seconds(model.name, i, seed) if seconds else None,
+                warmup=seconds is not None and len(first) == 1,
+                memory=Memory(allocated=memory(i, seed)) if memory else None,
+            )
+
+        def in_turns(request: Request) -> tuple[int, int]:
+            slot = index[request.prompt] * len(seeds) + seeds.index(request.seed)
+            return slot, place[request.model] if slot % 2 == 0 else -place[request.model]
+
+        return write_run(
+            self.root / name,
+            prompts=prompts,
+            models=specs,
+            seeds=seeds,
+            outcome=outcome,
+            profile=profile,
+            environment=environment,
+            ocr=OcrSpec(name="paddle", weights_digest=ocr_weights),
+            suites={suite.name: suite} if suite else None,
+            order=in_turns if interleave else None,
+            size=SPECK,
+        ).folder
 
 
 @pytest.fixture

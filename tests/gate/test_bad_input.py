@@ -7,9 +7,12 @@ import subprocess
 import sys
 
 import pytest
+from runs_by_hand import check, open_side
 
-from evalsuite.errors import EvalsuiteError, IncompleteError
-from evalsuite.gate import NotFiniteError, PolicyError, check, load_policy, open_view
+from evalsuite.errors import EvalsuiteError
+from evalsuite.gate import PolicyError, load_policy
+from evalsuite.records import SuiteRef
+from evalsuite.runs import NotFiniteError
 from evalsuite.runs.rows import DamagedRunError
 
 
@@ -23,6 +26,11 @@ def edit(path, change):
     path.write_text("".join(line + "\n" for line in change(lines)), encoding="utf-8")
 
 
+def larger_suite(digest):
+    """A suite of which the 40 prompts are a sample, so that its digest cannot be computed from them."""
+    return SuiteRef(name="small", digest=digest, prompts=41, source="small.yaml")
+
+
 def whats(verdict):
     return [difference.what for difference in verdict.differences]
 
@@ -30,14 +38,12 @@ def whats(verdict):
 @pytest.mark.parametrize(
     ("other", "what"),
     [
-        ({"suite_digest": "c" * 64}, "suite small"),
+        ({"suite": larger_suite("c" * 64)}, "suite small"),
         ({"seeds": (0, 1, 2)}, "seeds"),
         ({"seeds": (1, 2)}, "seeds"),
         ({"ocr_weights": "d" * 64}, "OCR weights"),
         ({"profile": "strict"}, "scoring profile"),
-        ({"scorer": {"normalizer": "another 9"}}, "normaliser"),
-        ({"scorer": {"version": "99"}}, "scorer"),
-        ({"prompts": 30}, "prompts"),
+        ({"prompts": 30}, "suite small"),
     ],
 )
 def test_runs_that_were_not_measured_alike_are_not_comparable(make_run, policy_file, other, what):
@@ -56,7 +62,7 @@ def test_all_differences_are_listed_at_once(make_run, policy_file):
 
 
 def test_an_anchor_of_another_suite_is_not_comparable_either(make_run, policy_file):
-    anchor = make_run("old", prompts=40, suite_digest="e" * 64)
+    anchor = make_run("old", prompts=40, suite=larger_suite("e" * 64))
     verdict = check(make_run("a", prompts=40), make_run("b", prompts=40), policy=policy_file, anchor=anchor)
     assert [(d.against, d.what) for d in verdict.differences] == [("anchor", "suite small")]
 
@@ -70,114 +76,126 @@ def test_other_weights_names_and_settings_are_what_one_compares(make_run, policy
 def test_a_missing_seed_is_incomplete_and_named(make_run, policy_file):
     candidate = make_run("b", prompts=40)
     edit(rows(candidate, "generations"), lambda lines: [line for line in lines if '"p007"' not in line])
-    edit(rows(candidate, "scores"), lambda lines: [line for line in lines if '"p007"' not in line])
     verdict = check(make_run("a", prompts=40), candidate, policy=policy_file)
     assert (verdict.outcome, verdict.exit_code) == ("INCOMPLETE", 12)
     assert verdict.missing == ("candidate: p007 seed 0: not drawn", "candidate: p007 seed 1: not drawn")
 
 
-@pytest.mark.parametrize("kind", ["scores", "generations"])
+@pytest.mark.parametrize("kind", ["readings", "generations"])
 def test_a_row_file_cut_off_in_its_last_row_is_incomplete(make_run, policy_file, kind):
     baseline = make_run("a", prompts=40)
     path = rows(baseline, kind)
     path.write_bytes(path.read_bytes()[:-40])
     verdict = check(baseline, make_run("b", prompts=40), policy=policy_file)
     assert verdict.outcome == "INCOMPLETE"
-    assert f"the last row of {path.name} is cut off" in verdict.missing[0]
-    assert verdict.missing[1].startswith("baseline: p039 seed 1: ")
+    why = {"readings": "not read", "generations": "not drawn"}[kind]
+    assert verdict.missing == (
+        f"baseline: the last row of {path.name} is cut off",
+        f"baseline: p039 seed 1: {why}",
+    )
 
 
 def test_a_row_file_cut_short_between_rows_is_incomplete(make_run, policy_file):
     candidate = make_run("b", prompts=40)
-    path = rows(candidate, "scores")
-    edit(path, lambda lines: lines[:-3])
+    edit(rows(candidate, "readings"), lambda lines: lines[:-3])
     verdict = check(make_run("a", prompts=40), candidate, policy=policy_file)
-    assert verdict.missing[-1] == f"candidate: p039 seed 1: no row in {path.name}"
-    assert len(verdict.missing) == 3
+    assert verdict.missing == tuple(
+        f"candidate: {image}: not read" for image in ("p038 seed 1", "p039 seed 0", "p039 seed 1")
+    )
 
 
 def test_damage_within_a_file_names_file_and_line(make_run):
     run = make_run("a", prompts=40)
-    edit(rows(run, "scores"), lambda lines: [*lines[:5], lines[5][:-20], *lines[6:]])
-    with pytest.raises(DamagedRunError, match=r"scores\..*jsonl:6: not a Score row"):
-        open_view(run)
+    edit(rows(run, "readings"), lambda lines: [*lines[:5], lines[5][:-20], *lines[6:]])
+    with pytest.raises(DamagedRunError, match=r"readings\..*jsonl:6: not a Reading row"):
+        open_side(run)
 
 
-@pytest.mark.parametrize(("kind", "field"), [("scores", '"deletions":0'), ("generations", '"total":1.0')])
+@pytest.mark.parametrize(("kind", "field"), [("readings", '"seconds":0.1'), ("generations", '"total":1.0')])
 @pytest.mark.parametrize("value", ["NaN", "-Infinity"])
 def test_nan_has_a_message_of_its_own(make_run, kind, field, value):
     run = make_run("a", prompts=40, seconds=lambda *_: 1.0)
     path = rows(run, kind)
     edit(path, lambda lines: [*lines[:3], lines[3].replace(field, field.split(":")[0] + ":" + value), *lines[4:]])
     with pytest.raises(NotFiniteError, match=r"jsonl:4: holds NaN or infinity"):
-        open_view(run)
+        open_side(run)
 
 
-def test_a_score_that_failed_counts_as_missing_with_its_reason(make_run, policy_file):
+def test_a_reading_that_failed_counts_as_missing_with_its_reason(make_run, policy_file):
     candidate = make_run("b", prompts=40)
-    broken = '"status":"unreadable"', '"detail":"the OCR process died"'
     edit(
-        rows(candidate, "scores"),
-        lambda lines: [
-            lines[0].replace('"status":"scored"', broken[0]).replace('"detail":null', broken[1]), *lines[1:],
-        ],
-    )  # fmt: skip
+        rows(candidate, "readings"),
+        lambda lines: [lines[0].replace('"error":null', '"error":"the OCR process died"'), *lines[1:]],
+    )
     verdict = check(make_run("a", prompts=40), candidate, policy=policy_file)
     assert verdict.missing == ("candidate: p000 seed 0: the OCR process died",)
 
 
-def test_an_image_drawn_again_since_it_was_read_is_missing(make_run, policy_file):
+def test_a_reading_of_other_bytes_never_counts(make_run, policy_file):
     candidate = make_run("b", prompts=40)
-    edit(rows(candidate, "generations"), lambda lines: [lines[0].replace("0" * 64, "1" * 64), *lines[1:]])
+    sha256 = json.loads(rows(candidate, "generations").read_text().splitlines()[0])["sha256"]
+    edit(rows(candidate, "readings"), lambda lines: [lines[0].replace(sha256, "1" * 64), *lines[1:]])
     verdict = check(make_run("a", prompts=40), candidate, policy=policy_file)
-    assert verdict.missing == ("candidate: p000 seed 0: its image was drawn again and not read since",)
+    assert verdict.missing == ("candidate: p000 seed 0: the bytes that were read are not those that were drawn",)
 
 
-def test_rows_of_another_run_or_twice_over_are_damage(make_run):
+@pytest.mark.parametrize("kind", ["readings", "generations"])
+def test_rows_of_another_run_are_damage(make_run, kind):
     one, other = make_run("a", prompts=40), make_run("b", prompts=40)
-    foreign = rows(other, "scores").read_text().splitlines()[0].replace('"model":"b"', '"model":"a"')
-    path = rows(one, "scores")
-    whole = path.read_text()
-    edit(path, lambda lines: [*lines, foreign])
-    with pytest.raises(DamagedRunError, match="is not of this run"):
-        open_view(one)
-    path.write_text(whole + whole.splitlines()[0] + "\n")
-    with pytest.raises(DamagedRunError, match="stands there 2 times"):
-        open_view(one)
+    foreign = rows(other, kind).read_text().splitlines()[0]
+    edit(rows(one, kind), lambda lines: [*lines, foreign])
+    with pytest.raises(DamagedRunError, match=f"{kind}.*: 1 rows are not of this run, e.g. "):
+        open_side(one)
 
 
-def test_rows_of_two_scorers_are_damage(make_run):
+def test_a_row_that_names_another_prompt_than_its_key_is_damage(make_run):
     run = make_run("a", prompts=40)
-    version = json.loads(rows(run, "scores").read_text().splitlines()[0])["scorer"]["version"]
-    edit(
-        rows(run, "scores"),
-        lambda lines: [lines[0].replace(f'"version":"{version}"', '"version":"0.0"'), *lines[1:]],
-    )
-    with pytest.raises(DamagedRunError, match="two scorers"):
-        open_view(run)
+    edit(rows(run, "generations"), lambda lines: [lines[0].replace('"p000"', '"p001"'), *lines[1:]])
+    with pytest.raises(DamagedRunError, match="says a p001 seed 0, but that key is a p000 seed 0"):
+        open_side(run)
 
 
-def test_a_run_without_scores_is_incomplete(make_run):
+def test_readings_of_another_engine_are_damage(make_run):
     run = make_run("a", prompts=40)
-    rows(run, "scores").unlink()
-    with pytest.raises(IncompleteError, match="was not scored; run 'evalsuite score"):
-        open_view(run)
+    edit(rows(run, "readings"), lambda lines: [lines[0].replace('"engine_digest":"', '"engine_digest":"0'), *lines[1:]])
+    with pytest.raises(DamagedRunError, match="was read by another OCR engine than its file says"):
+        open_side(run)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.unlink(),
+        lambda path: edit(path, lambda lines: lines[:7]),
+        lambda path: edit(path, lambda lines: [*lines, lines[0], "no row"]),
+        lambda path: edit(path, lambda lines: [line.replace('"deletions":0', '"deletions":NaN') for line in lines]),
+        lambda path: edit(path, lambda lines: [line.replace('"deletions":0', '"deletions":50') for line in lines]),
+    ],
+    ids=["gone", "cut short", "doubled and torn", "NaN", "edited"],
+)
+def test_the_score_file_is_a_cache_that_changes_nothing(make_run, policy_file, change):
+    baseline, candidate = make_run("a", prompts=100), make_run("b", lambda i, _: i % 5, prompts=100)
+    expected = check(baseline, candidate, policy=policy_file).gates
+    change(rows(candidate, "scores"))
+    assert check(baseline, candidate, policy=policy_file).gates == expected
 
 
 def test_the_model_is_named_where_a_run_has_several(make_run):
     run = make_run("two", models=("one", "other"), prompts=40)
     with pytest.raises(EvalsuiteError, match=r"several models \(one, other\)"):
-        open_view(run)
+        open_side(run)
     with pytest.raises(EvalsuiteError, match="no model 'third'; it has one, other"):
-        open_view(run, "third")
-    assert open_view(run, "other").model.name == "other"
+        open_side(run, "third")
+    assert open_side(run, "other").model.name == "other"
 
 
 def test_runs_with_another_number_of_samples_than_the_policy_asks_for_are_incomplete(make_run, policy_file):
     runs = [make_run(name, seeds=(0, 1, 2)) for name in "ab"]
     verdict = check(*runs, policy=policy_file)
     assert verdict.outcome == "INCOMPLETE"
-    assert verdict.missing == ("policy: team asks for 2 samples a prompt, the runs have 3",)
+    assert verdict.missing == (
+        "policy: team asks for 2 samples per prompt, the runs have 3; draw both with --samples 2",
+    )
 
 
 def test_a_gated_slice_without_prompts_is_incomplete(make_run, tmp_path):
@@ -242,8 +260,8 @@ def test_exit_codes_and_one_line_errors_of_the_command(make_run, policy_file, tm
     baseline, empty = make_run("a", prompts=100), tmp_path / "empty.toml"
     empty.write_text("")
     broken = make_run("nan", prompts=100)
-    path = rows(broken, "scores")
-    path.write_text(path.read_text().replace('"deletions":0', '"deletions":NaN', 1))
+    path = rows(broken, "readings")
+    path.write_text(path.read_text().replace('"seconds":0.1', '"seconds":NaN', 1))
     fails = make_run("b", lambda i, _: 20 + i % 3, prompts=100)
     few = [make_run(name, prompts=20) for name in ("c", "d")]
     cases = [

@@ -8,17 +8,25 @@ import subprocess
 import sys
 
 import pytest
+from runs_by_hand import open_side
 
+import evalsuite as api
 from evalsuite.errors import EvalsuiteError, NotComparableError
-from evalsuite.gate.baseline import (
-    BaselineError,
-    NotPromotedError,
-    acknowledge,
-    gate_against_lock,
-    promote,
-    read_lock,
-    user_name,
-)
+from evalsuite.gate import baseline, load_policy
+from evalsuite.gate.baseline import BaselineError, NotPromotedError, read_lock, user_name
+
+
+def promote(folder, *, path, **options):
+    done = api.promote(folder, lock=path, **options)
+    return done.lock, done.verdict
+
+
+def gate_against_lock(folder, *, path, policy, model=None):
+    return api.gate(folder, lock=path, policy=policy, candidate_model=model, report=False).verdict
+
+
+def acknowledge(name, folder, *, policy, model=None, **options):
+    return baseline.acknowledge(name, open_side(folder, model), policy=load_policy(policy), **options)
 
 
 @pytest.fixture
@@ -58,7 +66,7 @@ def test_a_pass_moves_the_baseline_and_leaves_the_anchor(make_run, kept):
     verdict = gate_against_lock(make_run("third", lambda i, _: i % 3), **kept)
     assert verdict.anchor.model == "first"
     assert [gate.against for gate in verdict.gates] == ["baseline"] * 3 + ["anchor"] * 3
-    moved, _ = promote(make_run("fourth"), reason="new anchor", move_anchor=True, **kept)
+    moved, _ = promote(make_run("fourth"), reason="new anchor", anchor=True, **kept)
     assert moved.anchor.run == "fourth"
 
 
@@ -68,7 +76,7 @@ def test_a_run_that_does_not_pass_is_not_promoted(make_run, kept):
     with pytest.raises(NotPromotedError, match=r"FAIL \(all/character_accuracy, .*acknowledge") as caught:
         promote(make_run("worse", lambda i, _: 9 + i % 3), reason="hope", **kept)
     assert caught.value.exit_code == 10
-    with pytest.raises(NotPromotedError, match=r"NOT COMPARABLE: other prompts; .*--bootstrap") as caught:
+    with pytest.raises(NotPromotedError, match=r"NOT COMPARABLE: other suite small; .*--bootstrap") as caught:
         promote(make_run("small", prompts=20), reason="hope", **kept)
     assert caught.value.exit_code == 12
     assert kept["path"].read_bytes() == before
@@ -76,7 +84,7 @@ def test_a_run_that_does_not_pass_is_not_promoted(make_run, kept):
 
 def test_an_incomplete_run_is_not_promoted_even_to_begin_with(make_run, kept):
     run = make_run("first")
-    (path,) = run.glob("scores*")
+    (path,) = run.glob("readings*")
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(NotPromotedError, match="a baseline must be complete"):
         promote(run, reason="first", bootstrap=True, **kept)
@@ -85,9 +93,9 @@ def test_an_incomplete_run_is_not_promoted_even_to_begin_with(make_run, kept):
 def test_a_baseline_that_changed_since_is_refused(make_run, kept):
     run = make_run("first")
     promote(run, reason="first", bootstrap=True, **kept)
-    (path,) = run.glob("scores*")
-    path.write_text(path.read_text().replace('"deletions":0', '"deletions":1', 1))
-    with pytest.raises(NotComparableError, match="is not the run that"):
+    (path,) = run.glob("readings*")
+    path.write_text(path.read_text().replace('"confidence":0.9', '"confidence":0.8', 1))
+    with pytest.raises(NotComparableError, match=r"is not the run that .*: its readings\..*\.jsonl changed since"):
         gate_against_lock(make_run("second"), **kept)
     shutil.rmtree(run)
     with pytest.raises(EvalsuiteError, match="no run here"):
@@ -120,7 +128,7 @@ def test_a_reason_is_needed(make_run, kept):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "not a baseline lock"), ('{"format": 1}', "missing required field"), ("\udcff", "not a baseline lock")],
+    [("{", "not a baseline lock"), ('{"format": 2}', "missing required field"), ("[]", "not a baseline lock"), ("\udcff", "not a baseline lock")],
 )
 def test_a_damaged_lock_is_refused(lock, content, message):
     lock.write_bytes(content.encode(errors="surrogateescape"))
@@ -131,8 +139,8 @@ def test_a_damaged_lock_is_refused(lock, content, message):
 def test_a_lock_of_another_format_is_refused(make_run, kept):
     promote(make_run("first"), reason="first", bootstrap=True, **kept)
     content = json.loads(kept["path"].read_text())
-    kept["path"].write_text(json.dumps({**content, "format": 2}))
-    with pytest.raises(BaselineError, match="lock format 2"):
+    kept["path"].write_text(json.dumps({**content, "format": 1}))
+    with pytest.raises(BaselineError, match="lock format 1; .* Promote the baseline anew with --bootstrap"):
         read_lock(kept["path"])
 
 

@@ -7,9 +7,10 @@ import math
 import msgspec
 import numpy as np
 import pytest
+from runs_by_hand import check, open_side
 from scipy import stats
 
-from evalsuite.gate import check, judge, load_policy, open_view
+from evalsuite.gate import judge, load_policy
 from evalsuite.gate.decide import holm
 from evalsuite.gate.verdict import Acknowledgement
 from evalsuite.stats import bounds
@@ -208,7 +209,7 @@ def test_an_acknowledged_failure_is_shown_and_does_not_block(make_run, policy_fi
     baseline = make_run("a", prompts=400)
     candidate = make_run("b", lambda i, _: 12 if i % 2 else 0, prompts=400)
     policy = load_policy(policy_file)
-    views = open_view(baseline), open_view(candidate)
+    views = open_side(baseline), open_side(candidate)
     failing = [gate.name for gate in judge(*views, policy).gates if gate.decision == "FAIL"]
     assert failing == ["all/character_accuracy", "language=zh/character_accuracy"]
     accepted = [
@@ -225,9 +226,13 @@ def test_an_acknowledged_failure_is_shown_and_does_not_block(make_run, policy_fi
     assert judge(*views, policy, acknowledged=other).outcome == "FAIL"
 
 
-def test_a_run_against_itself_says_so(make_run, policy_file):
+def test_a_run_is_not_compared_with_itself(make_run, policy_file):
     run = make_run("a")
-    assert any("baseline's own run" in note for note in check(run, run, policy=policy_file).notes)
+    verdict = check(run, run, policy=policy_file)
+    assert verdict.outcome == "NOT COMPARABLE"
+    assert [(each.what, each.candidate) for each in verdict.differences] == [
+        ("run", "the same run: comparing a run with itself always passes")
+    ]
 
 
 def test_exact_strings_can_be_gated_beside_the_primary_metric(make_run, tmp_path):

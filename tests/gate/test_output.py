@@ -8,12 +8,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from runs_by_hand import check, open_side
 
+from evalsuite.cli.gate import _show as show
 from evalsuite.errors import EvalsuiteError
-from evalsuite.gate import Verdict, check, open_view
+from evalsuite.gate import Verdict
 from evalsuite.gate.junit import junit
 from evalsuite.gate.markdown import MAX_BYTES, markdown
-from evalsuite.gate.output import schema, show, write
+from evalsuite.gate.output import schema, write
 from evalsuite.gate.verdict import Acknowledgement
 
 HOSTILE = "</td><script>alert(1)</script> | `x` **b** [l](javascript:1)\x00\x1b[31m\u202eabc\ud800 " + "long " * 30_000
@@ -79,7 +81,7 @@ def test_hostile_text_stays_text_and_the_summary_stays_small(make_run, policy_fi
     # Written by the package's own rows: what cannot be UTF-8 (a lone surrogate) cannot be in a row.
     clean = HOSTILE.replace("\ud800", "")
     prompts = tuple(
-        msgspec.structs.replace(p, targets=(clean,), language=clean[:60], text=clean, id=f"{i}<b>|`{clean[:40]}")
+        msgspec.structs.replace(p, targets=(clean,), language=clean[:60], text=f"{i}: {clean}", id=f"{i}<b>|`{clean[:40]}")
         for i, p in enumerate(prompts)
     )
     verdict = check(
@@ -141,5 +143,5 @@ def test_the_terminal_shows_floor_and_detectable_effect(failed, capsys):
 
 def test_the_digest_of_a_run_covers_its_rows(make_run):
     one, other = make_run("a"), make_run("b", lambda i, seed: int((i, seed) == (3, 1)))
-    assert open_view(one).digest == open_view(one).digest
-    assert open_view(one).digest != open_view(other).digest
+    assert open_side(one).digest == open_side(one).digest
+    assert open_side(one).digest != open_side(other).digest

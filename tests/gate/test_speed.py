@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from runs_by_hand import check, open_side
 from scipy import stats
 
-from evalsuite.gate import check, load_policy
-from evalsuite.gate.compare import taken_in_turns
+from evalsuite.gate import load_policy
+from evalsuite.gate.compare import interleaved as drawn_in_turns
 from evalsuite.gate.policy import SpeedRule
 from evalsuite.gate.speed import memory_ratio, quantile_ratio
-from evalsuite.gate.view import open_view
+from evalsuite.records import Environment
 
 
 def pairs_of(baseline, candidate, k=1):
@@ -129,9 +130,9 @@ def test_other_hardware_or_settings_make_timing_advisory(make_run, policy):
     rules = policy(p50=1.1, memory=1.1, enforce="same-hardware")
     extra = {"seconds": slow(2.0), "memory": lambda i, _: 2_000 + i}
     baseline = make_run("a", seconds=slow(1.0), memory=lambda i, _: 1_000 + i)
-    other = check(baseline, make_run("b", **extra, environment={"cpu": "another"}), policy=rules)
+    other = check(baseline, make_run("b", **extra, environment=Environment(cpu="another")), policy=rules)
     assert {speed.decision for speed in other.speed} == {None}
-    assert "'a processor' → 'another'" in other.speed[0].advisory
+    assert "gpus a GPU 300 W → none; cpu a processor → another" in other.speed[0].advisory
     steps = check(baseline, make_run("c", **extra, settings={"steps": 8}), policy=rules)
     assert "settings: steps 4 → 8" in steps.speed[0].advisory
     assert steps.outcome == "PASS"
@@ -165,9 +166,9 @@ def test_warm_up_images_do_not_count(make_run, policy):
 
 def test_turns_are_seen_from_the_order_of_the_rows(make_run):
     def turns(folder):
-        return taken_in_turns(open_view(folder, "old"), open_view(folder, "new"))
+        return drawn_in_turns(open_side(folder, "old"), open_side(folder, "new"))
 
     assert turns(interleaved(make_run, 1.0))
     one_after_the_other = make_run("plain", models=("old", "new"), seconds=slow(1.0))
     assert not turns(one_after_the_other)
-    assert not taken_in_turns(open_view(make_run("x")), open_view(make_run("y")))
+    assert not drawn_in_turns(open_side(make_run("x")), open_side(make_run("y")))

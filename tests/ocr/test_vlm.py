@@ -226,9 +226,11 @@ def test_a_run_is_read_by_it_end_to_end(checkpoint, tmp_path):
         [f"folder:{tmp_path}"], [str(suite)], out=tmp_path / "run", ceiling=False, workers=4,
         ocr=f"qwen2.5-vl:{checkpoint},precision=fp32",
     )  # fmt: skip
-    (score,) = result.scores
+    assert result.complete
+    (score,) = result.run.scores
     assert (score.status, score.engine) == ("scored", "qwen2.5-vl")
-    assert result.store.manifest.ocr.settings["model"] == "folder tiny"
+    assert result.run.manifest.ocr.settings["model"] == "folder tiny"
+    assert (result.folder / "index.html").is_file()
 
 
 # --- What is not a checkpoint of Qwen2.5-VL ----------------------------------------------------------

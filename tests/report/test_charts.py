@@ -4,16 +4,17 @@ import re
 
 import pytest
 
-from evalsuite.report import charts, summarise
+from evalsuite.report import charts
 from evalsuite.report import figures as views
 from evalsuite.report.charts import accuracy, canvas, errors, speed
+from evalsuite.runs import open_run
 
 
-@pytest.fixture
-def run(handmade, tmp_path):
-    store = handmade.make_run(tmp_path / "run", outcome=handmade.noodes, seeds=(0, 1, 2))
-    scores = store.scores(store.manifest.ocr, store.manifest.scorer).read()
-    return summarise(store, scores), scores, store.last_generations()
+@pytest.fixture(scope="module")
+def run(handmade, tmp_path_factory):
+    store = handmade.make_run(tmp_path_factory.mktemp("charts") / "run", outcome=handmade.noodes, seeds=(0, 1, 2))
+    run = open_run(store)
+    return run.summary, run.scores, run.generations
 
 
 def texts(chart):
@@ -26,7 +27,7 @@ def table(chart):
 
 def estimates(rows):
     """Cells without their intervals."""
-    return [[cell.partition(" (")[0] for cell in row] for row in rows]
+    return [[cell.partition(" [")[0] for cell in row] for row in rows]
 
 
 def test_svg_stands_in_a_page_with_a_strict_policy(run):
@@ -72,7 +73,7 @@ def test_the_interval_of_one_prompt_is_a_marked_bound(run):
     # Gaffke's bound over one prompt of accuracy x, at level 0.025 a side: 0.025 x and 1 - 0.025 (1 - x).
     ends = {}
     for category, _, text, _ in table(accuracy.by_dimension(run[0], "category")):
-        found = re.fullmatch(r"[\d.]+ \(([\d.]+) – ([\d.]+)†\)", text)
+        found = re.fullmatch(r"[\d.]+ \[([\d.]+),\s([\d.]+)\]†", text)
         ends[category] = float(found[1]), float(found[2])
     assert ends["neon"] == pytest.approx((0.025 * 11 / 12, 1 - 0.025 / 12), abs=0.004)
     assert ends["shop"] == pytest.approx((0.025, 1), abs=0.004)
@@ -102,7 +103,7 @@ def test_what_is_no_real_model_says_so_in_legends_and_tables(handmade, tmp_path)
         handmade.model("typeset:errors=0.05", "reference", errors=0.05),
     )
     store = handmade.make_run(tmp_path / "run", models=models, outcome=handmade.noodes)
-    summary = summarise(store, store.scores(store.manifest.ocr, store.manifest.scorer).read())
+    summary = open_run(store).summary
     chart = accuracy.by_dimension(summary, "category")
     assert {"klein-micro (stand-in)", "typeset:errors=0.05 (reference, no model)"} <= set(texts(chart))
     assert 'data-i18n="named.stand-in"' in chart.svg
@@ -123,7 +124,7 @@ def test_categories_stand_worst_first_for_the_models_that_are_no_reference(handm
         handmade.model("klein"),
     )
     store = handmade.make_run(tmp_path / "run", models=models, outcome=outcome)
-    summary = summarise(store, store.scores(store.manifest.ocr, store.manifest.scorer).read())
+    summary = open_run(store).summary
     # Errors of klein and ernie: menu 2 of 2 × 6 characters, neon 1 of 2 × 12, shop none; the reference's do not count.
     shown, rows = views.slice_table(summary, "category")
     assert [row.value for row in rows] == ["menu", "neon", "shop"]
@@ -135,8 +136,8 @@ def test_categories_stand_worst_first_for_the_models_that_are_no_reference(handm
 def test_nothing_to_plot_is_no_plot(handmade, tmp_path):
     models = (handmade.MODELS[1],)
     store = handmade.make_run(tmp_path / "run", models=models, prompts=handmade.PROMPTS[:1])
-    scores = store.scores(store.manifest.ocr, store.manifest.scorer).read()
-    assert charts.draw_all(summarise(store, scores), scores, store.last_generations()) == []
+    run = open_run(store)
+    assert charts.draw_all(run.summary, run.scores, run.generations) == []
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_three_checkpoints_make_a_curve_in_the_order_of_their_steps(handmade, tm
         return handmade.perfect(prompt) if spec.name.endswith("3000") else handmade.noodes(spec, prompt, seed)
 
     store = handmade.make_run(tmp_path / "run", models=models, outcome=outcome)
-    summary = summarise(store, store.scores(store.manifest.ocr, store.manifest.scorer).read())
+    summary = open_run(store).summary
     assert estimates(table(accuracy.over_steps(summary))) == [
         ["klein-step-1000", "1,000", "0.949"],
         ["klein-step-2000", "2,000", "0.949"],
@@ -171,7 +172,7 @@ def test_three_checkpoints_make_a_curve_in_the_order_of_their_steps(handmade, tm
 def test_hostile_names_are_text(handmade, tmp_path):
     models = (handmade.model("</text><script>alert(1)</script>$x^2$\u202e\x00"),)
     store = handmade.make_run(tmp_path / "run", models=models, outcome=handmade.noodes)
-    summary = summarise(store, store.scores(store.manifest.ocr, store.manifest.scorer).read())
+    summary = open_run(store).summary
     chart = accuracy.by_dimension(summary, "category")
     assert "<script>" not in chart.svg
     assert "&lt;script&gt;" in chart.svg

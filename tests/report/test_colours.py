@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import evalsuite.report
 from evalsuite.report.charts import canvas
 
 # Machado, Oliveira and Fernandes, IEEE TVCG 15 (2009), severity 1.0, on linear RGB.
@@ -46,7 +45,7 @@ def contrast(one, other):
     return (high + 0.05) / (low + 0.05)
 
 
-CSS = (Path(evalsuite.report.__file__).parent / "assets" / "report.css").read_text(encoding="utf-8")
+CSS = (Path(canvas.__file__).parents[1] / "assets" / "report.css").read_text(encoding="utf-8")
 
 
 def themes():

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-import evalsuite.report
 from evalsuite.report import i18n
 
-REPORT = Path(evalsuite.report.__file__).parent
+REPORT = Path(i18n.__file__).parent
 # Keys that are put together from a prefix and a value; everything else stands in the sources as it is.
 COMPOSED = (
     "role.", "named.", "slices.", "length.", "phase.", "filter.", "sort.", "kind.", "card.missing", "card.unreadable",

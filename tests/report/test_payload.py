@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from evalsuite.records import Edit, TargetScore
 from evalsuite.report import payload
+from evalsuite.runs import open_run
 
 ALIKE = (Edit(kind="equal", target="AB", read="AB"),)
 
@@ -45,13 +46,9 @@ def test_a_target_read_with_another_case_or_form_keeps_its_edits():
 
 def test_rows_name_their_model_prompt_and_command(handmade, tmp_path):
     store = handmade.make_run(tmp_path / "run", outcome=handmade.noodes, models=(handmade.model("my model; rm -rf /"),))
-    scores = store.scores(store.manifest.ocr, store.manifest.scorer).read()
-    readings = {row.key: row for row in store.readings(store.manifest.ocr).read()}
-    name = store.manifest.models[0].name
-    side = payload.Side(
-        store.manifest, handmade.OCR, scores, store.last_generations(), readings, pictures={}, names={name: name}
-    )
-    data, boxes = payload.gallery([side])
+    run = open_run(store)
+    name = run.manifest.models[0].name
+    data, boxes = payload.gallery([payload.Side(run, run.scores, pictures={}, names={name: name})])
     assert data["models"][0]["command"] == "evalsuite run --model 'my model; rm -rf /'"
     assert data["commands"] == {"signs": " --suite signs.yaml", "signs-zh": " --suite signs-zh.yaml"}
     assert [row[:3] for row in data["rows"]] == [[0, 0, 0], [0, 1, 0], [0, 2, 0]]
@@ -60,3 +57,4 @@ def test_rows_name_their_model_prompt_and_command(handmade, tmp_path):
     assert neon[11] == [[1, 1, 0, 0, [[0, "NIGHT NOOD", "NIGHT NOOD"], [3, "L", ""], [0, "ES", "ES"]]]]
     assert [line[:2] for line in boxes[0]] == [[payload.WITH_ERRORS, "NIGHT NOODES"]]
     assert [line[0] for line in boxes[1]] == [payload.EXACT, payload.WITH_ERRORS, payload.NO_TARGET]
+    assert [row[-2:] for row in data["rows"]] == [[run.generations[score.key].sha256, None] for score in run.scores]

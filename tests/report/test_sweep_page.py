@@ -11,12 +11,14 @@ from urllib.parse import unquote
 import msgspec
 import pytest
 
+from evalsuite import hardware
 from evalsuite.errors import EvalsuiteError
 from evalsuite.gate.verdict import GateResult, RunRef, Verdict
-from evalsuite.report import build_report, summarise
-from evalsuite.report import figures as views
-from evalsuite.report.charts.accuracy import interval_text
+from evalsuite.records import Environment
+from evalsuite.report import build_report
 from evalsuite.report.sweep_page import Baseline, Checkpoint, Swept, build_sweep
+from evalsuite.runs import open_run
+from evalsuite.wording import with_ends
 
 SIDE = RunRef(folder="a", digest="0", model="a", role="model", model_digest="0", created_at="2026-05-04T00:00:00")
 GATE = GateResult(
@@ -51,17 +53,17 @@ class Made:
             self.out / "runs" / name,
             models=(self.handmade.model(f"base+{name}", role),),
             outcome=outcome,
-            environment={"cpu": cpu},
+            environment=Environment(cpu=cpu),
         )
+        run = open_run(store)
         if pages:
-            build_report(store.folder)
-        (summary,) = summarise(store, store.scores(store.manifest.ocr, store.manifest.scorer).read()).models
-        return Checkpoint(name, step, f"runs/{name}", None, store.manifest, summary, verdict)
+            build_report(run)
+        return Checkpoint(name, step, f"runs/{name}", None, run, verdict)
 
-    def ceiling(self):
-        store = self.handmade.make_run(self.out / "ceiling", models=(self.handmade.MODELS[1],))
-        build_report(store.folder)
-        return summarise(store, store.scores(store.manifest.ocr, store.manifest.scorer).read()).models[0]
+    def reference(self, outcome=None):
+        run = open_run(self.handmade.make_run(self.out / "ceiling", models=(self.handmade.MODELS[1],), outcome=outcome))
+        build_report(run)
+        return run
 
 
 @pytest.fixture
@@ -95,6 +97,11 @@ def words(content):
     return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", content).split()))
 
 
+def alert(content):
+    """What the red notice says."""
+    return words(re.search(r'<section class="notice bad" role="alert">.*?</section>', content, re.DOTALL)[0])
+
+
 def lines(content):
     """The table of checkpoints, line by line."""
     body = re.search(r'<table class="checkpoints">.*?</table>', content, re.DOTALL)[0]
@@ -102,9 +109,8 @@ def lines(content):
 
 
 def both(intervals):
-    """The two rates as they read in the table: the rate, and beneath it the bounds without brackets."""
-    texts = [interval_text(intervals[name]) for name in ("character_accuracy", "exact_string_rate")]
-    return " ".join(texts).replace("(", "").replace(")", "")
+    """The two rates as they read in the table."""
+    return " ".join(with_ends(intervals[name]) for name in ("character_accuracy", "exact_string_rate"))
 
 
 def test_the_table_holds_exact_figures_and_verdicts(made):
@@ -112,7 +118,9 @@ def test_the_table_holds_exact_figures_and_verdicts(made):
     whole = made.checkpoint("step-100", 100)
     worse = made.checkpoint("step-2000", 2000, handmade.noodes, verdict=FAIL)
     broken = Checkpoint("step-3000", 3000, "runs/step-3000", "/training/klein/step-3000: is cut short")
-    content = build_sweep(swept([whole, worse, broken], ceiling=made.ceiling()), made.out).read_text(encoding="utf-8")
+    content = build_sweep(swept([whole, worse, broken], reference=made.reference()), made.out).read_text(
+        encoding="utf-8"
+    )
     # noodes: an L of 33 English characters and one of 6 Chinese ones are wrong, and with them 2 of 5 strings.
     overall = worse.summary.overall.intervals
     assert overall["character_accuracy"].estimate == pytest.approx(37 / 39)
@@ -132,8 +140,8 @@ def test_the_table_holds_exact_figures_and_verdicts(made):
     assert by_language["zh"].estimate == pytest.approx(5 / 6)
     numbers = words(re.search(r'<figure id="plot-sweep">.*?</figure>', content, re.DOTALL)[0])
     assert (
-        f"step-2000 2,000 {interval_text(overall['character_accuracy'])} {interval_text(by_language['en'])} "
-        f"{interval_text(by_language['zh'])} Fail"
+        f"step-2000 2,000 {with_ends(overall['character_accuracy'])} {with_ends(by_language['en'])} "
+        f"{with_ends(by_language['zh'])} Fail"
     ) in numbers
     assert 'id="plot-sweep-latency"' in content
 
@@ -171,11 +179,47 @@ def test_what_is_incomplete_is_named_in_red(made):
         Checkpoint("step-3", 3, "runs/step-3", "no safetensors file"),
     ]
     content = build_sweep(swept(checkpoints), made.out).read_text(encoding="utf-8")
-    notice = words(re.search(r'<section class="notice bad" role="alert">.*?</section>', content, re.DOTALL)[0])
-    assert notice.startswith("Incomplete: 2 of 3 checkpoints")
-    assert "step-3 Could not be run : no safetensors file" in notice
-    assert "step-2 not drawn : neon-001 seed 0" in notice
+    assert alert(content) == (
+        "Incomplete: 2 of 3 checkpoints "
+        "1 image counts as wholly wrong, so the rates of its checkpoint are lower bounds. "
+        "An incomplete checkpoint cannot pass its gate. "
+        "step-3 Could not be run : no safetensors file step-2 neon-001 seed 0: out of memory"
+    )
     assert "Incomplete 1 thing is lacking, first: candidate: neon-001 seed 0." in lines(content)[2]
+
+
+def test_changed_and_deleted_images_make_a_checkpoint_incomplete(made):
+    for name, step in (("step-1", 1), ("step-2", 2), ("step-3", 3)):
+        made.checkpoint(name, step)
+    stores = {name: open_run(made.out / "runs" / name).store for name in ("step-1", "step-2", "step-3")}
+    made.handmade.image_of(stores["step-2"], "neon-001", "base+step-2").write_bytes(b"another image")
+    made.handmade.image_of(stores["step-3"], "shop-002", "base+step-3").unlink()
+    checkpoints = [Checkpoint(name, int(name[-1]), f"runs/{name}", None, open_run(stores[name])) for name in stores]
+    content = build_sweep(swept(checkpoints), made.out).read_text(encoding="utf-8")
+    assert alert(content) == (
+        "Incomplete: 2 of 3 checkpoints "
+        "1 image counts as wholly wrong, so the rates of its checkpoint are lower bounds. "
+        "Of 1 image only the file is gone: the stored reading still counts, but nobody can check it any more. "
+        "An incomplete checkpoint cannot pass its gate. "
+        "step-2 neon-001 seed 0: its image file has changed since it was drawn "
+        "step-3 shop-002 seed 0: its image file is missing"
+    )
+    whole, changed, deleted = lines(content)[1:4]
+    assert (whole.count("Baseline"), changed.count("Incomplete"), deleted.count("Incomplete")) == (1, 1, 1)
+    assert "0.692" in changed
+    assert "1.000" in deleted
+
+
+def test_an_incomplete_reference_is_no_ceiling_and_counts_as_no_checkpoint(made):
+    def outcome(_spec, prompt, _seed):
+        failed = prompt.id == "menu-003"
+        return made.handmade.Outcome(error="no such glyph") if failed else made.handmade.perfect(prompt)
+
+    checkpoints = [made.checkpoint("step-1", 1)]
+    content = build_sweep(swept(checkpoints, reference=made.reference(outcome)), made.out).read_text(encoding="utf-8")
+    assert alert(content).startswith("Incomplete: the OCR ceiling ")
+    assert alert(content).endswith(" typeset menu-003 seed 0: no such glyph")
+    assert "OCR ceiling – not measured not measured" in lines(content)[2]
 
 
 def test_a_stand_in_says_so_wherever_it_stands(made):
@@ -209,7 +253,7 @@ def test_timings_of_other_machines_are_not_put_side_by_side(made):
 
 def test_machines_that_differ_are_said_to(made, monkeypatch):
     checkpoints = [made.checkpoint("step-1", 1, cpu="one"), made.checkpoint("step-2", 2, cpu="two")]
-    monkeypatch.setattr(views, "hardware_line", lambda manifest: manifest.environment["cpu"])
+    monkeypatch.setattr(hardware, "line", lambda environment: environment.cpu)
     content = build_sweep(swept(checkpoints), made.out).read_text(encoding="utf-8")
     assert "Hardware not the same for all checkpoints" in words(content)
     same = build_sweep(swept(checkpoints[:1]), made.out).read_text(encoding="utf-8")
@@ -248,7 +292,7 @@ def test_hostile_names_are_text_and_their_links_lead_to_their_runs(made):
 
 def test_links_stay_in_the_folder_and_lead_somewhere(made):
     checkpoints = [made.checkpoint(f"step-{step}", step, pages=True) for step in (1, 2)]
-    content = build_sweep(swept(checkpoints, ceiling=made.ceiling()), made.out).read_text(encoding="utf-8")
+    content = build_sweep(swept(checkpoints, reference=made.reference()), made.out).read_text(encoding="utf-8")
     for address in re.findall(r'(?:href|src)="([^"]*)"', content):
         if not address.startswith(("#", "data:,")):
             assert (made.out / address.partition("?")[0]).is_file(), address

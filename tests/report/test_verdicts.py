@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from evalsuite.gate.verdict import Acknowledgement, Difference, GateResult, RunRef, SpeedResult, Verdict
-from evalsuite.report import build_report, keep_verdict, verdict_row
-from evalsuite.runs.store import RunStore
+from evalsuite.report import build_report, store_verdict, verdict_row
+from evalsuite.runs import open_run
 
 
 def side(model):
@@ -114,10 +114,9 @@ def test_what_forbids_a_verdict_is_said(outcome, handmade, tmp_path):
     assert row.text.startswith("seeds: 0 there, 0, 1 here. Lacking: p-0 seed 0,")
     assert "p-19 seed 0 and 5 more." in row.text
     assert row.columns == ()
-    handmade.make_run(tmp_path / "run")
-    store = RunStore.open(tmp_path / "run")
-    keep_verdict(store, store.manifest.ocr, row)
-    assert "seeds: 0 there" in build_report(tmp_path / "run").read_text(encoding="utf-8")
+    run = open_run(handmade.make_run(tmp_path / "run"))
+    store_verdict(run, row)
+    assert "seeds: 0 there" in build_report(run).read_text(encoding="utf-8")
 
 
 def test_notes_are_sentences_and_nothing_is_said_twice():

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import hashlib
 from fractions import Fraction
 
 import msgspec
 import pytest
 from scipy.stats import beta
 
+import evalsuite
 from evalsuite import scoring
 from evalsuite.records import digest
 from evalsuite.report import build_report
-from evalsuite.runs import adjudications
+from evalsuite.runs import adjudications, open_run
 from evalsuite.runs.adjudications import AdjudicationError, Adjudications, Mark
 
 
@@ -19,7 +21,7 @@ def store(handmade, tmp_path):
 
 
 def mark(store, prompt, verdict, reading=None, **changes):
-    row = next(row for row in store.last_generations().values() if (row.model, row.prompt) == ("klein", prompt))
+    row = next(row for row in open_run(store).generations.values() if (row.model, row.prompt) == ("klein", prompt))
     fields = {
         "key": row.key,
         "model": row.model,
@@ -39,18 +41,18 @@ def marks(store, *listed, **changes):
 
 
 def apply(store, found):
-    return adjudications.apply(store, store.manifest.ocr, store.manifest.scorer, found)
+    return adjudications.apply(open_run(store), found)
 
 
 def test_a_corrected_reading_is_scored_and_the_rest_is_untouched(store):
     listed = [mark(store, "neon-001", "ocr-misread", ("NIGHT NOODLES",)), mark(store, "menu-003", "model-misdrew")]
     applied = apply(store, marks(store, *listed))
-    plain = store.scores(store.manifest.ocr, store.manifest.scorer).read()
-    before = scoring.rates(row for row in plain if row.model == "klein").character_accuracy
-    after = scoring.rates(row for row in applied.scores if row.model == "klein").character_accuracy
+    plain = open_run(store)
+    before = scoring.rates(row.result for row in plain.scores_of("klein")).character_accuracy
+    after = scoring.rates(row.result for row in applied.scores_of("klein")).character_accuracy
     assert before == float(Fraction(37, 39))
     assert after == float(Fraction(38, 39))
-    changed = [new.prompt for new, old in zip(applied.scores, plain, strict=True) if new.targets != old.targets]
+    changed = [new.prompt for new, old in zip(applied.scores, plain.scores, strict=True) if new.result != old.result]
     assert changed == ["neon-001"]
     assert {row.scorer for row in applied.scores} == {applied.scorer}
     assert applied.scorer.name.startswith("evalsuite-packing+adjudicated-")
@@ -59,7 +61,7 @@ def test_a_corrected_reading_is_scored_and_the_rest_is_untouched(store):
 
 def test_the_ocrs_error_rate_and_its_exact_interval(store):
     listed = [mark(store, "neon-001", "ocr-misread", ("NIGHT NOODLES",)), mark(store, "menu-003", "model-misdrew")]
-    errors = apply(store, marks(store, *listed)).errors
+    errors = apply(store, marks(store, *listed)).judgement.errors
     assert (errors.judged, errors.misread, errors.rate) == (2, 1, 0.5)
     # Clopper-Pearson from the beta distribution, independently of binomtest.
     assert errors.low == pytest.approx(beta.ppf(0.025, 1, 2))
@@ -68,7 +70,7 @@ def test_the_ocrs_error_rate_and_its_exact_interval(store):
 
 
 def test_no_marks_are_no_rate(store):
-    errors = apply(store, marks(store)).errors
+    errors = apply(store, marks(store)).judgement.errors
     assert (errors.judged, errors.rate, errors.low) == (0, None, None)
 
 
@@ -79,14 +81,40 @@ def test_a_file_goes_and_comes_back(store, tmp_path):
     assert adjudications.load(path) == found
 
 
-def test_the_report_shows_the_marks_and_takes_them_from_the_run_folder(store):
+def test_the_report_shows_the_marks(store):
     applied = apply(store, marks(store, mark(store, "neon-001", "ocr-misread", ("NIGHT NOODLES",))))
-    content = build_report(store.folder, scorer=applied.scorer).read_text(encoding="utf-8")
+    content = build_report(applied).read_text(encoding="utf-8")
     assert "Corrected by a person" in content
     assert "1 of 1 judged image" in content
     assert "1 by the OCR’s readings, 0 after the corrections" in content
     assert "0.974" in content
-    assert "Corrected by a person" not in build_report(store.folder).read_text(encoding="utf-8").partition("<script")[0]
+    plain = build_report(open_run(store)).read_text(encoding="utf-8")
+    assert "Corrected by a person" not in plain.partition("<script")[0]
+
+
+def test_scoring_with_marks_keeps_them_in_the_run_folder(store, tmp_path):
+    found = marks(store, mark(store, "neon-001", "ocr-misread", ("NIGHT NOODLES",)))
+    path = tmp_path / "marks.json"
+    path.write_bytes(msgspec.json.encode(found))
+    result = evalsuite.rescore(store.folder, adjudications=path)
+    assert result.run.scorer.name.startswith("evalsuite-packing+adjudicated-")
+    (kept,) = store.folder.glob("adjudications.*.json")
+    assert adjudications.load(kept) == found
+    assert len(list(store.folder.glob("scores.*adjudicated*.jsonl"))) == 1
+
+
+def test_a_reading_of_an_image_drawn_again_since_cannot_stand(store):
+    """The drift of two rules: the mark named the new bytes, the reading was of the old ones."""
+    judged = mark(store, "neon-001", "model-misdrew")
+    rows = store.generations.read()
+    path = store.image_path(rows[0])
+    path.write_bytes(path.read_bytes() + b"drawn again")
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    store.generations.replace([msgspec.structs.replace(rows[0], sha256=sha256), *rows[1:]])
+    with pytest.raises(AdjudicationError, match="has changed since"):
+        apply(store, marks(store, judged))
+    with pytest.raises(AdjudicationError, match="no reading that could stand"):
+        apply(store, marks(store, mark(store, "neon-001", "model-misdrew")))
 
 
 def test_an_unread_image_can_be_read_by_a_person(handmade, tmp_path):
@@ -149,16 +177,9 @@ def test_broken_files_are_one_clear_line(tmp_path, content, message):
         adjudications.load(tmp_path / "absent.json")
 
 
-def test_a_scorer_names_no_file_outside_the_run(store):
-    scorer = msgspec.structs.replace(store.manifest.scorer, name="x+adjudicated-../../etc/passwd")
-    with pytest.raises(AdjudicationError, match="names no marks"):
-        build_report(store.folder, scorer=scorer)
-
-
 def test_the_same_marks_in_another_order_are_the_same_measurement(store):
     one = mark(store, "neon-001", "ocr-misread", ("NIGHT NOODLES",))
     two = mark(store, "menu-003", "model-misdrew")
     scorer = store.manifest.scorer
     assert adjudications.scorer_for(scorer, [one, two]) == adjudications.scorer_for(scorer, [two, one])
     assert adjudications.scorer_for(scorer, [one]) != adjudications.scorer_for(scorer, [two])
-    assert adjudications.plain(adjudications.scorer_for(scorer, [one])) == scorer

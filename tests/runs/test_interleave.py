@@ -6,11 +6,11 @@ import json
 
 import msgspec
 import pytest
+from runs_by_hand import open_side
 
 import evalsuite
 from evalsuite.errors import EvalsuiteError
-from evalsuite.gate import open_view
-from evalsuite.gate.compare import taken_in_turns
+from evalsuite.gate.compare import interleaved
 from evalsuite.models.typeset.model import TypesetModel
 from evalsuite.records import Request
 from evalsuite.runs.runner import _turns
@@ -43,13 +43,13 @@ def test_two_models_take_turns_and_a_resumed_run_goes_on_so(tmp_path):
     result = evalsuite.run(
         [ONE, OTHER], [str(path)], out=folder, samples=2, ceiling=False, interleave=True, workers=1
     )  # fmt: skip
-    assert [score.status for score in result.scores] == ["scored"] * 12
-    names = [spec.name for spec in result.store.manifest.models]
+    assert [score.status for score in result.run.scores] == ["scored"] * 12
+    names = [spec.name for spec in result.run.manifest.models]
     order = drawn(folder)
     turns = "".join("AB"[names.index(model)] for model, _, _ in order)
     assert turns == "ABBAABBAABBA"
     assert [row[1:] for row in order[::2]] == [row[1:] for row in order[1::2]]
-    assert taken_in_turns(open_view(folder, names[0]), open_view(folder, names[1]))
+    assert interleaved(open_side(folder, names[0]), open_side(folder, names[1]))
     lines = (folder / "generations.jsonl").read_bytes().splitlines(keepends=True)
     (folder / "generations.jsonl").write_bytes(b"".join(lines[:7]))
     evalsuite.run([ONE, OTHER], [str(path)], out=folder, samples=2, ceiling=False, interleave=True, workers=1)

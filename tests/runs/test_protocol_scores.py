@@ -6,14 +6,14 @@ import subprocess
 import sys
 
 import pytest
+from runs_by_hand import Outcome, make_run, model
 from typer.testing import CliRunner
 
-from evalsuite import scoring
 from evalsuite.cli.main import app
 from evalsuite.errors import EvalsuiteError
-from evalsuite.records import Generation, Manifest, ModelSpec, OcrSpec, Prompt, Reading, TextLine, encode
+from evalsuite.records import ModelSpec, OcrSpec, Prompt
+from evalsuite.runs import OpenRun, open_run
 from evalsuite.runs.protocol_scores import score_run
-from evalsuite.runs.store import FORMAT, RunStore
 
 OCR = OcrSpec(name="paddle", weights_digest="p")
 TARGETS = {"en": "GRAND OPENING today", "zh": "今日特价", "fr": "Fermé"}
@@ -22,47 +22,30 @@ TARGETS = {"en": "GRAND OPENING today", "zh": "今日特价", "fr": "Fermé"}
 def prompt(language: str, number: int) -> Prompt:
     target = TARGETS[language]
     return Prompt(
-        id=f"{language}-{number}", suite="s", language=language, category="sign", length="short", text=target,
-        targets=(target,),
+        id=f"{language}-{number}", suite="s", language=language, category="sign", length="short",
+        text=f"{number}: {target}", targets=(target,),
     )  # fmt: skip
 
 
 @pytest.fixture
 def write(tmp_path):
-    """A run of six prompts a language with one image each; `read` gives the text read, None for a missing image."""
+    """A run of six prompts per language with one image each; `read` gives the text read, None for a missing image."""
 
-    def make(read, languages=("en", "zh")) -> RunStore:
-        manifest = Manifest(
-            format=FORMAT, name="n", created_at="2026", suites=(),
-            prompts=tuple(prompt(language, number) for language in languages for number in range(6)),
-            models=(
-                ModelSpec(name="m", kind="diffusion", role="model", source="x/y", weights_digest="w"),
-                ModelSpec(name="typeset", kind="typeset", role="reference", source="f", weights_digest="f"),
-            ),
-            seeds=(0,), ocr=OCR, scorer=scoring.scorer_spec(), environment={},
-        )  # fmt: skip
-        store, _ = RunStore.create_or_resume(tmp_path / "run", manifest)
-        generations, readings = [], []
-        for request in manifest.requests:
-            language, number = request.prompt.split("-")
-            text = TARGETS[language] if request.model == "typeset" else read(language, int(number))
-            generations.append(
-                Generation(
-                    key=request.key, model=request.model, prompt=request.prompt, seed=0, drawn_at="2026",
-                    image=None if text is None else f"images/{request.key}.png", sha256=None if text is None else "s",
-                    error="out of memory" if text is None else None,
-                )
-            )  # fmt: skip
-            if text is not None:
-                readings.append(
-                    Reading(
-                        key=request.key, image_sha256="s", engine="paddle", engine_digest=OCR.digest, read_at="2026",
-                        lines=(TextLine(text=text),),
-                    )
-                )  # fmt: skip
-        store.generations.path.write_bytes(b"".join(encode(row) + b"\n" for row in generations))
-        store.readings(OCR).path.write_bytes(b"".join(encode(row) + b"\n" for row in readings))
-        return store
+    def make(read, languages=("en", "zh")) -> OpenRun:
+        def outcome(model: ModelSpec, prompt: Prompt, _seed: int) -> Outcome:
+            language, number = prompt.id.split("-")
+            text = TARGETS[language] if model.role == "reference" else read(language, int(number))
+            return Outcome(error="out of memory") if text is None else Outcome(lines=(text,))
+
+        return open_run(
+            make_run(
+                tmp_path / "run",
+                prompts=[prompt(language, number) for language in languages for number in range(6)],
+                models=(model("m"), model("typeset", "reference")),
+                outcome=outcome,
+                ocr=OCR,
+            )
+        )
 
     return make
 
@@ -74,25 +57,25 @@ def drawn(language: str, number: int) -> str | None:
     return "今日" if number == 1 else TARGETS[language]
 
 
-def test_a_missing_image_is_left_out_as_published_and_counts_as_empty_when_mended(write):
+def test_a_missing_image_is_left_out_as_published_and_counts_as_empty_when_corrected(write):
     store = write(drawn)
-    published, mended = (score_run(store, name).models[0] for name in ("longtext", "longtext-fixed"))
+    published, corrected = (score_run(store, name).models[0] for name in ("longtext", "longtext-fixed"))
     assert published.languages[0].counts == {"matched": 10, "wanted": 15}
-    assert mended.languages[0].counts == {"matched": 10, "wanted": 18, "repeated": 0, "foreign": 0}
-    for model in (published, mended):
-        assert model.incomplete
-        assert model.languages[0].lacking == ("en-0 seed 0",)
-        assert (model.languages[0].images, model.languages[0].prompts) == (6, 6)
+    assert corrected.languages[0].counts == {"matched": 10, "wanted": 18, "repeated": 0, "foreign": 0}
+    for each in (published, corrected):
+        assert each.incomplete
+        assert each.languages[0].missing == ("en-0 seed 0",)
+        assert (each.languages[0].images, each.languages[0].prompts) == (6, 6)
     assert published.languages[1].scores["text_score"].estimate == pytest.approx(22 / 24)
     assert published.average.estimate == pytest.approx((10 / 15 + 22 / 24) / 2)
-    assert mended.average.estimate == pytest.approx((10 / 18 + 22 / 24) / 2)
+    assert corrected.average.estimate == pytest.approx((10 / 18 + 22 / 24) / 2)
 
 
 def test_the_ceiling_is_that_of_the_typeset_reference(write):
     scores = score_run(write(drawn), "longtext")
     assert scores.ceiling_model == "typeset"
     assert scores.ceiling("en").scores["text_score"].estimate == 1.0
-    assert (scores.images_asked, scores.images_a_prompt, scores.published_reader) == (4, 1, "qwen2.5-vl")
+    assert (scores.images_asked, scores.images_per_prompt, scores.published_reader) == (4, 1, "qwen2.5-vl")
 
 
 def test_languages_that_a_protocol_does_not_cover_are_counted_and_left_out(write):
@@ -116,7 +99,7 @@ def test_the_command_prints_scores_ceiling_and_what_they_are_not(write):
     assert "LongText-Bench, as published (longtext 1)" in done.output
     assert "OneIG-Bench text score (oneig 1)" in done.output
     assert "Read by paddle; published figures of this protocol were read by qwen2.5-vl" in done.output
-    assert "The protocol asks for 4 images a prompt; this run has 1." in done.output
+    assert "The protocol asks for 4 images per prompt; this run has 1." in done.output
     table = done.output.partition("(longtext 1)")[2].splitlines()
     line = next(line for line in table if line.startswith("m ") and " zh " in line)
     assert "0.7500 [" in line  # 18 of 24 characters

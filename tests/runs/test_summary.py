@@ -8,12 +8,12 @@ from scipy import stats as scipy_stats
 
 from evalsuite import stats
 from evalsuite.records import Generation, Memory, Phase, Timing
-from evalsuite.report import summarise
+from evalsuite.runs import open_run
 from evalsuite.runs.timing import time_model
 
 
 def summary_of(store):
-    return summarise(store, store.scores(store.manifest.ocr, store.manifest.scorer).read())
+    return open_run(store).summary
 
 
 @pytest.fixture
@@ -56,7 +56,8 @@ def test_three_prompts_are_too_few_for_the_bootstrap(noodes):
 
 
 def test_perfect_prompts_have_an_interval_within_one(handmade, tmp_path):
-    prompts = tuple(msgspec.structs.replace(handmade.PROMPTS[0], id=f"neon-{place}") for place in range(6))
+    neon = handmade.PROMPTS[0]
+    prompts = tuple(msgspec.structs.replace(neon, id=f"n-{n}", text=f"{n}: {neon.text}") for n in range(6))
     perfect = summary_of(handmade.make_run(tmp_path / "run", prompts=prompts)).models[0].overall
     low = 0.025 ** (1 / 6)
     for name in ("character_accuracy", "exact_string_rate", "all_exact_image_rate"):
@@ -110,18 +111,30 @@ def test_missing_and_unreadable_images_are_named_and_count_as_wrong(handmade, tm
     summary = summary_of(handmade.make_run(tmp_path / "run", outcome=outcome, seeds=(0, 1)))
     overall = summary.models[0].overall
     assert summary.incomplete
-    assert overall.missing == ("neon-001 seed 0", "neon-001 seed 1")
-    assert overall.unreadable == ("menu-003 seed 1",)
+    assert overall.missing == 3
+    assert [each.text for each in open_run(tmp_path / "run").missing] == [
+        "neon-001 seed 0: out of memory",
+        "neon-001 seed 1: out of memory",
+        "menu-003 seed 1: the engine crashed",
+    ]
     assert overall.rates.character_accuracy == float(Fraction(78 - 24 - 6, 78))
     assert not summary.models[1].overall.incomplete
 
 
-def test_rows_must_cover_the_plan(noodes):
-    rows = noodes.scores(noodes.manifest.ocr, noodes.manifest.scorer).read()
-    with pytest.raises(ValueError, match="11 score rows for 12 requests"):
-        summarise(noodes, rows[1:])
-    with pytest.raises(ValueError, match="denominator"):
-        summarise(noodes, [*rows[1:], rows[1]])
+def test_one_text_under_two_ids_is_one_prompt_in_every_interval(handmade, tmp_path):
+    """The same prompt ten times over is no more evidence than once, whatever case and spaces it is written with."""
+    first, second, _ = handmade.PROMPTS
+    texts = (first.text, first.text.upper(), first.text.replace(" that", "  that"))
+    again = [msgspec.structs.replace(first, id=f"again-{place}", text=text) for place, text in enumerate(texts)]
+    run = open_run(handmade.make_run(tmp_path / "run", prompts=(first, second, *again)))
+    overall = run.summary.models[0].overall
+    assert (overall.prompts, overall.images) == (2, 5)
+    assert overall.intervals["character_accuracy"].n == 2
+    (notice,) = run.notices
+    assert notice == (
+        "3 prompts repeat the text of another: again-0 (as neon-001), again-1 (as neon-001), again-2 (as neon-001); "
+        "intervals and gates count each text once"
+    )
 
 
 def generation(seconds, *, warmup=False, phases=(), error=None, memory=None, steps=(), batch=1):

@@ -17,7 +17,7 @@ from evalsuite import suites
 from evalsuite.errors import EvalsuiteError
 from evalsuite.gate import load_policy
 from evalsuite.models.typeset.model import TypesetModel
-from evalsuite.sweep import Sweep, SweepPlan, follow, sweep
+from evalsuite.sweep import Sweep, SweepPlan, follow, run_sweep
 
 pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
 
@@ -70,7 +70,7 @@ def finished(images, suite, policy_file, tmp_path_factory) -> tuple[SweepPlan, S
     plan = SweepPlan(
         folder=images, out=out, policy=load_policy(policy_file), suites=(suite,), ceiling=False, workers=1
     )  # fmt: skip
-    return plan, sweep(plan)
+    return plan, run_sweep(plan)
 
 
 @pytest.fixture
@@ -118,13 +118,13 @@ def test_a_sweep_is_a_page_whose_links_lead_to_reports_with_the_verdicts(finishe
 
 def test_a_run_folder_is_no_place_for_a_sweep(plan):
     with pytest.raises(EvalsuiteError, match="is a run folder; name another"):
-        sweep(replace(plan, out=plan.out / "runs" / "step-100"))
+        run_sweep(replace(plan, out=plan.out / "runs" / "step-100"))
 
 
 def test_a_sweep_resumes_and_draws_and_reads_nothing_twice(plan, finished):
     rows = {path: path.read_bytes() for path in plan.out.rglob("[gr]e*.jsonl")}
     assert len(rows) == 6
-    assert sweep(plan) == finished[1]
+    assert run_sweep(plan) == finished[1]
     assert {path: path.read_bytes() for path in plan.out.rglob("[gr]e*.jsonl")} == rows
 
 
@@ -132,14 +132,14 @@ def test_a_given_baseline_and_the_ceiling(plan, images, tmp_path):
     few = tmp_path / "few"
     shutil.copytree(images / "step-200", few / "step-200")
     baseline = plan.out / "runs" / "step-100"
-    found = sweep(replace(plan, folder=few, baseline=baseline, ceiling=True, limit=None))
+    found = run_sweep(replace(plan, folder=few, baseline=baseline, ceiling=True, limit=None))
     assert [(row.name, row.outcome) for row in found.rows] == [("step-200", "PASS")]
     assert found.baseline == "runs/step-100"
     assert (plan.out / "ceiling" / "manifest.json").is_file()
     assert 'href="ceiling/index.html"' in (plan.out / "index.html").read_text(encoding="utf-8")
     assert (plan.out / "ceiling" / "index.html").is_file()
     with pytest.raises(EvalsuiteError, match="no run here"):
-        sweep(replace(plan, baseline=tmp_path / "nowhere", out=tmp_path / "three"))
+        run_sweep(replace(plan, baseline=tmp_path / "nowhere", out=tmp_path / "three"))
     assert not (tmp_path / "three").exists()
 
 
@@ -165,7 +165,7 @@ def test_new_checkpoints_are_taken_once_they_are_written(plan, images, tmp_path)
 def test_an_empty_folder_is_one_clear_error(plan, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(EvalsuiteError, match="holds no checkpoint"):
-        sweep(replace(plan, folder=tmp_path / "empty"))
+        run_sweep(replace(plan, folder=tmp_path / "empty"))
 
 
 def test_an_adapter_needs_its_model(plan, tmp_path):
@@ -225,7 +225,7 @@ def test_transformers_and_adapters_over_a_real_pipeline(suite, policy_file, tmp_
         folder=training, out=tmp_path / "out", policy=load_policy(policy_file), model=str(base),
         suites=(suite,), limit=3, settings={"size": "64x64", "precision": "fp32", "steps": 1}, ceiling=False, workers=1,
     )  # fmt: skip
-    found = sweep(plan)
+    found = run_sweep(plan)
     assert [(row.step, row.kind, row.status, row.error) for row in found.rows] == [
         (100, "transformer", "done", None), (200, "transformer", "done", None), (300, "lora", "done", None),
     ]  # fmt: skip

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 from evalsuite.ocr import resolve
-from evalsuite.scoring import ImageScore, Rates, rates, score_image
+from evalsuite.records import ImageScore
+from evalsuite.scoring import Rates, rates, score_image
 from training.standins.denoiser import STEPS
 from training.standins.glyphs import TILE
 from training.standins.prompts import SIDE, prompt

@@ -79,13 +79,13 @@ def _package_folder(package: str) -> Path:
 @cache
 def fonts_digest() -> str:
     """SHA-256 over the bytes of all font files in use."""
-    from hashlib import sha256
+    from evalsuite.digests import file_sha256
 
     files = sorted({face.path for face in (*LATIN_FACES, *CJK_FACES, *FALLBACK_FACES)})
     for path in files:
         if not path.is_file():
             raise FontsMissingError(f"{path.name} is missing in {path.parent}; run: pip install 'evalsuite[fonts]'")
-    return digest([[path.name, sha256(path.read_bytes()).hexdigest()] for path in files])
+    return digest([[path.name, file_sha256(path)] for path in files])
 
 
 @cache

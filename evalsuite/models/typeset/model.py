@@ -84,6 +84,10 @@ class TypesetModel:
         """The reference with its fonts' digest and its layout's version."""
         return self._spec
 
+    def notices(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> tuple[str, ...]:  # noqa: ARG002
+        """Nothing: it can set any prompt."""
+        return ()
+
     def draw(self, requests: Sequence[tuple[Prompt, int]]) -> Iterator[Drawing]:
         """One page a request; strings that no face or no page can hold are yielded as errors, by name."""
         for prompt, seed in requests:

@@ -1,8 +1,8 @@
 "use strict";
-/* The page's data with names: one object an image. The places are those of payload.py, format 1. */
+/* The page's data with names: one object an image. The places are those of payload.py, format 2. */
 (() => {
   const page = JSON.parse(document.getElementById("gallery-data").textContent);
-  if (page.format !== 1) throw new Error(`data format ${page.format}`);
+  if (page.format !== 2) throw new Error(`data format ${page.format}`);
 
   const prompts = page.prompts.map(([id, suite, language, category, length, text, targets]) => ({
     id, suite: page.suites[suite], language: page.languages[language], category: page.categories[category], length, text, targets,
@@ -23,8 +23,8 @@
   class Item {
     constructor(row, place) {
       [this.m, this.p, this.seed, this.key, this.s, this.full, this.thumbnail, this.size, this.length, this.edits, this.extra,
-        this.rawTargets, this.rawExtras, this.rawErrors, this.rawTiming, this.findings, this.detail, this.revised, this.sha,
-        this.exactSearch] = row;
+        this.rawTargets, this.rawExtras, this.rawErrors, this.rawTiming, this.findings, this.detail, this.revised,
+        this.exactSearch, this.sha, this.lost] = row;
       this.place = place;
     }
     get model() { return page.models[this.m]; }
@@ -47,6 +47,7 @@
       if (this.rawErrors.some((error) => error[3])) found.add("malformed");
       for (const extra of this.rawExtras) found.add(EXTRA[extra[0]]);
       if (this.status !== "scored") found.add(this.status);
+      if (this.lost) found.add("missing");
       found.add(found.size ? "any" : "none");
       for (const finding of this.findings) found.add(`finding:${finding[0]}`);
       this.found = found;

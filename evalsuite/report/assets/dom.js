@@ -19,7 +19,7 @@
   const el = (name, properties = {}, ...children) => fill(document.createElement(name), properties, children);
   const svg = (name, properties = {}, ...children) => fill(document.createElementNS(SVG, name), properties, children);
 
-  /* The same characters as text.py writes out: controls, and what reorders or hides its neighbours. */
+  /* The same characters as wording.py writes out: controls, and what reorders or hides its neighbours. */
   const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu;
 
   /** Text with its controls and reordering characters written out, e.g. ‹U+202E›. */
@@ -29,7 +29,7 @@
   const segmenter = typeof Intl.Segmenter === "function" ? new Intl.Segmenter(undefined, { granularity: "grapheme" }) : null;
   const graphemes = (text) => (segmenter ? Array.from(segmenter.segment(text), (part) => part.segment) : Array.from(text));
 
-  /** A rate with three decimals, and more where it would look perfect and is not; as text.py does. */
+  /** A rate with three decimals, and more where it would look perfect and is not; as wording.py does. */
   function rate(value) {
     if (value === null) return "–";
     for (let digits = 3; digits < 8; digits += 1) {

@@ -42,7 +42,7 @@
     prompt: (x, y) => x.place - y.place || x.seed - y.seed,
   };
 
-  /** A difference of rates with its sign, as text.py writes it. */
+  /** A difference of rates with its sign, as wording.py writes it. */
   function signed(value) {
     for (let digits = 3; digits < 8; digits += 1) {
       if (Number(value.toFixed(digits)) !== 0) return `${value > 0 ? "+" : "\u2212"}${Math.abs(value).toFixed(digits)}`;

@@ -19,8 +19,7 @@
   function picture(item, { boxes = false } = {}) {
     const source = item.thumbnail ?? item.full;
     const frame = el("span", { class: "picture" });
-    if (item.status === "missing") frame.append(el("span", { class: "none" }, t("card.missing")));
-    else if (!source) frame.append(el("span", { class: "none" }, t("viewer.no_thumbnail")));
+    if (!source) frame.append(el("span", { class: "none" }, t(item.lost ? "card.lost" : item.status === "missing" ? "card.missing" : "viewer.no_thumbnail")));
     else {
       const [width, height] = item.size ?? [null, null];
       frame.append(el("img", { src: source, alt: t("card.image", name(item)), loading: "lazy", decoding: "async", width, height, draggable: "false" }));

@@ -3,7 +3,7 @@
 (() => {
   const { el, t, visible, picture, overlay, imageName } = window.Evalsuite;
 
-  const source = (item) => (item.status === "missing" ? null : item.full ?? item.thumbnail);
+  const source = (item) => item.full ?? item.thumbnail;
 
   function image(item, style) {
     const [width, height] = item.size ?? [null, null];

@@ -28,8 +28,9 @@
 
   function pictureSide(item) {
     const source = item.full ?? item.thumbnail;
-    if (!source || item.status === "missing") {
-      return el("div", { class: "viewer-picture" }, el("p", { class: "bad-text" }, t("viewer.no_image", { reason: item.detail ? visible(item.detail) : t("viewer.no_thumbnail") })));
+    if (!source) {
+      const reason = item.lost ?? (item.status === "missing" ? item.detail : null);
+      return el("div", { class: "viewer-picture" }, el("p", { class: "bad-text" }, t("viewer.no_image", { reason: reason ? visible(reason) : t("viewer.no_thumbnail") })));
     }
     const [width, height] = item.size ?? [1, 1];
     const fit = el("div", { class: "fit" }, el("img", { src: source, alt: t("card.image", imageName(item)), width, height }));
@@ -108,6 +109,7 @@
       el("div", { class: "viewer-head" }, score(item, "score"),
         el("span", { class: "quiet" }, `${t("accuracy.characters")} · ${t("accuracy.strict")} ${rate(item.strict)}`)),
       item.status === "scored" && item.detail ? el("p", { class: "quiet" }, t("viewer.adjudicated")) : null,
+      item.status !== "scored" && item.detail && (item.full ?? item.thumbnail) ? el("p", { class: "bad-text" }, visible(item.detail)) : null,
       item.exactSearch ? null : el("p", { class: "quiet" }, t("viewer.inexact")),
       section("viewer.strings", strings(item)),
       item.extras.length ? section("viewer.extras", item.extras.map((extra) => el("p", {}, el("bdi", { class: "d-extra" }, visible(extra.text)), el("span", { class: "quiet" }, ` ${t(`diff.extra.${extra.kind}`)}`)))) : null,

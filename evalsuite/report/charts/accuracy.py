@@ -143,7 +143,7 @@ def by_string_length(summary: Summary, scores: Sequence[Score]) -> Chart | None:
         drawn.append(summary.ceiling_model)
     sums: dict[tuple[str, int], dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0, 0]))
     for score in scores:
-        for target in score.targets:
+        for target in score.result.targets:
             right = target.length - target.substitutions - target.insertions - target.deletions
             cluster = sums[score.model, _bin(target.length)][score.prompt]
             cluster[0] += right

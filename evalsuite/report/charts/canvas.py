@@ -22,7 +22,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from evalsuite.report.i18n import translate
-from evalsuite.report.text import end, mark, rate, visible
+from evalsuite.wording import ends, rate, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -108,10 +108,9 @@ def word(key: str) -> Cell:
 
 
 def interval_text(interval: Interval) -> str:
-    """An interval as a cell's text: the estimate and its bounds, or the estimate alone."""
-    if interval.low is None or interval.high is None:
-        return rate(interval.estimate)
-    return f"{rate(interval.estimate)} ({rate(interval.low)} – {end(interval.high)}{mark(interval)})"
+    """An interval as a cell's text: the estimate and its ends, which no line break parts, or the estimate alone."""
+    bounds = ends(interval).replace(" ", "\u00a0")
+    return f"{rate(interval.estimate)} {bounds}".rstrip()
 
 
 class Named(Protocol):

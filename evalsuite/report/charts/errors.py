@@ -35,7 +35,7 @@ def confusions(summary: Summary, scores: Sequence[Score]) -> Chart | None:
     real = real or {model.name for model in summary.models}
     per_model: dict[str, Counter[tuple[str, str]]] = {model.name: Counter() for model in summary.models}
     for score in scores:
-        for error in score.errors:
+        for error in score.result.errors:
             if error.kind not in _WHOLE:
                 per_model[score.model][error.wanted or NOTHING, error.read or NOTHING] += 1
     pooled: Counter[tuple[str, str]] = Counter()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from evalsuite.report.charts.canvas import QUIET, Cell, Chart, cells, colour, figure, label, named, to_markup, word
-from evalsuite.report.text import rate, signed
+from evalsuite.wording import rate, signed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

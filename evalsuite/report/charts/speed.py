@@ -24,7 +24,7 @@ from evalsuite.report.charts.canvas import (
     word,
 )
 from evalsuite.report.i18n import catalogue, translate
-from evalsuite.report.text import seconds
+from evalsuite.wording import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

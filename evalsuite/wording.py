@@ -1,12 +1,38 @@
-"""Figures and untrusted text as a person reads them."""
+"""How figures, lists and untrusted text are worded, on the page, in the terminal and in files alike."""
 
 from __future__ import annotations
 
+import difflib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from evalsuite.stats import Interval
+    from collections.abc import Iterable, Sequence
+
+
+class Interval(Protocol):
+    """What `stats` gives: an estimate with its ends, each None where it is undefined."""
+
+    @property
+    def estimate(self) -> float | None:
+        """The figure."""
+        ...
+
+    @property
+    def low(self) -> float | None:
+        """The lower end."""
+        ...
+
+    @property
+    def high(self) -> float | None:
+        """The upper end."""
+        ...
+
+    @property
+    def method(self) -> str:
+        """How it was made, or why it has no ends."""
+        ...
+
 
 MAX_TEXT = 4_000
 """Characters of one string that a page carries; what is longer is cut with a note of how much."""
@@ -54,6 +80,27 @@ def mark(interval: Interval) -> str:
     return CONSERVATIVE if interval.method == "Gaffke" else ""
 
 
+def point(interval: Interval | None, digits: int | None = None) -> str:
+    """The estimate alone: with `digits` decimals, or as `rate`; `undefined` where there is none."""
+    if interval is None or interval.estimate is None:
+        return "undefined"
+    return rate(interval.estimate) if digits is None else f"{interval.estimate:.{digits}f}"
+
+
+def ends(interval: Interval | None, digits: int | None = None) -> str:
+    """The ends of an interval with its mark, e.g. `[0.9712, 0.9754]`; empty where it has none."""
+    if interval is None or interval.low is None or interval.high is None:
+        return ""
+    low, high = interval.low, interval.high
+    texts = (rate(low), end(high)) if digits is None else (f"{low:.{digits}f}", f"{high:.{digits}f}")
+    return f"[{texts[0]}, {texts[1]}]{mark(interval)}"
+
+
+def with_ends(interval: Interval | None, digits: int | None = None) -> str:
+    """The estimate with its interval, e.g. `0.9733 [0.9712, 0.9754]`; the estimate alone where it has none."""
+    return f"{point(interval, digits)} {ends(interval, digits)}".rstrip()
+
+
 def signed(value: float | None) -> str:
     """A difference of rates with its sign: `+0.012`, `−0.004`, `0.000`; more decimals where it would look like none."""
     if value is None:
@@ -80,3 +127,22 @@ def size(value: int | None) -> str:
     if value is None:
         return "–"
     return f"{value / 2**30:.1f} GiB" if value >= 2**30 else f"{value / 2**20:.0f} MiB"
+
+
+def listed(names: Sequence[str], shown: int = 5) -> str:
+    """The first names of a list and how many more there are: `a, b, c and 4 more`."""
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
+
+
+def images_per_prompt(count: int) -> str:
+    """`1 image per prompt`, `4 images per prompt`."""
+    return f"{count} image{'' if count == 1 else 's'} per prompt"
+
+
+def did_you_mean(name: str, known: Iterable[str], *, what: str = "known") -> str:
+    """What to offer for an unknown name: its closest matches, and all that is known."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=3)
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    return f"{hint}{what}: {', '.join(names)}"

@@ -1,0 +1,441 @@
+"""The Python API: every command of the command line as a function.
+
+Folders may be given as text or as a path, names one at a time or several. What comes back holds the figures, is short
+in a console and a table in a notebook. Nothing is printed. Heavy libraries load only when a function needs them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalsuite.errors import EvalsuiteError
+from evalsuite.runs.progress import Watcher, ignore
+
+if TYPE_CHECKING:
+    from evalsuite.gate import Policy
+    from evalsuite.records import Json, OcrSpec
+    from evalsuite.results import (
+        ClaimsResult,
+        ComparisonResult,
+        GateVerdict,
+        Promotion,
+        RunResult,
+        SweepResult,
+    )
+    from evalsuite.runs.api import Finished
+    from evalsuite.runs.opened import OpenRun
+    from evalsuite.runs.verify import Verification
+    from evalsuite.sweep import SweepPlan
+
+StrPath = str | os.PathLike[str]
+Names = str | Iterable[str]
+Settings = Mapping[str, Any] | Iterable[str]
+"""Sampler settings: `{"steps": 8}`, `["steps=8", "size=768x1344"]` or `"steps=8"`."""
+
+
+def run(
+    models: Names | None = None,
+    suites: Names = "all",
+    *,
+    out: StrPath | None = None,
+    samples: int = 1,
+    seed: int = 0,
+    limit: int | None = None,
+    prompts: Names = (),
+    settings: Settings = (),
+    lora: Names = (),
+    transformer: StrPath | None = None,
+    ocr: str = "paddle",
+    profile: str = "standard",
+    ceiling: bool = True,
+    interleave: bool = False,
+    workers: int | None = None,
+    report: bool = True,
+    watch: Watcher = ignore,
+) -> RunResult:
+    """Draw, read and score prompts, and write the report. The same call resumes a run that was stopped.
+
+    Args:
+        models: What draws: `typeset`, `folder:DIR`, a preset, a checkpoint folder, a hub id or a TOML file; by default
+            the stand-ins that ship with evalsuite, and the typeset reference.
+        suites: `all`, names of suites, or YAML or JSONL files.
+        out: The run folder; by default one under `reports/` that is named by the plan.
+        samples: Images per prompt.
+        seed: The first seed; it also picks the sample of `limit`.
+        limit: At most this many prompts, balanced over the suites.
+        prompts: Only the prompts with these ids.
+        settings: Sampler settings, e.g. `{"steps": 8}` or `["steps=8", "size=768x1344"]`.
+        lora: Adapters as `PATH[:scale]`.
+        transformer: A fine-tuned transformer's safetensors.
+        ocr: The OCR engine.
+        profile: `strict`, `standard` or `lenient`.
+        ceiling: Draw the typeset reference too.
+        interleave: Load the models together and draw in turns, to compare their speed.
+        workers: OCR processes; by default one per core, four at most.
+        report: Write the HTML report.
+        watch: Called with the progress.
+
+    Raises:
+        EvalsuiteError: for anything that the caller can fix. What was finished is kept.
+    """
+    from evalsuite.models import ModelOptions
+    from evalsuite.runs import api
+
+    options = api.RunOptions(
+        models=_names(models) if models is not None else api.default_models(),
+        suites=_names(suites),
+        out=_path(out),
+        model_options=ModelOptions(
+            _settings(settings), _names(lora), os.fspath(transformer) if transformer is not None else None
+        ),
+        samples=samples,
+        seed=seed,
+        limit=limit,
+        prompts=_names(prompts),
+        ocr=ocr,
+        profile=profile,
+        ceiling=ceiling,
+        interleave=interleave,
+        workers=workers,
+    )
+    return _with_report(api.draw(options, watch=watch), report=report)
+
+
+def score(
+    folder: StrPath,
+    targets: StrPath,
+    *,
+    out: StrPath | None = None,
+    ocr: str = "paddle",
+    profile: str = "standard",
+    workers: int | None = None,
+    report: bool = True,
+    watch: Watcher = ignore,
+) -> RunResult:
+    """Read and score the images of a folder against the targets in a .txt, .jsonl or .csv file.
+
+    Raises:
+        EvalsuiteError: naming the file and line of what cannot be used.
+    """
+    from evalsuite.runs import api
+
+    done = api.score_images(
+        Path(folder), Path(targets), out=_path(out), ocr=ocr, profile=profile, workers=workers, watch=watch
+    )
+    return _with_report(done, report=report)
+
+
+def rescore(
+    folder: StrPath,
+    *,
+    ocr: str | None = None,
+    profile: str | None = None,
+    adjudications: StrPath | None = None,
+    workers: int | None = None,
+    report: bool = True,
+    watch: Watcher = ignore,
+) -> RunResult:
+    """Score a stored run again, with other OCR, another profile, or a person's marks. Nothing is drawn.
+
+    Raises:
+        EvalsuiteError: when there is no run, or the engine or profile is unknown.
+    """
+    from evalsuite.runs import api
+
+    done = api.score_again(
+        Path(folder), ocr=ocr, profile=profile, adjudications=_path(adjudications), workers=workers, watch=watch
+    )
+    return _with_report(done, report=report)
+
+
+def report(folder: StrPath, *, single_file: bool = False) -> RunResult:
+    """Write the HTML report of a stored run, and its figures as `summary.json`.
+
+    Raises:
+        EvalsuiteError: when there is no run, a file of it is damaged, or the folder cannot be written.
+    """
+    from evalsuite.report import build_report, store_summary
+    from evalsuite.results import RunResult
+    from evalsuite.runs import open_run
+
+    opened = open_run(Path(folder))
+    store_summary(opened)
+    return RunResult(opened, build_report(opened, single_file=single_file), opened.notices)
+
+
+def compare(folders: StrPath | Iterable[StrPath], out: StrPath) -> ComparisonResult:
+    """Set two or more runs, or the models of one run, side by side on a page in `out`.
+
+    Raises:
+        NotComparableError: when prompts, seeds, OCR or scorer differ, naming what.
+        EvalsuiteError: when a run cannot be read or `out` cannot be written.
+    """
+    from evalsuite.report import build_comparison
+    from evalsuite.report.comparison import compare_all, contestants
+    from evalsuite.results import ComparisonResult
+    from evalsuite.runs import open_run
+
+    paths = [Path(folders)] if isinstance(folders, (str, os.PathLike)) else [Path(each) for each in folders]
+    runs = tuple(open_run(path) for path in paths)
+    page = build_comparison(runs, Path(out))
+    return ComparisonResult(page, runs, tuple(compare_all(runs, contestants(runs))))
+
+
+def gate(
+    candidate: StrPath,
+    baseline: StrPath | None = None,
+    *,
+    anchor: StrPath | None = None,
+    policy: StrPath | Policy = "default",
+    lock: StrPath = "baseline.lock",
+    candidate_model: str | None = None,
+    baseline_model: str | None = None,
+    anchor_model: str | None = None,
+    report: bool = True,
+) -> GateVerdict:
+    """Decide from stored runs whether a checkpoint may ship. Every image of the runs is hashed.
+
+    Args:
+        candidate: Run folder of the checkpoint that wants to ship.
+        baseline: Run folder to compare with; by default what `lock` names.
+        anchor: A second, fixed run to compare with, beside `baseline`.
+        policy: `default`, `quick`, `longtext-bench`, or a TOML file.
+        lock: The file that names baseline and anchor.
+        candidate_model: The model in the candidate's run, where it has several; likewise the others.
+        baseline_model: See `candidate_model`.
+        anchor_model: See `candidate_model`.
+        report: Put the verdict on the candidate's page; where that fails, a notice says so.
+
+    Raises:
+        EvalsuiteError: A run or the policy cannot be read; what can be read but not compared is a verdict.
+    """
+    from evalsuite.gate import judge, side_of
+    from evalsuite.gate.baseline import gate_against_lock
+    from evalsuite.results import GateVerdict
+    from evalsuite.runs import open_run
+
+    rules = _policy(policy)
+    if baseline is None and (anchor is not None or baseline_model is not None or anchor_model is not None):
+        raise EvalsuiteError("--anchor, --anchor-model and --baseline-model go with --baseline; --lock names its own")
+    opened = open_run(Path(candidate))
+    side = side_of(opened, candidate_model, option="--candidate-model")
+    if baseline is None:
+        verdict = gate_against_lock(side, path=Path(lock), policy=rules)
+    else:
+        same = Path(baseline).resolve() == opened.folder.resolve()
+        one = side_of(opened if same else open_run(Path(baseline)), baseline_model, option="--baseline-model")
+        fixed = side_of(open_run(Path(anchor)), anchor_model, option="--anchor-model") if anchor is not None else None
+        verdict = judge(one, side, rules, anchor=fixed)
+    page, notices = _show_verdict(opened, verdict) if report else (None, ())
+    return GateVerdict(verdict, page, notices)
+
+
+def _show_verdict(run: OpenRun, verdict: Any) -> tuple[Path | None, tuple[str, ...]]:
+    """Put the verdict on the run's page. Where that fails, say so: the verdict stands all the same."""
+    from evalsuite.report import build_report, store_verdict, verdict_row
+
+    try:
+        store_verdict(run, verdict_row(verdict))
+        return build_report(run), ()
+    except (EvalsuiteError, OSError) as error:
+        return None, (f"the verdict is not in the report: {error}",)
+
+
+def promote(
+    folder: StrPath,
+    *,
+    reason: str,
+    lock: StrPath = "baseline.lock",
+    bootstrap: bool = False,
+    anchor: bool = False,
+    policy: StrPath | Policy = "default",
+    model: str | None = None,
+    by: str | None = None,
+) -> Promotion:
+    """Make a run the baseline, if it passes its gate against the present one, and write the lock.
+
+    Raises:
+        NotPromotedError: The gate did not pass; the lock is as it was.
+        BaselineError: There is no lock and no `bootstrap`, or no reason was given.
+    """
+    from evalsuite.gate import side_of
+    from evalsuite.gate.baseline import promote_side
+    from evalsuite.results import Promotion
+    from evalsuite.runs import open_run
+
+    side = side_of(open_run(Path(folder)), model)
+    written, verdict = promote_side(
+        side, reason=reason, policy=_policy(policy), path=Path(lock), bootstrap=bootstrap, move_anchor=anchor, by=by
+    )
+    return Promotion(written, verdict)
+
+
+def claims(
+    folder: StrPath,
+    claims: Names = (),
+    *,
+    models: Names = (),
+    ocr: str | None = None,
+    trust_settings: bool = False,
+    report: bool = True,
+) -> ClaimsResult:
+    """Hold a run against published figures: reproduced, not reproduced, inconclusive or not comparable.
+
+    Args:
+        folder: The run folder.
+        claims: Ids of claims; by default those about the run's models.
+        models: Only these models of the run.
+        ocr: The engine whose readings count; by default the published reader's where the run has them.
+        trust_settings: Take settings that the run does not know to be the claim's.
+        report: Put the verdicts on the run's page.
+
+    Raises:
+        EvalsuiteError: when there is no run, or a claim, model or engine is not known.
+    """
+    from evalsuite.claims import check_claims, exit_code, published_reader
+    from evalsuite.claims.rows import report_rows, standing_rows
+    from evalsuite.report import build_report, store_claims
+    from evalsuite.results import ClaimsResult
+    from evalsuite.runs import RunStore, open_run
+
+    store = RunStore.open(Path(folder))
+    names = _names(claims)
+    opened = open_run(store, _engine(store, ocr) if ocr is not None else published_reader(store))
+    found = check_claims(opened, names, models=_names(models), trust_settings=trust_settings)
+    page = None
+    if report and (found.verdicts or any(row.role for row in found.standings)):
+        store_claims(opened, report_rows(found.verdicts), standing_rows(found.standings))
+        page = build_report(opened.read_by(store.manifest.ocr))
+    code = exit_code(found.verdicts, named=bool(names))
+    return ClaimsResult(found.verdicts, found.standings, int(code), page)
+
+
+def sweep(folder: StrPath, model: str | None = None, *, watch: Watcher = ignore, **options: Any) -> SweepResult:
+    """Run and gate every checkpoint of a folder in step order. Resumes by itself.
+
+    Args:
+        folder: Checkpoints, adapters, pipelines or folders of images.
+        model: What adapters and transformers were trained on.
+        watch: Called with the progress.
+        options: Further options, as `plan_sweep` takes them.
+
+    Raises:
+        EvalsuiteError: There is no checkpoint, or what they all need is wrong.
+    """
+    from evalsuite.results import SweepResult
+    from evalsuite.sweep import run_sweep
+
+    plan = plan_sweep(folder, model, **options)
+    return SweepResult(run_sweep(plan, watch=watch), plan.out / "index.html")
+
+
+def plan_sweep(
+    folder: StrPath,
+    model: str | None = None,
+    *,
+    suites: Names = "all",
+    out: StrPath | None = None,
+    baseline: StrPath | None = None,
+    policy: StrPath | Policy = "default",
+    samples: int | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+    settings: Settings = (),
+    ocr: str = "paddle",
+    profile: str = "standard",
+    ceiling: bool = True,
+    workers: int | None = None,
+) -> SweepPlan:
+    """What a sweep does with each checkpoint.
+
+    `out` defaults to `reports/sweep-FOLDER`, `baseline` (a run folder to gate against) to the first checkpoint, and
+    `samples` to the policy's images per prompt. The other options are those of `run`.
+
+    Raises:
+        EvalsuiteError: The policy or a setting cannot be used.
+    """
+    from evalsuite.sweep import SweepPlan
+
+    path = Path(folder)
+    return SweepPlan(
+        folder=path,
+        out=_path(out) or Path("reports") / f"sweep-{path.resolve().name}",
+        policy=_policy(policy),
+        model=model,
+        suites=_names(suites),
+        baseline=_path(baseline),
+        settings=_settings(settings),
+        samples=samples,
+        seed=seed,
+        limit=limit,
+        ocr=ocr,
+        profile=profile,
+        ceiling=ceiling,
+        workers=workers,
+    )
+
+
+def export(folder: StrPath, form: str, *, out: StrPath | None = None, model: str | None = None) -> Path:
+    """Write a run as `parquet`, `csv`, `dataset`, `markdown` or `model-card`, and return where.
+
+    Raises:
+        EvalsuiteError: for an unknown form or model, or a place that cannot be written.
+        IncompleteError: for a model card of an incomplete run.
+    """
+    from evalsuite.export import write_export
+    from evalsuite.runs import open_run
+
+    return write_export(open_run(Path(folder)), form, out=_path(out), model=model)
+
+
+def verify(folder: StrPath, *, read: int = 0, seed: int = 0) -> Verification:
+    """Check that a run is what it says: every row, every image, and with `read` a sample of readings, read again.
+
+    Raises:
+        EvalsuiteError: when there is no run, a file of it is damaged, or its OCR is not to be had here.
+    """
+    from evalsuite.runs import open_run
+    from evalsuite.runs.verify import verify_run
+
+    return verify_run(open_run(Path(folder)), read=read, seed=seed)
+
+
+def _with_report(done: Finished, *, report: bool) -> RunResult:
+    from evalsuite.report import build_report, store_summary
+    from evalsuite.results import RunResult
+
+    store_summary(done.run)
+    page = build_report(done.run) if report else None
+    return RunResult(done.run, page, done.notices, done.resumed)
+
+
+def _names(value: Names) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _settings(settings: Settings) -> dict[str, Json]:
+    from evalsuite.models import parse_settings
+
+    pairs = [f"{key}={value}" for key, value in settings.items()] if isinstance(settings, Mapping) else settings
+    return parse_settings([pairs] if isinstance(pairs, str) else list(pairs))
+
+
+def _path(value: StrPath | None) -> Path | None:
+    return None if value is None else Path(value)
+
+
+def _policy(policy: StrPath | Policy) -> Policy:
+    from evalsuite.gate import Policy, load_policy
+
+    return policy if isinstance(policy, Policy) else load_policy(policy if isinstance(policy, str) else Path(policy))
+
+
+def _engine(store: Any, name: str) -> OcrSpec:
+    """The engine of that name: by name alone where it has read the run, so that its weights need not be here."""
+    from evalsuite import ocr as engines
+
+    known = {each.name: each for each in store.engines()}
+    return known.get(name) or engines.resolve(name).spec

@@ -1,0 +1,89 @@
+"""What `--protocol` prints: a run under other benchmarks' protocols."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evalsuite.cli import console
+from evalsuite.wording import CONSERVATIVE, MEANS, images_per_prompt, point, with_ends
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evalsuite.results import RunResult
+    from evalsuite.runs.protocol_scores import ModelScore, ProtocolScores
+    from evalsuite.stats import Interval
+
+ROLES = {"reference": "reference, not a model", "stand-in": "stand-in", "model": "model"}
+
+
+def show_protocols(result: RunResult, names: Sequence[str] | None) -> None:
+    """Print the scores of a run under other benchmarks' protocols, a table each."""
+    from evalsuite.runs.protocol_scores import score_run
+
+    for name in names or ():
+        _protocol(score_run(result.run, name))
+
+
+def check_protocols(names: Sequence[str] | None) -> None:
+    """Raise `EvalsuiteError` for an unknown protocol, before anything is drawn."""
+    from evalsuite.scoring.protocols import protocol_named
+
+    for name in names or ():
+        protocol_named(name)
+
+
+def _protocol(scores: ProtocolScores) -> None:
+    names = list(scores.models[0].languages[0].scores)
+    others = [f"{name} (lower is better)" if name in scores.lower_is_better else name for name in names[1:]]
+    columns = ("model", "role", "language", "images", names[0], "ceiling", *others)
+    rows = [row for model in scores.models for row in _protocol_rows(scores, model, names)]
+    console.wide_table(f"{scores.title} ({scores.protocol} {scores.version})", columns, rows, right=columns[3:])
+    left_out = sorted(scores.left_out.items())
+    notes = [
+        f"Source: {scores.source}. Intervals: 95 %, over prompts ({CONSERVATIVE}: {MEANS}).",
+        *(f"{count} prompts in {name} are left out: the protocol is not defined for them." for name, count in left_out),
+    ]
+    if not scores.engine.startswith(scores.published_reader):
+        notes.append(
+            f"Read by {scores.engine}; published figures of this protocol were read by {scores.published_reader}, so "
+            "these are not comparable with them."
+        )
+    if scores.images_per_prompt != scores.images_asked:
+        notes.append(
+            f"The protocol asks for {images_per_prompt(scores.images_asked)}; this run has {scores.images_per_prompt}."
+        )
+    console.say(" ".join(notes))
+
+
+def _protocol_rows(scores: ProtocolScores, model: ModelScore, names: Sequence[str]) -> list[tuple[str, ...]]:
+    rows = []
+    for part in model.languages:
+        ceiling = scores.ceiling(part.language)
+        missing = f" ({len(part.missing)} missing)" if part.missing else ""
+        rows.append(
+            (
+                model.model,
+                ROLES[model.role],
+                part.language,
+                f"{part.images}{missing}",
+                score_text(part.scores[names[0]]),
+                point(ceiling.scores[names[0]], 4) if ceiling else "not measured",
+                *(score_text(part.scores[name]) for name in names[1:]),
+            )
+        )
+    if model.average is not None:
+        above = next((each.average for each in scores.models if each.model == scores.ceiling_model), None)
+        images = str(sum(part.images for part in model.languages))
+        ceiling_text = point(above, 4) if above else "not measured"
+        rows.append(
+            (model.model, ROLES[model.role], "average", images, score_text(model.average), ceiling_text)
+            + ("",) * (len(names) - 1)
+        )
+    return rows
+
+
+def score_text(interval: Interval) -> str:
+    """A score with its interval, or with the reason why there is none."""
+    text = with_ends(interval, 4)
+    return text if "[" in text else f"{text} [{interval.method}]"

@@ -1,0 +1,143 @@
+"""The commands that draw and score: run, score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from evalsuite.cli import console, figures
+from evalsuite.cli.options import (
+    CeilingOption,
+    LimitOption,
+    ModelsOption,
+    OcrOption,
+    OtherOcrOption,
+    OtherProfileOption,
+    OutOption,
+    ProfileOption,
+    ProtocolOption,
+    QuietOption,
+    SamplesOption,
+    SeedOption,
+    SettingsOption,
+    SuitesOption,
+    WorkersOption,
+)
+from evalsuite.cli.protocols import check_protocols, show_protocols
+from evalsuite.errors import EvalsuiteError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from evalsuite.results import RunResult
+
+app = typer.Typer()
+
+
+@app.command()
+def run(
+    model: ModelsOption = None,
+    suite: SuitesOption = None,
+    samples: SamplesOption = 1,
+    seed: SeedOption = 0,
+    limit: LimitOption = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option("--prompt", help="Only the prompt with this id; repeatable.")
+    ] = None,
+    settings: SettingsOption = None,
+    lora: Annotated[list[str] | None, typer.Option("--lora", help="PATH[:scale] of an adapter; repeatable.")] = None,
+    transformer: Annotated[
+        str | None, typer.Option("--transformer", help="A fine-tuned transformer's safetensors.")
+    ] = None,
+    out: OutOption = None,
+    ocr: OcrOption = "paddle",
+    profile: ProfileOption = "standard",
+    ceiling: CeilingOption = True,
+    interleave: Annotated[
+        bool, typer.Option("--interleave", help="Load the models together and draw in turns, to compare their speed.")
+    ] = False,
+    protocol: ProtocolOption = None,
+    workers: WorkersOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Draw, read and score prompts, and write the report. The same command resumes a run that was stopped."""
+    import evalsuite
+
+    check_protocols(protocol)
+    with console.progress(quiet=quiet) as watch:
+        result = evalsuite.run(
+            model,
+            suite or "all",
+            out=out,
+            samples=samples,
+            seed=seed,
+            limit=limit,
+            prompts=prompt or (),
+            settings=settings or (),
+            lora=lora or (),
+            transformer=transformer,
+            ocr=ocr,
+            profile=profile,
+            ceiling=ceiling,
+            interleave=interleave,
+            workers=workers,
+            watch=watch,
+        )
+    _conclude(result, protocol)
+
+
+@app.command()
+def score(
+    folder: Annotated[Path, typer.Argument(help="A run folder to score again, or a folder of images with --targets.")],
+    targets: Annotated[
+        Path | None, typer.Option("--targets", help="What the images must show: .txt (one per line), .jsonl or .csv.")
+    ] = None,
+    out: OutOption = None,
+    ocr: OtherOcrOption = None,
+    profile: OtherProfileOption = None,
+    adjudications: Annotated[
+        Path | None, typer.Option("--adjudications", help="Marks that a person made in the report, as exported there.")
+    ] = None,
+    protocol: ProtocolOption = None,
+    workers: WorkersOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Score a stored run again, with other OCR or another profile, or score images that exist already."""
+    import evalsuite
+
+    check_protocols(protocol)
+    with console.progress(quiet=quiet) as watch:
+        if targets is not None:
+            if adjudications is not None:
+                raise EvalsuiteError("--adjudications is for a stored run; score the images first, then the run folder")
+            result = evalsuite.score(
+                folder,
+                targets,
+                out=out,
+                ocr=ocr or "paddle",
+                profile=profile or "standard",
+                workers=workers,
+                watch=watch,
+            )
+        elif not (folder / "manifest.json").is_file():
+            raise EvalsuiteError(
+                f"{folder}: no run folder; to score images in it, name their targets with --targets FILE"
+            )
+        else:
+            result = evalsuite.rescore(
+                folder, ocr=ocr, profile=profile, adjudications=adjudications, workers=workers, watch=watch
+            )
+    _conclude(result, protocol)
+
+
+def _conclude(result: RunResult, protocols: Sequence[str] | None) -> NoReturn:
+    """Print the table and the path of the report, and leave with the exit code of completeness."""
+    figures.show(result)
+    show_protocols(result, protocols)
+    for text in result.notices:
+        console.notice(text)
+    console.say(f"Report: {result.page}")
+    figures.leave([result.run], "run the same command again to fill them in")
+    raise typer.Exit(ExitCode.OK)

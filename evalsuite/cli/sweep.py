@@ -1,0 +1,94 @@
+"""The command `sweep`: every checkpoint of a training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evalsuite.cli import console
+from evalsuite.cli.options import (
+    CeilingOption,
+    LimitOption,
+    OcrOption,
+    PolicyOption,
+    ProfileOption,
+    QuietOption,
+    SeedOption,
+    SettingsOption,
+    SuitesOption,
+    WorkersOption,
+)
+from evalsuite.errors import ExitCode
+
+if TYPE_CHECKING:
+    from evalsuite.sweep import Sweep
+
+app = typer.Typer()
+
+
+@app.command()
+def sweep(
+    folder: Annotated[Path, typer.Argument(help="Folder of checkpoints, adapters, pipelines or folders of images.")],
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="What adapters and transformers were trained on.")
+    ] = None,
+    suite: SuitesOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where the runs go; by default reports/sweep-FOLDER.")
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="Run folder to gate against; by default the first checkpoint.")
+    ] = None,
+    policy: PolicyOption = "default",
+    samples: Annotated[
+        int | None, typer.Option("--samples", "-n", help="Images per prompt; by default the policy's.")
+    ] = None,
+    seed: SeedOption = 0,
+    limit: LimitOption = None,
+    settings: SettingsOption = None,
+    ocr: OcrOption = "paddle",
+    profile: ProfileOption = "standard",
+    ceiling: CeilingOption = True,
+    workers: WorkersOption = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on, taking new checkpoints as they appear.")] = False,
+    every: Annotated[float, typer.Option("--every", min=0.1, help="Seconds between looks with --watch.")] = 30.0,
+    quiet: QuietOption = False,
+) -> None:
+    """Run every checkpoint of a folder in step order, and show accuracy, speed and verdict. Resumes by itself."""
+    from evalsuite.api import plan_sweep
+    from evalsuite.sweep import follow, run_sweep
+
+    plan = plan_sweep(
+        folder,
+        model,
+        suites=suite or "all",
+        out=out,
+        baseline=baseline,
+        policy=policy,
+        samples=samples,
+        seed=seed,
+        limit=limit,
+        settings=settings or (),
+        ocr=ocr,
+        profile=profile,
+        ceiling=ceiling,
+        workers=workers,
+    )
+    complete = True
+    with console.progress(quiet=quiet) as watcher:
+        for state in follow(plan, every=every, watch=watcher) if watch else [run_sweep(plan, watch=watcher)]:
+            _show(state, plan.out)
+            complete = not state.incomplete
+    raise typer.Exit(ExitCode.OK if complete else ExitCode.INCOMPLETE)
+
+
+def _show(found: Sweep, out: Path) -> None:
+    from evalsuite.sweep import COLUMNS, FIGURES, cells
+
+    console.table(f"Sweep of {found.folder}", COLUMNS, [cells(found, row) for row in found.rows], right=FIGURES)
+    if found.waiting:
+        console.say(f"Not written to the end yet: {', '.join(found.waiting)}")
+    console.say(f"Figures: {out / 'sweep.json'}, {out / 'sweep.md'}")
+    console.say(f"Page: {out / 'index.html'}")

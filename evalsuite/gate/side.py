@@ -1,0 +1,99 @@
+"""One side of a gate: a model of an opened run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from evalsuite.errors import EvalsuiteError
+from evalsuite.gate.verdict import RunRef
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from evalsuite.records import Generation, Manifest, ModelSpec, Score, ScorerSpec
+    from evalsuite.runs.evidence import Missing
+    from evalsuite.runs.opened import OpenRun
+
+Slot = tuple[str, int]
+"""Prompt id and seed."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """A model of a run that was opened, and so hashed and checked."""
+
+    run: OpenRun
+    model: ModelSpec
+
+    @property
+    def manifest(self) -> Manifest:
+        """The run's plan."""
+        return self.run.manifest
+
+    @property
+    def scorer(self) -> ScorerSpec:
+        """What scored the readings."""
+        return self.run.scorer
+
+    @cached_property
+    def scores(self) -> Mapping[Slot, Score]:
+        """The scores that count, by prompt and seed."""
+        return {
+            (score.prompt, score.seed): score
+            for score in self.run.scores_of(self.model.name)
+            if score.status == "scored"
+        }
+
+    @cached_property
+    def drawn(self) -> tuple[Generation, ...]:
+        """The images of all of the run's models that are there, in the order drawn."""
+        return tuple(self.run.evidence.drawn.values())
+
+    @cached_property
+    def generations(self) -> Mapping[Slot, Generation]:
+        """This model's images by prompt and seed."""
+        return {(row.prompt, row.seed): row for row in self.drawn if row.model == self.model.name}
+
+    @cached_property
+    def missing(self) -> tuple[Missing, ...]:
+        """What is missing of this model."""
+        return self.run.missing_of(self.model.name)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the plan, this model's images and their readings."""
+        return self.run.evidence.digest_of(self.model.name)
+
+    @property
+    def ref(self) -> RunRef:
+        """How the verdict names this side."""
+        return RunRef(
+            folder=self.run.folder.as_posix(),
+            digest=self.digest,
+            model=self.model.name,
+            role=self.model.role,
+            model_digest=self.model.digest,
+            created_at=self.manifest.created_at,
+        )
+
+
+def side_of(run: OpenRun, model: str | None = None, *, option: str = "--model") -> Side:
+    """A model of a run by name; without one, the only one besides the typeset reference.
+
+    Raises:
+        EvalsuiteError: The model is not in the run, or not the only one; `option` is what names it.
+    """
+    specs = run.manifest.models
+    names = ", ".join(spec.name for spec in specs)
+    if model is not None:
+        found = [spec for spec in specs if spec.name == model]
+        if not found:
+            raise EvalsuiteError(f"{run.folder}: holds no model {model!r}; it has {names}")
+        return Side(run, found[0])
+    # The clean typeset reference rides along in every run; it is the ceiling, not what was evaluated.
+    subjects = [spec for spec in specs if not spec.is_ceiling] or list(specs)
+    if len(subjects) != 1:
+        raise EvalsuiteError(f"{run.folder}: holds several models ({names}); name one with {option}")
+    return Side(run, subjects[0])

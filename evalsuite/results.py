@@ -1,0 +1,235 @@
+"""What the functions of the Python API return: figures at hand, short in a console, a table in a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from typing import TYPE_CHECKING
+
+from evalsuite.runs.figures import figures_of
+from evalsuite.wording import point, visible, with_ends
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from evalsuite.claims import ClaimVerdict, Standing
+    from evalsuite.gate.baseline import BaselineLock
+    from evalsuite.gate.verdict import Verdict
+    from evalsuite.report.comparison import Difference
+    from evalsuite.runs.evidence import Missing
+    from evalsuite.runs.figures import RunFigure
+    from evalsuite.runs.opened import OpenRun
+    from evalsuite.runs.summary import Summary
+    from evalsuite.stats import Interval
+    from evalsuite.sweep.results import Sweep
+
+
+def html_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A plain table for notebooks; every cell is escaped."""
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    body = "".join("<tr>" + "".join(f"<td>{escape(visible(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+@dataclass(frozen=True, repr=False)
+class RunResult:
+    """A run with its figures. `page` is its report, None where none was written; `resumed` whether it was there before."""
+
+    run: OpenRun
+    page: Path | None = None
+    notices: tuple[str, ...] = ()
+    resumed: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where the run lies."""
+        return self.run.folder
+
+    @cached_property
+    def figures(self) -> tuple[RunFigure, ...]:
+        """Accuracy per model and language with interval, OCR ceiling, exact strings and timing."""
+        return figures_of(self.run)
+
+    @property
+    def summary(self) -> Summary:
+        """All slices of the run: languages, suites, categories, length classes."""
+        return self.run.summary
+
+    @property
+    def missing(self) -> tuple[Missing, ...]:
+        """The images that cannot count, and why."""
+        return self.run.missing
+
+    @property
+    def complete(self) -> bool:
+        """True where every image that the plan promises was drawn, read and scored."""
+        return not self.run.missing
+
+    def accuracy(self, model: str | None = None, language: str | None = None) -> Interval:
+        """Character accuracy of one model, over all prompts or in one language.
+
+        Raises:
+            KeyError: There is no such model or language, or several models and none was named.
+        """
+        found = [
+            each
+            for each in self.figures
+            if each.language == language and (each.model == model if model else each.role != "reference")
+        ] or [each for each in self.figures if each.language == language and model is None]
+        if len(found) != 1:
+            known = ", ".join(dict.fromkeys(f"{each.model}/{each.language or 'all'}" for each in self.figures))
+            raise KeyError(f"model {model!r}, language {language!r}: one of {known}")
+        return found[0].accuracy
+
+    def __repr__(self) -> str:
+        heads = [f"{each.model} {with_ends(each.accuracy, 4)}" for each in self.figures if each.language is None]
+        lost = f", {len(self.missing)} missing" if self.missing else ""
+        return f"<evalsuite run {self.folder}: {len(self.run.scores)} images{lost}; {'; '.join(heads)}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                each.model if each.role == "model" else f"{each.model} ({each.role})",
+                each.language or "all",
+                f"{each.images}" + (f" ({each.missing} missing)" if each.missing else ""),
+                with_ends(each.accuracy, 4),
+                point(each.ceiling, 4) if each.ceiling else "not measured",
+                with_ends(each.exact, 4),
+                "–" if each.p50 is None else f"{each.p50:.2f}",
+            )
+            for each in self.figures
+        ]
+        columns = ("model", "language", "images", "character accuracy", "OCR ceiling", "exact strings", "p50 s")
+        return html_table(columns, rows)
+
+
+@dataclass(frozen=True, repr=False)
+class ComparisonResult:
+    """Runs side by side. `differences` hold what each model's accuracy is above the first one's."""
+
+    page: Path
+    runs: tuple[OpenRun, ...]
+    differences: tuple[Difference, ...]
+
+    @property
+    def complete(self) -> bool:
+        """True where no run misses an image."""
+        return not any(run.missing for run in self.runs)
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
+            (each.contestant.name, each.language or "all", with_ends(each.interval, 4)) for each in self.differences
+        ]
+
+    def __repr__(self) -> str:
+        told = "; ".join(f"{name} {difference}" for name, language, difference in self._rows() if language == "all")
+        return f"<evalsuite comparison {self.page}: {told}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(("model", "language", "accuracy above the first"), self._rows())
+
+
+@dataclass(frozen=True, repr=False)
+class GateVerdict:
+    """What a gate concluded. `verdict` is the whole record; `page` the candidate's report, where it was written."""
+
+    verdict: Verdict
+    page: Path | None = None
+    notices: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        """PASS, FAIL, INCONCLUSIVE, INCOMPLETE or NOT COMPARABLE."""
+        return self.verdict.outcome
+
+    @property
+    def passed(self) -> bool:
+        """True for PASS alone."""
+        return self.verdict.outcome == "PASS"
+
+    @property
+    def exit_code(self) -> int:
+        """What the command line leaves with."""
+        return self.verdict.exit_code
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                each.name,
+                each.decision,
+                f"{each.baseline:.4f}",
+                f"{each.candidate:.4f}",
+                f"{each.delta:+.4f} [{each.lower:+.4f}, {each.upper:+.4f}]",
+                f"{each.margin:g}",
+            )
+            for each in self.verdict.gates
+        ]
+
+    def __repr__(self) -> str:
+        changes = "; ".join(f"{row[0]} {row[1]} {row[4]}" for row in self._rows())
+        reasons = [*self.verdict.missing, *(f"{each.what} differs" for each in self.verdict.differences)]
+        told = changes or "; ".join(reasons[:3])
+        return f"<evalsuite gate {self.outcome}: {self.verdict.candidate.model}; {told}>"
+
+    def _repr_html_(self) -> str:
+        columns = ("gate", "decision", "baseline", "candidate", "change", "margin")
+        return f"<p><strong>{escape(self.outcome)}</strong></p>" + html_table(columns, self._rows())
+
+
+@dataclass(frozen=True, repr=False)
+class ClaimsResult:
+    """What a run says of published figures, and where its models stand among published scores."""
+
+    verdicts: tuple[ClaimVerdict, ...]
+    standings: tuple[Standing, ...]
+    exit_code: int
+    page: Path | None = None
+
+    def __repr__(self) -> str:
+        told = "; ".join(f"{each.claim.id} {each.outcome} by {each.model}" for each in self.verdicts)
+        return f"<evalsuite claims: {told or 'no published figure speaks of these models'}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(each.claim.id, each.model, each.outcome, each.text) for each in self.verdicts]
+        return html_table(("claim", "model", "outcome", "why"), rows)
+
+
+@dataclass(frozen=True, repr=False)
+class SweepResult:
+    """A sweep over checkpoints, with its rows and its page."""
+
+    sweep: Sweep
+    page: Path
+
+    @property
+    def rows(self) -> tuple[object, ...]:
+        """One row per checkpoint, in step order."""
+        return self.sweep.rows
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        from evalsuite.sweep.results import cells
+
+        return [cells(self.sweep, row) for row in self.sweep.rows]
+
+    def __repr__(self) -> str:
+        told = "; ".join(f"{row.name} {row.outcome or row.status}" for row in self.sweep.rows)
+        return f"<evalsuite sweep {self.sweep.folder}: {told}>"
+
+    def _repr_html_(self) -> str:
+        from evalsuite.sweep.results import COLUMNS
+
+        return html_table(COLUMNS, self._cells())
+
+
+@dataclass(frozen=True, repr=False)
+class Promotion:
+    """A run that became the baseline, and the verdict that admitted it (None for a first baseline)."""
+
+    lock: BaselineLock
+    verdict: Verdict | None
+
+    def __repr__(self) -> str:
+        pin = self.lock.baseline
+        return f"<evalsuite baseline {pin.model} ({pin.digest[:12]}), admitted by {pin.admitted}>"

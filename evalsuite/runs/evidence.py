@@ -1,0 +1,214 @@
+"""What a run folder holds as evidence: the last generation of each request, its image, the reading of those very bytes.
+
+The rows are joined to the requests and to the bytes here and nowhere else. What does not fit is either damage (an
+error that names the file) or missing work (named, and counted against the model).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from evalsuite.digests import file_sha256
+from evalsuite.records import Record, digest
+from evalsuite.runs.rows import DamagedRunError, open_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from evalsuite.records import Generation, OcrSpec, Reading, Request
+    from evalsuite.runs.rows import RowFile
+    from evalsuite.runs.store import RunStore
+
+Stage = Literal["image", "blank", "reading", "file"]
+"""What is missing: the image, anything on it, its reading, or only the file of an image that was read."""
+
+_BLANK = {"nan-image": "the image holds values that are not finite", "blank-image": "the image is blank"}
+"""Findings of a drawing that came to nothing, as reasons."""
+
+Row = TypeVar("Row", "Generation", "Reading")
+
+
+class Missing(Record, frozen=True, kw_only=True):
+    """A request whose evidence is not whole, and why: the run is incomplete.
+
+    It counts as wholly wrong, except where only the file is gone (`stage` "file"): then the reading of it still counts
+    in the figures, but nobody can check it any more, so that no gate and no claim rests on it.
+    """
+
+    key: str
+    model: str
+    prompt: str
+    seed: int
+    stage: Stage
+    why: str
+
+    @property
+    def image(self) -> str:
+        """Which image: `neon-001 seed 0`."""
+        return f"{self.prompt} seed {self.seed}"
+
+    @property
+    def text(self) -> str:
+        """The image and the reason: `neon-001 seed 0: not drawn`."""
+        return f"{self.image}: {self.why}"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The rows of a run that count, for one OCR engine.
+
+    `generations` holds the last row of each key, failures included, in the order drawn; `readings` the good reading of
+    the very bytes that were drawn; `missing` what is not whole, in the order of the plan. `torn` names row files whose last
+    line is cut off.
+    """
+
+    store: RunStore
+    ocr: OcrSpec
+    generations: Mapping[str, Generation]
+    readings: Mapping[str, Reading]
+    missing: tuple[Missing, ...]
+    torn: tuple[str, ...]
+
+    @cached_property
+    def drawn(self) -> dict[str, Generation]:
+        """The generations whose image is there, as it was drawn."""
+        lost = {each.key for each in self.missing if each.stage in ("image", "file")}
+        return {key: row for key, row in self.generations.items() if key not in lost}
+
+    def read_by_a_person(self, keys: AbstractSet[str]) -> Evidence:
+        """The evidence where a person read some images, so that an OCR failure there is no lack."""
+        kept = tuple(each for each in self.missing if each.stage != "reading" or each.key not in keys)
+        return replace(self, missing=kept)
+
+    def fingerprint(self) -> dict[str, str]:
+        """SHA-256 of the plan and of each row file of this engine, and of all images together, by name.
+
+        For whoever must know later that nothing was replaced, an image and its rows together included.
+        """
+        store = self.store
+        files = (store.folder / "manifest.json", store.generations.path, store.readings(self.ocr).path)
+        images = [[key, row.sha256] for key, row in sorted(self.drawn.items())]
+        return {
+            **{path.name: file_sha256(path) for path in files if path.exists()},
+            "images": digest(images),
+        }
+
+    def digest_of(self, model: str) -> str:
+        """Digest of all that a verdict on a model rests on: the plan, its generations with image hashes, readings."""
+        own = [request.key for request in self.store.requests.values() if request.model == model]
+        return digest(
+            [
+                self.store.manifest,
+                model,
+                [self.generations.get(key) for key in own],
+                [self.readings.get(key) for key in own],
+            ]
+        )
+
+
+def read_evidence(store: RunStore, ocr: OcrSpec) -> Evidence:
+    """Read a run's rows, hash its images, and join them.
+
+    Raises:
+        DamagedRunError: A file is damaged, or holds rows that are not of this run or engine.
+    """
+    generations = _last_generations(store)
+    by_bytes = _readings(store, ocr)
+    read_keys = {key for key, _ in by_bytes}
+    readings: dict[str, Reading] = {}
+    missing = []
+    for key, request in store.requests.items():
+        generation = generations.get(key)
+        lack = _image_lack(store, generation)
+        if generation is not None and (lack is None or lack[0] != "image"):
+            reading = by_bytes.get((key, generation.sha256 or ""))
+            if reading is not None and reading.error is None:
+                readings[key] = reading
+            elif lack is None:
+                lack = "reading", _reading_lack(reading, again=key in read_keys)
+            elif lack[0] == "file":
+                lack = "image", lack[1]
+        if lack is not None:
+            missing.append(_missing(request, *lack))
+    torn = tuple(file.path.name for file in (store.generations, store.readings(ocr)) if file.is_torn)
+    return Evidence(store, ocr, generations, readings, tuple(missing), torn)
+
+
+def _last_generations(store: RunStore) -> dict[str, Generation]:
+    """The last row of each key, in the order of the last drawing: a failure after an image means that it was lost."""
+    last: dict[str, Generation] = {}
+    for row in _of_run(store, store.generations):
+        request = store.requests[row.key]
+        if (row.model, row.prompt, row.seed) != (request.model, request.prompt, request.seed):
+            raise DamagedRunError(
+                f"{store.generations.path}: row {row.key} says {row.model} {row.prompt} seed {row.seed}, but that "
+                f"key is {request.model} {request.prompt} seed {request.seed}; restore the file from a copy"
+            )
+        last.pop(row.key, None)
+        last[row.key] = row
+    return last
+
+
+def _readings(store: RunStore, ocr: OcrSpec) -> dict[tuple[str, str], Reading]:
+    """The reading of each key and image hash. A failure does not replace one that succeeded for the same bytes."""
+    file = store.readings(ocr)
+    found: dict[tuple[str, str], Reading] = {}
+    for row in _of_run(store, file):
+        if (row.engine, row.engine_digest) != (ocr.name, ocr.digest):
+            raise DamagedRunError(f"{file.path}: row {row.key} was read by another OCR engine than its file says")
+        before = found.get((row.key, row.image_sha256))
+        if row.error is None or before is None or before.error is not None:
+            found[row.key, row.image_sha256] = row
+    return found
+
+
+def _of_run(store: RunStore, file: RowFile[Row]) -> list[Row]:
+    rows = file.read()
+    foreign = [row.key for row in rows if row.key not in store.requests]
+    if foreign:
+        raise DamagedRunError(
+            f"{file.path}: {len(foreign)} rows are not of this run, e.g. {foreign[0]}; restore the file from a copy, "
+            "or delete those lines"
+        )
+    return rows
+
+
+def _missing(request: Request, stage: Stage, why: str) -> Missing:
+    return Missing(key=request.key, model=request.model, prompt=request.prompt, seed=request.seed, stage=stage, why=why)
+
+
+def _image_lack(store: RunStore, row: Generation | None) -> tuple[Stage, str] | None:
+    """Why a request's image cannot count, None where it can. Every image is hashed."""
+    if row is None:
+        return "image", "not drawn"
+    if row.error is not None:
+        return "image", row.error
+    path = store.image_path(row)
+    if not path.is_symlink() and not path.exists():
+        return "file", "its image file is missing"
+    problem = check_image(path, row.sha256)
+    if problem is not None:
+        return "image", problem
+    codes = [finding.code for finding in row.findings if finding.code in _BLANK]
+    return ("blank", _BLANK[codes[0]]) if codes else None
+
+
+def _reading_lack(failure: Reading | None, *, again: bool) -> str:
+    if failure is not None:
+        return failure.error or "the OCR failed"
+    return "the bytes that were read are not those that were drawn" if again else "not read"
+
+
+def check_image(path: Path, sha256: str | None) -> str | None:
+    """What is wrong with the file of a stored image, None where its bytes are as recorded."""
+    try:
+        with open_regular(path) as file:
+            actual = hashlib.file_digest(file, "sha256").hexdigest()
+    except (DamagedRunError, OSError) as error:
+        return f"its image file cannot be read: {str(error).rpartition(': ')[2]}"
+    return None if actual == sha256 else "its image file has changed since it was drawn"

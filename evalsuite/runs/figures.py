@@ -1,0 +1,87 @@
+"""A run's headline figures as rows: what the terminal, a notebook and scripts show of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evalsuite.records import ModelRole, Record
+from evalsuite.stats import Interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from evalsuite.runs.opened import OpenRun
+
+
+class RunFigure(Record, frozen=True, kw_only=True):
+    """One model in one language, or in all of them together (`language` None).
+
+    `accuracy` is of characters, `exact` of whole strings, both with their intervals over prompts; `ceiling` is the
+    accuracy of the clean typeset reference on the same prompts, None where that was not measured. Times are seconds of
+    warm images, over all languages; None for references and where nothing was timed.
+    """
+
+    model: str
+    role: ModelRole
+    language: str | None
+    prompts: int
+    images: int
+    missing: int
+    accuracy: Interval
+    ceiling: Interval | None
+    exact: Interval
+    p50: float | None = None
+    p90: float | None = None
+
+
+class RunFigures(Record, frozen=True, kw_only=True):
+    """The figures of a run, as `summary.json` holds them. `missing` says which images cannot count, and why."""
+
+    run: str
+    complete: bool
+    ocr: str
+    scorer: str
+    profile: str
+    figures: tuple[RunFigure, ...]
+    missing: tuple[str, ...]
+    notices: tuple[str, ...]
+
+
+def figures_of(run: OpenRun) -> tuple[RunFigure, ...]:
+    """Each model over all prompts and, where there are several languages, in each of them."""
+    return tuple(_figures(run))
+
+
+def _figures(run: OpenRun) -> Iterator[RunFigure]:
+    for model in run.summary.models:
+        languages = model.by("language")
+        timed = model.timing.total if model.timing is not None and model.role != "reference" else None
+        for part in (model.overall, *(languages if len(languages) > 1 else ())):
+            ceiling = run.summary.ceiling(part)
+            yield RunFigure(
+                model=model.name,
+                role=model.role,
+                language=part.value if part.dimension == "language" else None,
+                prompts=part.prompts,
+                images=part.images,
+                missing=part.missing,
+                accuracy=part.intervals["character_accuracy"],
+                ceiling=ceiling.intervals["character_accuracy"] if ceiling else None,
+                exact=part.intervals["exact_string_rate"],
+                p50=timed.p50 if timed else None,
+                p90=timed.p90 if timed else None,
+            )
+
+
+def run_figures(run: OpenRun) -> RunFigures:
+    """All that scripts need of a run, in one record."""
+    return RunFigures(
+        run=run.manifest.name,
+        complete=not run.missing,
+        ocr=f"{run.ocr.name} {run.ocr.digest[:12]}",
+        scorer=f"{run.scorer.name} {run.scorer.version}",
+        profile=run.scorer.profile,
+        figures=figures_of(run),
+        missing=tuple(f"{each.model} {each.text}" for each in run.missing),
+        notices=run.notices,
+    )

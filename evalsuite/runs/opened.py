@@ -1,0 +1,220 @@
+"""A run as everybody sees it: the plan, and for each request its generation, reading and score, and what is missing.
+
+Nothing else joins manifest, generations, readings and scores. Scores are computed from the readings that were opened;
+stored ones are a cache (`score_cache`). Everything that shows, exports, gates or checks a run takes an `OpenRun`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from evalsuite import scoring
+from evalsuite.records import ImageScore, Score
+from evalsuite.runs.evidence import Evidence, read_evidence
+from evalsuite.runs.progress import Progress, Watcher, ignore
+from evalsuite.runs.promises import notice_repeated, sampling_units
+from evalsuite.runs.score_cache import load_key, read_cache, seal
+from evalsuite.runs.store import RunStore
+from evalsuite.runs.summary import summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from evalsuite.records import Generation, Manifest, ModelSpec, OcrSpec, Prompt, Reading, Request, ScorerSpec
+    from evalsuite.runs.evidence import Missing
+    from evalsuite.runs.judgement import Judgement
+    from evalsuite.runs.summary import Summary
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run, opened. `scores` has one row per request of the manifest, in its order.
+
+    `judgement` holds a person's marks where they were applied to the scores (`runs.adjudications`).
+    """
+
+    evidence: Evidence = field(repr=False)
+    scorer: ScorerSpec
+    scores: tuple[Score, ...] = field(repr=False)
+    judgement: Judgement | None = None
+
+    @property
+    def store(self) -> RunStore:
+        """The folder."""
+        return self.evidence.store
+
+    @property
+    def folder(self) -> Path:
+        """Where the run lies."""
+        return self.store.folder
+
+    @property
+    def manifest(self) -> Manifest:
+        """The plan."""
+        return self.store.manifest
+
+    @property
+    def ocr(self) -> OcrSpec:
+        """The engine whose readings are scored."""
+        return self.evidence.ocr
+
+    @cached_property
+    def measured_by(self) -> Manifest:
+        """The plan with the engine and the scorer that were used, for comparing."""
+        return msgspec.structs.replace(self.manifest, ocr=self.ocr, scorer=self.scorer)
+
+    @property
+    def requests(self) -> Mapping[str, Request]:
+        """The requests by key."""
+        return self.store.requests
+
+    @property
+    def prompts(self) -> Mapping[str, Prompt]:
+        """The prompts by id."""
+        return self.store.prompts
+
+    @property
+    def generations(self) -> Mapping[str, Generation]:
+        """The last generation of each key, failures included, in the order drawn."""
+        return self.evidence.generations
+
+    @property
+    def readings(self) -> Mapping[str, Reading]:
+        """The good reading of each image as it is now."""
+        return self.evidence.readings
+
+    @property
+    def missing(self) -> tuple[Missing, ...]:
+        """What cannot count, and why, in the order of the plan."""
+        return self.evidence.missing
+
+    @cached_property
+    def units(self) -> dict[str, str]:
+        """The sampling unit of each prompt: itself, or the first prompt with the same text."""
+        return sampling_units(self.manifest.prompts)
+
+    @cached_property
+    def notices(self) -> tuple[str, ...]:
+        """What whoever looks at this run should know of its plan and files."""
+        torn = [f"the last row of {name} is cut off; its work counts as not done" for name in self.evidence.torn]
+        return (*notice_repeated(self.units), *torn)
+
+    @cached_property
+    def summary(self) -> Summary:
+        """The run in figures, computed once."""
+        return summarise(self.manifest, self.scores, self.generations, self.units)
+
+    def missing_of(self, model: str) -> tuple[Missing, ...]:
+        """What is missing of one model."""
+        return tuple(each for each in self.missing if each.model == model)
+
+    def scores_of(self, model: str) -> tuple[Score, ...]:
+        """One model's scores."""
+        return tuple(score for score in self.scores if score.model == model)
+
+    def models(self, *, subjects: bool = False) -> tuple[ModelSpec, ...]:
+        """The models; with `subjects`, those that are evaluated: all but references, or the references where alone."""
+        real = tuple(spec for spec in self.manifest.models if spec.role != "reference")
+        return real if subjects and real else self.manifest.models
+
+    def read_by(self, ocr: OcrSpec) -> OpenRun:
+        """The same run with another engine's readings; itself for its own engine."""
+        return self if ocr.digest == self.ocr.digest else open_run(self.store, ocr, self.scorer)
+
+    def keep_scores(self) -> None:
+        """Write the scores that were computed, for scripts and as a cache. The folder's lock must be held."""
+        self.store.scores(self.ocr, self.scorer).replace(self.scores)
+
+
+def open_run(
+    folder: Path | RunStore,
+    ocr: OcrSpec | None = None,
+    scorer: ScorerSpec | None = None,
+    *,
+    watch: Watcher = ignore,
+) -> OpenRun:
+    """Open a run, by default with the OCR and the profile that it was planned with. Nothing is written.
+
+    Every image is hashed, every row checked, every score computed or found in the cache. What is missing, damaged or
+    swapped is in `OpenRun.missing`. The scorer is always this version's: one that the plan names and that is older
+    cannot be had any more.
+
+    Raises:
+        EvalsuiteError: There is no run, or a file of it is not what a run would have written.
+    """
+    store = folder if isinstance(folder, RunStore) else RunStore.open(folder)
+    evidence = read_evidence(store, ocr or store.manifest.ocr)
+    scorer = scorer or scoring.scorer_spec(store.manifest.scorer.profile)
+    return OpenRun(evidence, scorer, score_evidence(evidence, scorer, watch=watch))
+
+
+def score_evidence(evidence: Evidence, scorer: ScorerSpec, *, watch: Watcher = ignore) -> tuple[Score, ...]:
+    """The score of every request, from the cache where its seal fits.
+
+    An image that is missing, or whose OCR failed, is scored as unread (all of its targets unmatched) with the reason in
+    `detail`, so that it lowers the score and marks the run incomplete. Where only the file is gone, its reading counts.
+    """
+    store, ocr = evidence.store, evidence.ocr
+    key = load_key()
+    cache = read_cache(store.scores(ocr, scorer).path) if key else {}
+    lacks = {each.key: each for each in evidence.missing}
+    rows = []
+    total = len(store.requests)
+    for done, request in enumerate(store.requests.values(), start=1):
+        prompt = store.prompts[request.prompt]
+        lack = lacks.get(request.key)
+        if lack is not None and lack.stage != "file":
+            unread = ImageScore(targets=scoring.unread_targets(prompt.targets, scorer.profile))
+            status: Literal["missing", "unreadable"] = "unreadable" if lack.stage == "reading" else "missing"
+            rows.append(_row(request, ocr, scorer, unread, status, lack.why))
+        else:
+            rows.append(_scored(request, prompt, evidence, scorer, cache.get(request.key), key))
+        if done % 50 == 0 or done == total:
+            watch(Progress("score", done, total))
+    return tuple(rows)
+
+
+def _scored(
+    request: Request, prompt: Prompt, evidence: Evidence, scorer: ScorerSpec, cached: Score | None, key: bytes | None
+) -> Score:
+    reading = evidence.readings[request.key]
+    if cached is not None and key is not None and _is_of(cached, request, evidence.ocr, scorer):
+        fits = seal(cached, reading, prompt, key)
+        if cached.seal == fits:
+            return cached
+    result = scoring.score_image(prompt.targets, reading.lines, scorer.profile)
+    row = _row(request, evidence.ocr, scorer, result, "scored", None)
+    return row if key is None else msgspec.structs.replace(row, seal=seal(row, reading, prompt, key))
+
+
+def _is_of(row: Score, request: Request, ocr: OcrSpec, scorer: ScorerSpec) -> bool:
+    return (row.model, row.prompt, row.seed, row.engine_digest, row.scorer, row.status) == (
+        request.model, request.prompt, request.seed, ocr.digest, scorer, "scored",
+    )  # fmt: skip
+
+
+def _row(
+    request: Request,
+    ocr: OcrSpec,
+    scorer: ScorerSpec,
+    result: ImageScore,
+    status: Literal["scored", "missing", "unreadable"],
+    detail: str | None,
+) -> Score:
+    return Score(
+        key=request.key,
+        model=request.model,
+        prompt=request.prompt,
+        seed=request.seed,
+        engine=ocr.name,
+        engine_digest=ocr.digest,
+        scorer=scorer,
+        status=status,
+        result=result,
+        detail=detail,
+    )

@@ -1,0 +1,26 @@
+"""How far a run has come, for whoever watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Stage = Literal["draw", "read", "score"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a stage has come: `done` of `total`, and the item that was just finished."""
+
+    stage: Stage
+    done: int
+    total: int
+    item: str = ""
+
+
+Watcher = Callable[[Progress], None]
+
+
+def ignore(_: Progress) -> None:
+    """The watcher of a caller that does not watch."""
