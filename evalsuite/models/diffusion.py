@@ -28,9 +28,10 @@ class DiffusionModel:
     it equals the same image drawn alone to rounding, since kernels for other shapes add in another order.
     """
 
-    def __init__(self, spec: ModelSpec, source: PipelineSource) -> None:
+    def __init__(self, spec: ModelSpec, source: PipelineSource, notices: Sequence[str] = ()) -> None:
         self._spec = spec
         self._source = source
+        self._notices = tuple(notices)
         self._stack: ExitStack | None = None
         self._session: DrawingSession | None = None
         self._load_seconds: float | None = None
@@ -55,6 +56,11 @@ class DiffusionModel:
     def spec(self) -> ModelSpec:
         """What this model is, down to the digest of its weights."""
         return self._spec
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know of how it draws: that this CPU makes do with another precision, or is slow."""
+        return self._notices
 
     @property
     def uses_cpu(self) -> bool:

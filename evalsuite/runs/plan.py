@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from evalsuite import hardware, ocr, scoring
 from evalsuite.errors import EvalsuiteError
+from evalsuite.models.diffusion import DiffusionModel
 from evalsuite.models.folder import FolderModel
 from evalsuite.records import Manifest
 from evalsuite.runs.store import FORMAT
@@ -70,7 +71,8 @@ def plan_prompts(
         scorer=scoring.scorer_spec(profile),
         environment=hardware.describe(accelerator=any(model.spec.kind == "diffusion" for model in models)),
     )
-    return Plan(manifest, tuple(models), tuple(_folder_notices(models, prompts, seeds)))
+    own = [notice for model in models if isinstance(model, DiffusionModel) for notice in model.notices]
+    return Plan(manifest, tuple(models), (*own, *_folder_notices(models, prompts, seeds)))
 
 
 def _folder_notices(models: Sequence[ImageModel], prompts: Sequence[Prompt], seeds: Sequence[int]) -> list[str]:
