@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# No example has a time to keep to: the machine may be slow, or busy.
+hypothesis.settings.register_profile("unhurried", parent=hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 # One thread a process, also in the processes that tests start: the networks are small.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
