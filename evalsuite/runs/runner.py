@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from evalsuite.runs.rows import RowWriter
     from evalsuite.runs.store import RunStore
 
-Stage = Literal["draw", "read", "score"]
+Stage = Literal["plan", "draw", "read", "score"]
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a stage has come: `done` of `total`, and the item that was just finished."""
+    """How far a stage has come: `done` of `total`, and the item that was just finished; of `plan`, a notice."""
 
     stage: Stage
     done: int

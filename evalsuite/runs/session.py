@@ -200,7 +200,10 @@ def _carry_out(
     store, resumed = RunStore.create_or_resume(folder, plan.manifest)
     # The stored manifest is the plan: it carries the environment in which the run began.
     stored = Plan(store.manifest, plan.models, plan.notices)
-    rows = runner.execute(stored, store, ocr, workers=workers, interleave=interleave, watch=watch or _silent)
+    watcher = watch or _silent
+    for number, notice in enumerate(plan.notices, 1):  # before the hours that drawing may take
+        watcher(runner.Progress("plan", number, len(plan.notices), notice))
+    rows = runner.execute(stored, store, ocr, workers=workers, interleave=interleave, watch=watcher)
     return RunResult(
         store,
         store.manifest.ocr,
