@@ -35,7 +35,7 @@ def html_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 @dataclass(frozen=True, repr=False)
 class RunResult:
-    """A run with its figures. `page` is its report, None where none was written; `resumed` whether it was there before."""
+    """A run with its figures. `page` is its report, None where none was written; `resumed`: it was there before."""
 
     run: OpenRun
     page: Path | None = None

@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 import runs_by_hand
+
+# No example has a time to keep to: the machine may be slow, or busy.
+hypothesis.settings.register_profile("unhurried", parent=hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 # One thread a process, also in the processes that tests start: the networks are small.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -5,7 +5,8 @@
 
 The values of weights change neither speed nor memory, so FLUX.2 [klein] 4B and ERNIE-Image 8B with random
 bfloat16 weights are timed as truly as the real ones. Each preset is drawn first by a plain loop over the
-pipeline, then by `DiffusionModel` in the same process; speed options are ratios to that plain loop.
+pipeline, then by `DiffusionModel` in the same process; speed options are ratios to that plain loop. Small
+copies on a CPU are in float32, since bfloat16 takes tens of times as long where there are no instructions for it.
 
 The most telling rows come first, and each is in the file as soon as it is done. Where time is short,
 `--minutes 9` leaves out what would not end in time, and says so; `--family ernie-image --only precision=fp8`
@@ -22,12 +23,12 @@ import typer
 
 from benchmarks.full_size.bench import Bench
 from benchmarks.full_size.operations import matmul_rate
-from benchmarks.full_size.parts import FAMILIES, Family
+from benchmarks.full_size.parts import FAMILIES, Family, built_in
 from benchmarks.full_size.plan import MEASUREMENTS, Deadline, Measurement, label, plan
 from benchmarks.full_size.rows import Journal, Results, console, show
 from evalsuite import hardware, suites
 from evalsuite.errors import EvalsuiteError
-from evalsuite.models.pipeline_setup import free_memory
+from evalsuite.models.pipeline_setup import free_memory, resolve_device
 
 PROMPTS = 8
 """How many are drawn in turn; small copies make do with three."""
@@ -62,9 +63,11 @@ def main(
     except EvalsuiteError as error:
         raise typer.BadParameter(str(error)) from error
     here = hardware.describe(accelerator=True)
-    rate = matmul_rate(512 if shallow else 8192)
-    journal = Journal(Results(hardware=here, line=hardware.line(here) or "", shallow=shallow, matmul_flops=rate), out)
-    console.print(f"{journal.results.line}\nbfloat16 matrix product: {rate / 1e12:.1f} TFLOP/s", soft_wrap=True)
+    precision = built_in(resolve_device("auto"), shallow=shallow)
+    rate = matmul_rate(512 if shallow else 8192, precision)
+    line = hardware.line(here) or ""
+    journal = Journal(Results(hardware=here, line=line, shallow=shallow, precision=precision, matmul_flops=rate), out)
+    console.print(f"{line}\n{precision} matrix product: {rate / 1e12:.1f} TFLOP/s", soft_wrap=True)
     try:
         measure_all(planned, journal, images, deadline)
     finally:

@@ -11,15 +11,15 @@ from typing import Any
 import msgspec
 
 from benchmarks.full_size.operations import count_operations
-from benchmarks.full_size.parts import Family, build_pipeline, drawing_settings, enhancer
+from benchmarks.full_size.parts import Family, build_pipeline, built_in, drawing_settings, enhancer
 from benchmarks.full_size.plan import Measurement, label
 from benchmarks.full_size.rows import Journal, Row, largest, summarise
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.diffusion import DiffusionModel
 from evalsuite.models.drawing import call_arguments
-from evalsuite.models.pipeline_setup import free_memory, prepare_pipeline, set_attention
+from evalsuite.models.pipeline_setup import free_memory, prepare_pipeline, resolve_device, set_attention
 from evalsuite.models.presets import load_presets
-from evalsuite.records import Memory, ModelSpec, Prompt, Timing
+from evalsuite.records import Json, Memory, ModelSpec, Prompt, Timing
 
 WARM_UP = 2
 """Calls of the pipeline before the first that counts."""
@@ -34,7 +34,7 @@ _AS_BUILT = ("bf16", False)
 def spec_of(family: Family, measurement: Measurement, *, shallow: bool) -> ModelSpec:
     """How a measurement draws: the published settings of its preset, at the benchmark's size and in its precision."""
     name = family.preset(base=measurement.base, enhancer=measurement.enhancer)
-    settings = {**load_presets().presets[name].settings, "precision": measurement.precision}
+    settings = {**load_presets().presets[name].settings, **precision_settings(measurement, shallow=shallow)}
     return ModelSpec(
         name=f"{name} (random weights)",
         kind="diffusion",
@@ -44,6 +44,14 @@ def spec_of(family: Family, measurement: Measurement, *, shallow: bool) -> Model
         settings=drawing_settings(family, settings, shallow=shallow),
         runtime=measurement.runtime,
     )
+
+
+def precision_settings(measurement: Measurement, *, shallow: bool) -> dict[str, Json]:
+    """The precision that a measurement draws in: that of the pipeline as built, or FP8 computing in it."""
+    built = built_in(resolve_device("auto"), shallow=shallow)
+    if measurement.precision == "bf16":
+        return {"precision": built}
+    return {"precision": measurement.precision, "compute": built}
 
 
 def plain_loop(pipeline: Any, spec: ModelSpec, prompts: Sequence[Prompt], images: int, warm_up: int) -> list[Timing]:
@@ -195,8 +203,9 @@ class Bench:
             if self._prepared != _AS_BUILT:
                 self._build()
             self._prepared = None  # until all of it is done
-            precision, compiled = wanted
-            prepare_pipeline(self._pipeline, {"precision": precision}, {"compile": compiled})
+            _, compiled = wanted
+            precision = precision_settings(measurement, shallow=self._shallow)
+            prepare_pipeline(self._pipeline, precision, {"compile": compiled})
             self._prepared = wanted
         if "is_distilled" in self._pipeline.config:  # klein's pipeline leaves guidance out where it is set
             self._pipeline.register_to_config(is_distilled=not measurement.base)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from evalsuite.models.drawing import call_arguments
-from evalsuite.models.pipeline_setup import resolve_device
+from evalsuite.models.pipeline_setup import compute_dtype, resolve_device
 from evalsuite.records import ModelSpec
 
 
@@ -65,15 +65,15 @@ def _attention_operations() -> dict[Any, Callable[..., int]]:
     return {kernel: operations for kernel in named if kernel is not None}
 
 
-def matmul_rate(side: int, *, rounds: int = 10, repeats: int = 5) -> float:
-    """Operations a second of a square bfloat16 matrix product of random values: the rate to compare with.
+def matmul_rate(side: int, precision: str = "bf16", *, rounds: int = 10, repeats: int = 5) -> float:
+    """Operations a second of a square matrix product of random values in a precision: the rate to compare with.
 
     The best of `repeats` times `rounds` products, since nothing but disturbance makes one slower.
     """
     import torch
 
     device = resolve_device("auto")
-    left, right = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
+    left, right = (torch.randn(side, side, device=device, dtype=compute_dtype(precision)) for _ in range(2))
     wait: Callable[[], None] = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
     best = float("inf")
     for _ in range(1 + repeats):  # the first is slow and so never the best

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.full_size.architectures import build_component
 from evalsuite.models.phases import wrapped
-from evalsuite.models.pipeline_setup import free_memory, resolve_device
+from evalsuite.models.pipeline_setup import compute_dtype, free_memory, resolve_device
 from evalsuite.records import Json
 from training.random_checkpoints import ENHANCER_TEMPLATE, KLEIN_TEMPLATE, offline_tokenizer
 
@@ -128,8 +128,13 @@ def drawing_settings(family: Family, published: dict[str, Json], *, shallow: boo
     return {**published, **family.small_settings, "steps": min(int(published["steps"]), _SMALL_STEPS)}
 
 
+def built_in(device: str, *, shallow: bool) -> str:
+    """The precision of a pipeline: bf16 as published, but fp32 for a small copy on a CPU, which may be slow in bf16."""
+    return "fp32" if shallow and device == "cpu" else "bf16"
+
+
 def build_pipeline(family: Family, *, shallow: bool, device: str = "auto") -> Any:
-    """A pipeline of a family with random bfloat16 weights that are made on its device; `meta` makes none."""
+    """A pipeline of a family with random weights that are made on its device, as `built_in` says; `meta` makes none."""
     device = device if device == "meta" else resolve_device(device)
     parts = {part: _build(family, part, shallow=shallow, device=device) for part in family.parts}
     pipeline = family.assemble(parts).to(device)
@@ -163,6 +168,7 @@ def _build(family: Family, part: str, *, shallow: bool, device: str) -> Any:
     import torch
 
     changes = family.small[part] if shallow else {}
+    dtype = compute_dtype(built_in(device, shallow=shallow))
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return build_component(family.name, part, device=device, dtype=torch.bfloat16, **changes)
+        return build_component(family.name, part, device=device, dtype=dtype, **changes)

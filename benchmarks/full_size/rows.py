@@ -58,7 +58,8 @@ class Results(msgspec.Struct, kw_only=True):
         hardware: What `evalsuite.hardware` says of it.
         line: The same in one line.
         shallow: Whether small copies were drawn with.
-        matmul_flops: Operations a second of a bfloat16 matrix product.
+        precision: What is computed in: bf16, or fp32 for small copies on a CPU.
+        matmul_flops: Operations a second of a matrix product in that precision.
         build_seconds: By family, of the last time that its pipeline was built.
         operations: By preset and phase, of one image.
         rows: In the order that they were measured in.
@@ -68,6 +69,7 @@ class Results(msgspec.Struct, kw_only=True):
     hardware: Environment
     line: str
     shallow: bool
+    precision: str = "bf16"
     matmul_flops: float
     build_seconds: dict[str, float] = {}
     operations: dict[str, dict[str, float]] = {}

@@ -62,6 +62,12 @@ def _watcher(*, quiet: bool) -> Iterator[Watcher]:
         tasks: dict[str, TaskID] = {}
 
         def watch(step: Step) -> None:
+            if step.stage == "plan":
+                notice(step.item)
+                return
+            if step.stage == "plan":
+                notice(step.item)
+                return
             if step.stage not in tasks:
                 tasks[step.stage] = bars.add_task(_STAGES[step.stage], total=step.total, item="")
             bars.update(tasks[step.stage], completed=step.done, total=step.total, item=escape(step.item))
@@ -76,6 +82,12 @@ class _Lines:
         self._shown: dict[str, int] = {}
 
     def __call__(self, step: Step) -> None:
+        if step.stage == "plan":
+            notice(step.item)
+            return
+        if step.stage == "plan":
+            notice(step.item)
+            return
         tenth = 10 if step.total == 0 else 10 * step.done // step.total
         if step.total and self._shown.get(step.stage) != tenth:
             self._shown[step.stage] = tenth

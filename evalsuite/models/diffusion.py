@@ -28,9 +28,10 @@ class DiffusionModel:
     it equals the same image drawn alone to rounding, since kernels for other shapes add in another order.
     """
 
-    def __init__(self, spec: ModelSpec, source: PipelineSource) -> None:
+    def __init__(self, spec: ModelSpec, source: PipelineSource, notices: Sequence[str] = ()) -> None:
         self._spec = spec
         self._source = source
+        self._notices = tuple(notices)
         self._stack: ExitStack | None = None
         self._session: DrawingSession | None = None
         self._load_seconds: float | None = None
@@ -62,8 +63,8 @@ class DiffusionModel:
         return self._source.device(self._spec).startswith("cpu")
 
     def notices(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> tuple[str, ...]:  # noqa: ARG002
-        """Nothing: it can draw any prompt."""
-        return ()
+        """What was found when it was resolved, e.g. that this CPU computes in another precision."""
+        return self._notices
 
     @property
     def load_seconds(self) -> float | None:

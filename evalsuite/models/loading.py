@@ -14,7 +14,7 @@ from typing import Any
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.checkpoints import Checkpoint
-from evalsuite.models.pipeline_setup import compute_dtype, prepare_pipeline, resolve_device
+from evalsuite.models.pipeline_setup import compute_dtype, computing_precision, prepare_pipeline, resolve_device
 from evalsuite.records import ModelSpec
 
 
@@ -30,7 +30,7 @@ def load_pipeline(
 
     Args:
         checkpoint: Where the parts are.
-        precision: A value of the setting `precision`.
+        precision: What it computes in: bf16, fp16 or fp32.
         transformer: A safetensors file whose weights the transformer takes instead of its own.
         lora: LoRA files with their scales, fused in this order, so that they cost no time when drawing.
         enhancer: Whether to load ERNIE-Image's prompt enhancer where the checkpoint has one.
@@ -172,7 +172,7 @@ class CheckpointSource:
         """Load the pipeline and apply the options of `spec`."""
         pipeline = load_pipeline(
             self.checkpoint,
-            str(spec.settings.get("precision", "bf16")),
+            computing_precision(spec.settings),
             transformer=self.transformer,
             lora=self.lora,
             enhancer=spec.settings.get("enhance", "off") != "off",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from evalsuite.errors import EvalsuiteError
@@ -33,6 +33,9 @@ _FP8_PARTS = {
     "fp8-transformer": ("transformer", "unet"),
 }
 
+_BF16_FEATURES = ("avx512_bf16", "amx_bf16", "bf16")
+"""torch's names of the instructions for bfloat16: two of x86, and ARM's."""
+
 
 def resolve_device(name: str) -> str:
     """The torch device of the setting `device`: `auto` is CUDA where there is one, else MPS, else the CPU.
@@ -58,6 +61,51 @@ def resolve_device(name: str) -> str:
             f"{torch.cuda.device_count()} CUDA devices). Set device=auto, or install a PyTorch build for your GPU."
         )
     return "cuda:0" if name == "cuda" else name
+
+
+def cpu_has_bf16(features: Mapping[str, Any] | None = None) -> bool:
+    """Whether this CPU has instructions for bfloat16. Without them a convolution takes tens of times as long.
+
+    Args:
+        features: What a CPU can do, by torch's names; what torch says of this one unless given.
+    """
+    import torch
+
+    known = torch.cpu.get_capabilities() if features is None else features
+    return any(known.get(name) for name in _BF16_FEATURES)
+
+
+def computing_precision(settings: Mapping[str, Json]) -> str:
+    """What a pipeline computes in: bf16, fp16 or fp32. FP8 stores; it computes in bf16 unless told otherwise."""
+    precision = str(settings.get("precision", "bf16"))
+    return str(settings.get("compute", "bf16")) if precision in _FP8_PARTS else precision
+
+
+def fit_precision(
+    settings: Mapping[str, Json], asked: Collection[str], *, device: str, cpu_bf16: bool
+) -> tuple[dict[str, Json], str | None]:
+    """The settings with the precision that is effective on a device, and why, where the user should know.
+
+    Only on a CPU without bf16 instructions is there anything to say: it computes in float32 where bf16 is a mere
+    default. The settings tell that, since precision decides the image. A bf16 that was asked for stays.
+
+    Args:
+        settings: All settings of the image.
+        asked: Names of those that are no defaults.
+        device: As `resolve_device` has it.
+        cpu_bf16: Whether the CPU has bf16 instructions.
+    """
+    fitted = dict(settings)
+    if device != "cpu" or cpu_bf16 or computing_precision(settings) != "bf16":
+        return fitted, None
+    name = "compute" if settings["precision"] in _FP8_PARTS else "precision"
+    if name in asked:
+        return fitted, f"{name}=bf16 is slow here: this CPU has no bf16 instructions; {name}=fp32 is many times faster"
+    fitted[name] = "fp32"
+    return fitted, (
+        f"computes in float32 and not in bf16, which takes many times as long on this CPU without bf16 instructions; "
+        f"recorded as {name}=fp32. Set {name}=bf16 to have bf16 all the same"
+    )
 
 
 def compute_dtype(precision: str) -> Any:
@@ -88,7 +136,7 @@ def prepare_pipeline(pipeline: Any, settings: Mapping[str, Json], runtime: Mappi
     pipeline.set_progress_bar_config(disable=True)
     for part in _FP8_PARTS.get(str(settings.get("precision", "bf16")), ()):
         if getattr(pipeline, part, None) is not None:
-            store_in_fp8(getattr(pipeline, part))
+            store_in_fp8(getattr(pipeline, part), compute_dtype(computing_precision(settings)))
     _autoencoder_options(pipeline, settings, runtime)
     if offload == "none":
         pipeline.to(device)
@@ -126,13 +174,13 @@ def fp8_layers(module: Any) -> Iterator[tuple[str, Any]]:
             yield name, layer
 
 
-def store_in_fp8(module: Any) -> None:
-    """Store the weights of a module's layers in float8 (E4M3) and compute in bfloat16, layer by layer."""
+def store_in_fp8(module: Any, dtype: Any) -> None:
+    """Store the weights of a module's layers in float8 (E4M3) and compute in a torch dtype, layer by layer."""
     import torch
     from diffusers.hooks.layerwise_casting import apply_layerwise_casting_hook
 
     for _, layer in fp8_layers(module):
-        apply_layerwise_casting_hook(layer, torch.float8_e4m3fn, torch.bfloat16, non_blocking=False)
+        apply_layerwise_casting_hook(layer, torch.float8_e4m3fn, dtype, non_blocking=False)
 
 
 def quantize(pipeline: Any, kind: str) -> None:

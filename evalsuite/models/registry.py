@@ -12,6 +12,7 @@ from evalsuite.digests import cached_sha256, files_digest
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.checkpoints import Checkpoint, find_snapshot, open_checkpoint
 from evalsuite.models.memory import estimate, gigabytes
+from evalsuite.models.pipeline_setup import computing_precision, cpu_has_bf16, fit_precision, resolve_device
 from evalsuite.models.presets import PipelineFacts, Preset, load_presets
 from evalsuite.models.settings import (
     RUNTIME_DEFAULTS,
@@ -90,7 +91,7 @@ def resolve_diffusion(name: str, options: ModelOptions) -> DiffusionModel:
 
     source = find_source(name)
     checkpoint = open_source(source)
-    settings, runtime = _settings(source, checkpoint, check_settings(options.settings, where=name))
+    settings, runtime, notice = _settings(source, checkpoint, check_settings(options.settings, where=name))
     transformer = Path(options.transformer) if options.transformer else source.transformer
     loras = [_parse_lora(item, source.lora_base) for item in source.lora]
     loras += [_parse_lora(item, Path()) for item in options.lora]
@@ -112,7 +113,8 @@ def resolve_diffusion(name: str, options: ModelOptions) -> DiffusionModel:
         runtime=runtime,
         adapters=tuple(Adapter(path=str(path), scale=scale, digest=cached_sha256(path)) for path, scale in loras),
     )
-    return DiffusionModel(spec, CheckpointSource(checkpoint, transformer, tuple(loras)))
+    notices = [notice] if notice else []
+    return DiffusionModel(spec, CheckpointSource(checkpoint, transformer, tuple(loras)), notices)
 
 
 def known_models() -> tuple[KnownModel, ...]:
@@ -165,10 +167,10 @@ def _is_here(preset: Preset) -> bool:
 
 def _settings(
     source: ModelSource, checkpoint: Checkpoint, overrides: Mapping[str, Json]
-) -> tuple[dict[str, Json], dict[str, Json]]:
+) -> tuple[dict[str, Json], dict[str, Json], str | None]:
     facts = load_presets().pipelines.get(checkpoint.pipeline)
-    merged = {**_COMMON, **_defaults(checkpoint, facts), **(source.settings or {}), **overrides}
-    merged = check_settings(merged, where=source.name)
+    asked = {**(source.settings or {}), **overrides}
+    merged = check_settings({**_COMMON, **_defaults(checkpoint, facts), **asked}, where=source.name)
     has_enhancer = "pe" in checkpoint.components
     if not has_enhancer:
         if merged.get("enhance", "off") != "off":
@@ -177,13 +179,32 @@ def _settings(
             )
         merged.pop("enhance", None)
     _check_size(source.name, merged, facts)
-    if merged["precision"] != "bf16" and merged.get("quantize", "none") != "none":
-        raise SettingError(
-            f"{source.name}: quantize={merged['quantize']} needs precision=bf16, not {merged['precision']}"
-        )
+    _check_precision(source.name, merged)
+    merged, notice = _fit_to_device(merged, asked)
     settings = {key: value for key, value in sorted(merged.items()) if decides_image(key, value)}
     runtime = {key: value for key, value in sorted(merged.items()) if not decides_image(key, value)}
-    return settings, {**RUNTIME_DEFAULTS, **runtime}
+    return settings, {**RUNTIME_DEFAULTS, **runtime}, notice
+
+
+def _check_precision(name: str, settings: Mapping[str, Json]) -> None:
+    precision, quantize = settings["precision"], settings.get("quantize", "none")
+    if quantize != "none" and precision not in ("bf16", "fp32"):
+        raise SettingError(f"{name}: quantize={quantize} needs precision=bf16 or fp32, not {precision}")
+    if "compute" in settings and not str(precision).startswith("fp8"):
+        raise SettingError(f"{name}: compute={settings['compute']} is for precision=fp8, not {precision}")
+
+
+def _fit_to_device(settings: dict[str, Json], asked: Mapping[str, Json]) -> tuple[dict[str, Json], str | None]:
+    """The settings with the precision that is effective here, and a notice of it."""
+    notice = None
+    if computing_precision(settings) == "bf16":  # else torch, which takes seconds to load, need not be asked
+        device = str(settings.get("device", "auto"))
+        # A GPU that is named may be one of another machine: plans can be made without it.
+        device = resolve_device(device) if device == "auto" else device
+        settings, notice = fit_precision(settings, asked, device=device, cpu_bf16=cpu_has_bf16())
+    if settings.get("compute") == "bf16":
+        del settings["compute"]  # what FP8 computes in anyway
+    return settings, notice
 
 
 def _defaults(checkpoint: Checkpoint, facts: PipelineFacts | None) -> Mapping[str, Json]:

@@ -126,6 +126,13 @@ SETTINGS: dict[str, Setting] = {
             "fp8",
         ),
         Setting(
+            "compute",
+            "what precision=fp8 computes in: bf16, or fp32 for a CPU without bf16 instructions",
+            _choice("bf16", "fp32", also={"bfloat16": "bf16", "float32": "fp32"}),
+            "image",
+            "fp32",
+        ),
+        Setting(
             "quantize",
             "torchao quantisation of the transformer: weights to int8, int4 or fp8, or weights and activations"
             " (int8-dynamic, fp8-dynamic)",

@@ -17,7 +17,7 @@ from evalsuite.records import digest
 from evalsuite.runs import adjudications as marks
 from evalsuite.runs import runner
 from evalsuite.runs.plan import Plan, plan_prompts
-from evalsuite.runs.progress import Watcher, ignore
+from evalsuite.runs.progress import Progress, Watcher, ignore
 from evalsuite.runs.store import RunStore
 from evalsuite.runs.targets import read_targets
 from evalsuite.suites import load_all
@@ -194,6 +194,8 @@ def _carry_out(
 ) -> Finished:
     folder = out or Path("reports") / f"{plan.manifest.name}-{_plan_digest(plan.manifest)}"
     store, resumed = RunStore.create_or_resume(folder, plan.manifest)
+    for number, notice in enumerate(plan.notices, 1):  # before the hours that drawing may take
+        watch(Progress("plan", number, len(plan.notices), notice))
     finished = runner.execute(plan, store, workers=workers, interleave=interleave, watch=watch)
     return Finished(finished, resumed=resumed, notices=(*notices, *plan.notices))
 

@@ -63,8 +63,8 @@ class Evidence:
     """The rows of a run that count, for one OCR engine.
 
     `generations` holds the last row of each key, failures included, in the order drawn; `readings` the good reading of
-    the very bytes that were drawn; `missing` what is not whole, in the order of the plan. `torn` names row files whose last
-    line is cut off.
+    the very bytes that were drawn; `missing` what is not whole, in the order of the plan. `torn` names row files
+    whose last line is cut off.
     """
 
     store: RunStore

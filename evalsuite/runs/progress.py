@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["draw", "read", "score"]
+Stage = Literal["plan", "draw", "read", "score"]
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a stage has come: `done` of `total`, and the item that was just finished."""
+    """How far a stage has come: `done` of `total`, and the item that was just finished; of `plan`, a notice."""
 
     stage: Stage
     done: int

@@ -3,49 +3,40 @@
 from __future__ import annotations
 
 import statistics
-import threading
+from collections import Counter
+from pathlib import Path
 
-import msgspec
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from benchmarks.full_size.bench import Bench  # noqa: E402
 from benchmarks.full_size.parts import FAMILIES  # noqa: E402
-from benchmarks.full_size.rows import Journal  # noqa: E402
+from benchmarks.full_size.plan import MEASUREMENTS, label  # noqa: E402
+from benchmarks.full_size.rows import Journal, Results  # noqa: E402
+from evalsuite import suites  # noqa: E402
 
 KLEIN = ["suite", "base", "precision=fp8", "encode_once", "batch=2", "attention=flash"]
 ERNIE = [*KLEIN, "enhancer", "compile+encode_once+batch=4"]
 
 
-class Watch(threading.Thread):
-    """Reads a file again and again while it is being written, and notes how many rows it held."""
+def growth(path, read, patch):
+    """Reads a file around each moment in which it changes; returns the rows before and after, as they come.
 
-    def __init__(self, path, read):
-        super().__init__(daemon=True)
-        self.path, self._read = path, read
-        self.counts, self.damage, self._done = [], [], threading.Event()
+    The moments are renames of a finished file onto it: a file that was written to in place would never be read.
+    """
+    seen, replace = [], Path.replace
 
-    def run(self):
-        seen = None
-        while not self._done.wait(0.03):
-            if not self.path.exists() or (state := self.path.stat().st_mtime_ns) == seen:
-                continue
-            seen = state
-            try:
-                rows = len(self._read(self.path).rows)
-            except msgspec.DecodeError as error:
-                self.damage.append(error)
-                return
-            if self.counts[-1:] != [rows]:
-                self.counts.append(rows)
+    def replace_and_read(scratch, target):
+        if target != path:
+            return replace(scratch, target)
+        before = len(read(path).rows) if path.exists() else None
+        replaced = replace(scratch, target)
+        seen.append((before, len(read(path).rows)))
+        return replaced
 
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self._done.set()
-        self.join()
+    patch.setattr(Path, "replace", replace_and_read)
+    return seen
 
 
 @pytest.fixture(scope="module", params=[("flux2-klein-4b", KLEIN), ("ernie-image", ERNIE)], ids=lambda item: item[0])
@@ -53,10 +44,11 @@ def measured(request, tmp_path_factory, run_shallow, read_results):
     """One shallow run: the family, the results in its file, what was printed, and the file as it grew."""
     family, names = request.param
     path = tmp_path_factory.mktemp("full-size") / "figures.json"
-    with Watch(path, read_results) as watch:
+    with pytest.MonkeyPatch.context() as patch:
+        grown = growth(path, read_results, patch)
         done = run_shallow("--out", path, "--family", family, "--images", 2, only=names)
     assert done.exit_code == 0, done.output
-    return FAMILIES[family], read_results(path), done.output, watch
+    return FAMILIES[family], read_results(path), done.output, grown
 
 
 def rows_of(results):
@@ -75,6 +67,7 @@ class TestShallowRun:
         assert [(row.preset, row.option) for row in results.rows] == expected
         assert results.left_out == []
         assert results.shallow
+        assert results.precision == ("bf16" if torch.cuda.is_available() else "fp32")
         assert results.hardware.cpu_threads >= 1
 
     def test_what_cannot_be_had_says_why_and_has_no_figures(self, measured):
@@ -139,14 +132,8 @@ class TestShallowRun:
             assert set(row.utilisation) == set(work) - ({"text_encoding"} if once else set())
             for name, share in row.utilisation.items():
                 assert share == pytest.approx(work[name] / row.phases[name] / results.matmul_flops)
-                assert 0 < share < 1.5  # a busy machine may slow the matrix product more than the phase
+                assert share > 0
         assert set(results.operations) == {family.few_steps, family.base}
-
-    def test_kept_prompts_are_not_encoded_again(self, measured):
-        family, results, _, _ = measured
-        rows = rows_of(results)
-        once, every = rows[family.few_steps, "encode_once"], rows[family.few_steps, "suite"]
-        assert once.phases["text_encoding"] < every.phases["text_encoding"] / 5
 
     def test_the_enhancer_tells_its_seconds_a_token(self, measured):
         family, results, _, _ = measured
@@ -159,11 +146,10 @@ class TestShallowRun:
         assert row.ratio is None
 
     def test_rows_were_written_one_by_one_and_the_file_was_always_whole(self, measured):
-        _, results, _, watch = measured
-        assert watch.damage == []
-        assert watch.counts == sorted(set(watch.counts))
-        assert (watch.counts[0], watch.counts[-1]) == (0, len(results.rows))
-        assert len(watch.counts) > len(results.rows) / 2  # a busy machine may look away while a row comes
+        _, results, _, grown = measured
+        # Made empty, then told what is expected, then row by row.
+        rows = range(len(results.rows))
+        assert grown == [(None, 0), (0, 0), *((number, number + 1) for number in rows)]
 
     def test_the_table_shows_every_row(self, measured):
         _, results, output, _ = measured
@@ -179,6 +165,23 @@ class TestShallowRun:
         assert "Left out" not in output
         if any(row.tokens for row in results.rows):
             assert "ms a token" in output
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+def test_kept_prompts_are_not_encoded_again(tmp_path, family):
+    journal = Journal(Results(hardware={}, line="", shallow=True, matmul_flops=1.0), tmp_path / "figures.json")
+    bench = Bench(family, suites.load("signage-en")[0].prompts[:2], journal, 3)
+    ways = [one for name in ("suite", "encode_once") for one in MEASUREMENTS if one.name == name]
+    journal.expect([label(family, one) for one in (ways[0], *ways)])
+    bench.measure(ways[0])  # after the plain loop, which belongs to neither
+    calls = Counter()
+    for one in ways:
+        handle = bench._pipeline.text_encoder.register_forward_pre_hook(lambda *_, one=one: calls.update([one.name]))
+        bench.measure(one)
+        handle.remove()
+    # Two images to warm up and three that count, each prompt encoded anew; and one prompt, encoded for the first.
+    assert calls == {"suite": 2 + 3, "encode_once": 1}
+    assert [len(row.timings) for row in journal.results.rows[-2:]] == [3, 3]
 
 
 @pytest.mark.slow

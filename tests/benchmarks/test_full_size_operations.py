@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 from torch.overrides import TorchFunctionMode  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
+from benchmarks.full_size import operations  # noqa: E402
 from benchmarks.full_size.bench import spec_of  # noqa: E402
 from benchmarks.full_size.operations import _attention_operations, count_operations, matmul_rate  # noqa: E402
 from benchmarks.full_size.parts import FAMILIES, build_pipeline  # noqa: E402
@@ -108,5 +109,25 @@ class TestOperations:
         # Two images, 8 heads: 5 × 16 by 16 × 7, then 5 × 7 by 7 × 16.
         assert counter.get_total_flops() == 2 * 8 * (2 * 5 * 16 * 7 + 2 * 5 * 7 * 16)
 
-    def test_the_rate_of_matrix_products_is_one_a_machine_can_have(self):
-        assert 1e8 < matmul_rate(256, rounds=2, repeats=3) < 1e16
+    @pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp32", torch.float32)])
+    def test_the_rate_is_that_of_the_fastest_products(self, monkeypatch, precision, dtype):
+        """By a clock that each product moves on: by 8 s in the first round, 4 in the second, 2 in the third, and 4."""
+        products = []
+
+        class Products(TorchFunctionMode):
+            def __torch_function__(self, function, types, args=(), kwargs=None):
+                result = function(*args, **(kwargs or {}))
+                if getattr(function, "__name__", "") in ("matmul", "__matmul__"):
+                    products.append((*result.shape, result.dtype))
+                return result
+
+        def clock():
+            rounds, begun = divmod(len(products), 2)
+            assert not begun
+            return float(sum(2 * seconds for seconds in (8, 4, 2, 4)[:rounds]))
+
+        monkeypatch.setattr(operations.time, "perf_counter", clock)
+        with Products():
+            rate = matmul_rate(16, precision, rounds=2, repeats=3)
+        assert products == [(16, 16, dtype)] * 8
+        assert rate == 2 * 16**3 * 2 / 4  # two products in 4 s

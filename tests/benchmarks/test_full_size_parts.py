@@ -7,12 +7,13 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from benchmarks.full_size.architectures import ARCHITECTURES  # noqa: E402
-from benchmarks.full_size.bench import Bench, spec_of, through_the_suite  # noqa: E402
-from benchmarks.full_size.parts import FAMILIES, build_pipeline, drawing_settings, enhancer  # noqa: E402
+from benchmarks.full_size.bench import Bench, precision_settings, spec_of, through_the_suite  # noqa: E402
+from benchmarks.full_size.parts import FAMILIES, build_pipeline, built_in, drawing_settings, enhancer  # noqa: E402
 from benchmarks.full_size.plan import MEASUREMENTS, Measurement  # noqa: E402
 from benchmarks.full_size.rows import Journal, Results  # noqa: E402
 from evalsuite import suites  # noqa: E402
 from evalsuite.errors import EvalsuiteError  # noqa: E402
+from evalsuite.models.pipeline_setup import resolve_device  # noqa: E402
 from evalsuite.models.presets import load_presets  # noqa: E402
 from evalsuite.records import Environment  # noqa: E402
 
@@ -31,6 +32,29 @@ class TestParts:
         assert drawn == {part: listed[part].parameters for part in listed if part != "pe"}
         assert {*family.parts, *(["pe"] if family.enhanced else [])} == set(ARCHITECTURES[name])
         assert {parameter.dtype for parameter in pipeline.transformer.parameters()} == {torch.bfloat16}
+
+    @pytest.mark.parametrize(
+        ("device", "shallow", "precision"),
+        [
+            ("cpu", True, "fp32"),
+            ("cpu", False, "bf16"),
+            ("meta", False, "bf16"),
+            ("cuda:0", True, "bf16"),
+            ("cuda:0", False, "bf16"),
+        ],
+    )
+    def test_only_small_copies_on_a_cpu_are_in_float32(self, device, shallow, precision):
+        assert built_in(device, shallow=shallow) == precision
+
+    @pytest.mark.parametrize("name", list(FAMILIES))
+    def test_small_copies_compute_in_what_they_are_built_in(self, name):
+        pipeline = build_pipeline(FAMILIES[name], shallow=True, device="cpu")
+        for part in FAMILIES[name].parts:
+            assert {weight.dtype for weight in getattr(pipeline, part).parameters()} == {torch.float32}
+        built = built_in(resolve_device("auto"), shallow=True)
+        assert precision_settings(BY_NAME["suite"], shallow=True) == {"precision": built}
+        assert precision_settings(BY_NAME["precision=fp8"], shallow=True) == {"precision": "fp8", "compute": built}
+        assert precision_settings(BY_NAME["suite"], shallow=False) == {"precision": "bf16"}
 
     @pytest.mark.parametrize("name", list(FAMILIES))
     def test_they_are_drawn_with_the_published_settings(self, name):
@@ -77,12 +101,12 @@ class TestParts:
         bench._prepare(BY_NAME["precision=fp8"])
         second = bench._pipeline
         assert second is not first
-        dtypes = {weight.dtype for weight in second.transformer.parameters()}
-        assert dtypes == {torch.float8_e4m3fn, torch.bfloat16}
+        built = {weight.dtype for weight in first.transformer.parameters()}
+        assert {weight.dtype for weight in second.transformer.parameters()} == {torch.float8_e4m3fn, *built}
         assert second.config.is_distilled
         bench._prepare(BY_NAME["batch=2"])
         assert bench._pipeline is not second
-        assert {weight.dtype for weight in bench._pipeline.transformer.parameters()} == {torch.bfloat16}
+        assert {weight.dtype for weight in bench._pipeline.transformer.parameters()} == built
 
 
 def test_a_run_in_which_no_image_was_warm_says_so():

@@ -19,7 +19,8 @@ BY_NAME = {measurement.name: measurement for measurement in MEASUREMENTS}
 
 class TestTimeLimit:
     def journal(self, tmp_path):
-        return Journal(Results(hardware=Environment(), line="here", shallow=True, matmul_flops=1e12), tmp_path / "figures.json")
+        results = Results(hardware=Environment(), line="here", shallow=True, matmul_flops=1e12)
+        return Journal(results, tmp_path / "figures.json")
 
     def test_nothing_is_begun_when_the_time_is_up(self, tmp_path, run_shallow, read_results):
         path = tmp_path / "figures.json"

@@ -128,7 +128,12 @@ def test_a_reason_is_needed(make_run, kept):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "not a baseline lock"), ('{"format": 2}', "missing required field"), ("[]", "not a baseline lock"), ("\udcff", "not a baseline lock")],
+    [
+        ("{", "not a baseline lock"),
+        ('{"format": 2}', "missing required field"),
+        ("[]", "not a baseline lock"),
+        ("\udcff", "not a baseline lock"),
+    ],
 )
 def test_a_damaged_lock_is_refused(lock, content, message):
     lock.write_bytes(content.encode(errors="surrogateescape"))
@@ -140,7 +145,7 @@ def test_a_lock_of_another_format_is_refused(make_run, kept):
     promote(make_run("first"), reason="first", bootstrap=True, **kept)
     content = json.loads(kept["path"].read_text())
     kept["path"].write_text(json.dumps({**content, "format": 1}))
-    with pytest.raises(BaselineError, match="lock format 1; .* Promote the baseline anew with --bootstrap"):
+    with pytest.raises(BaselineError, match=r"lock format 1; .* Promote the baseline anew with --bootstrap"):
         read_lock(kept["path"])
 
 

@@ -81,7 +81,9 @@ def test_hostile_text_stays_text_and_the_summary_stays_small(make_run, policy_fi
     # Written by the package's own rows: what cannot be UTF-8 (a lone surrogate) cannot be in a row.
     clean = HOSTILE.replace("\ud800", "")
     prompts = tuple(
-        msgspec.structs.replace(p, targets=(clean,), language=clean[:60], text=f"{i}: {clean}", id=f"{i}<b>|`{clean[:40]}")
+        msgspec.structs.replace(
+            p, targets=(clean,), language=clean[:60], text=f"{i}: {clean}", id=f"{i}<b>|`{clean[:40]}"
+        )
         for i, p in enumerate(prompts)
     )
     verdict = check(

@@ -26,6 +26,14 @@ def open_model(checkpoints):
 
 
 @pytest.fixture
+def cpu_with(monkeypatch):
+    """Makes torch say that the CPU has these instructions and no others, whatever this one has."""
+    import torch
+
+    return lambda *names: monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(names, True))
+
+
+@pytest.fixture
 def prompt():
     """A prompt with a text and targets of one's own."""
 

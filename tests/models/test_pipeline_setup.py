@@ -215,9 +215,10 @@ def test_offload_draws_the_same_picture(open_model, prompt, name, offload):
         assert np.abs(plain - offloaded).max() <= 1
 
 
+@pytest.mark.parametrize(("compute", "dtype"), [("bf16", torch.bfloat16), ("fp32", torch.float32)])
 @pytest.mark.parametrize("name", ["klein-base", "ernie"])
-def test_fp8_storage_keeps_a_byte_a_weight_and_draws_a_near_picture(open_model, prompt, name):
-    model = open_model(name, "precision=fp8")
+def test_fp8_storage_keeps_a_byte_a_weight_and_draws_a_near_picture(open_model, prompt, name, compute, dtype):
+    model = open_model(name, "precision=fp8", f"compute={compute}")
     with model:
         drawing = next(model.draw([(prompt(), 1)]))
         pipeline = model._session.pipeline
@@ -229,19 +230,19 @@ def test_fp8_storage_keeps_a_byte_a_weight_and_draws_a_near_picture(open_model, 
                 kinds = {layer.weight.dtype for layer in cast.values()}
                 assert kinds == {torch.float8_e4m3fn}
                 rest = {p.dtype for n, p in module.named_parameters() if n.removesuffix(".weight") not in cast}
-                assert torch.bfloat16 in rest
+                assert dtype in rest
                 embeddings = [p for n, p in module.named_parameters() if "embed_tokens" in n]
-                assert all(p.dtype == torch.bfloat16 for p in embeddings)
+                assert all(p.dtype == dtype for p in embeddings)
     assert drawing.error is None, drawing.error
     assert "nan-image" not in [finding.code for finding in drawing.findings]
-    with (bf16 := open_model(name, "precision=bf16")):
-        plain = next(bf16.draw([(prompt(), 1)]))
+    with (unstored := open_model(name, f"precision={compute}")):
+        plain = next(unstored.draw([(prompt(), 1)]))
     far = np.abs(np.asarray(plain.image).astype(int) - np.asarray(drawing.image)).mean()
     assert 0 < far < 40  # noise of another seed is further away than this
 
 
 def test_fp8_of_the_transformer_alone_leaves_the_encoder(open_model, prompt):
-    with open_model("klein", "precision=fp8-transformer") as model:
+    with open_model("klein", "precision=fp8-transformer", "compute=bf16") as model:
         pipeline = model._session.pipeline
         assert {p.dtype for p in pipeline.text_encoder.parameters()} == {torch.bfloat16}
         assert torch.float8_e4m3fn in {p.dtype for p in pipeline.transformer.parameters()}
@@ -323,9 +324,10 @@ def test_compiled_blocks_draw_the_same_and_images_that_waited_for_compilation_ar
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torchao") is None, reason="torchao is not installed")
-def test_torchao_quantises_the_blocks(open_model, prompt):
-    plain = image_of(open_model("klein", "precision=bf16"), prompt)
-    far = np.abs(image_of(open_model("klein", "precision=bf16", "quantize=int8"), prompt) - plain).mean()
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_torchao_quantises_the_blocks(open_model, prompt, precision):
+    plain = image_of(open_model("klein", f"precision={precision}"), prompt)
+    far = np.abs(image_of(open_model("klein", f"precision={precision}", "quantize=int8"), prompt) - plain).mean()
     assert 0 < far < 40
 
 

@@ -165,11 +165,19 @@ def test_a_missing_image_counts_with_all_its_targets_and_is_named(tmp_path, suit
     images.mkdir()
     for ident in ("one", "three"):
         shutil.copy(store.image_path(generations[ident]), images / f"{ident}_0.png")
-    result = evalsuite.run([f"folder:{images}"], [suite], out=tmp_path / "run", ceiling=False, workers=1)
+    steps = []
+    result = evalsuite.run(
+        [f"folder:{images}"], [suite], out=tmp_path / "run", ceiling=False, workers=1, watch=steps.append
+    )
     assert [each.text for each in result.missing] == ["two seed 0: no file for sample 0 of prompt two"]
     # NIGHT NOODLES 12 and 今日特价 4 are read, OPEN 24/7 (8) and Free Wi-Fi (9) are not: 16 of 33.
     assert accuracy(result) == pytest.approx(16 / 33)
     assert result.notices == ("folder:images: 1 missing: two_0",)
+    # The notice comes before anything is drawn.
+    assert [(step.stage, step.done, step.total, step.item) for step in steps[:2]] == [
+        ("plan", 1, 1, "folder:images: 1 missing: two_0"),
+        ("draw", 0, 3, ""),
+    ]
 
 
 def test_the_lost_letter_of_night_noodes_is_caught_in_a_real_image(tmp_path):
