@@ -135,6 +135,11 @@ def listed(names: Sequence[str], shown: int = 5) -> str:
     return ", ".join(names[:shown]) + (f" and {more} more" if more > 0 else "")
 
 
+def sentence(text: str) -> str:
+    """A notice or note as a sentence: with a capital and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
+
+
 def images_per_prompt(count: int) -> str:
     """`1 image per prompt`, `4 images per prompt`."""
     return f"{count} image{'' if count == 1 else 's'} per prompt"

@@ -106,6 +106,8 @@ def test_lists_and_counts_read_as_english():
     assert wording.listed(["a", "b"]) == "a, b"
     assert wording.listed(list("abcdefg")) == "a, b, c, d, e and 2 more"
     assert wording.listed(list("abc"), 1) == "a and 2 more"
+    assert wording.sentence("drawn with 4 steps") == "Drawn with 4 steps."
+    assert wording.sentence("Is it?") == "Is it?"
     assert wording.images_per_prompt(1) == "1 image per prompt"
     assert wording.images_per_prompt(4) == "4 images per prompt"
     assert wording.did_you_mean("paddel", ["paddle", "qwen"]) == "did you mean 'paddle'? known: paddle, qwen"

@@ -65,9 +65,6 @@ def _watcher(*, quiet: bool) -> Iterator[Watcher]:
             if step.stage == "plan":
                 notice(step.item)
                 return
-            if step.stage == "plan":
-                notice(step.item)
-                return
             if step.stage not in tasks:
                 tasks[step.stage] = bars.add_task(_STAGES[step.stage], total=step.total, item="")
             bars.update(tasks[step.stage], completed=step.done, total=step.total, item=escape(step.item))
@@ -82,9 +79,6 @@ class _Lines:
         self._shown: dict[str, int] = {}
 
     def __call__(self, step: Step) -> None:
-        if step.stage == "plan":
-            notice(step.item)
-            return
         if step.stage == "plan":
             notice(step.item)
             return

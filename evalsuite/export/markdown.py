@@ -11,7 +11,7 @@ from evalsuite import __version__, hardware
 from evalsuite.errors import EvalsuiteError, IncompleteError
 from evalsuite.report import figures as views
 from evalsuite.report.i18n import translate
-from evalsuite.wording import CONSERVATIVE, MEANS, visible
+from evalsuite.wording import CONSERVATIVE, MEANS, sentence, visible
 
 if TYPE_CHECKING:
     from evalsuite.records import Json
@@ -40,7 +40,7 @@ def summary(run: OpenRun) -> str:
     """Accuracy by model and language with intervals and ceiling, speed, protocol; incomplete runs say so first."""
     parts = [f"## evalsuite: {escape(run.manifest.name)}", ""]
     parts += _incomplete(run)
-    parts += [f"> {escape(notice)}\n" for notice in run.notices]
+    parts += [f"> {escape(sentence(notice))}\n" for notice in run.notices]
     parts += _accuracy(run)
     speed = views.speed_rows(run.summary)
     if speed:
@@ -67,8 +67,8 @@ def _incomplete(run: OpenRun) -> list[str]:
     said.append(translate("incomplete.gate"))
     lines = [f"> {' '.join(said)}", ">"]
     for each in views.missing_images(run.missing):
-        more = f" {translate('incomplete.more', n=each.more)}" if each.more > 0 else ""
-        lines.append(f"> - {escape(each.model)}: {escape('; '.join(each.images))}{more}")
+        more = [translate("incomplete.more", n=each.more)] if each.more else []
+        lines.append(f"> - {escape(each.model)}: {'; '.join([*map(escape, each.lines), *more])}")
     return [*lines, ""]
 
 

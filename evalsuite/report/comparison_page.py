@@ -74,11 +74,7 @@ def render(runs: Sequence[OpenRun], called: Sequence[Contestant], found: Sequenc
         scorer=first.scorer,
         used=views.prompts_per_suite(first.manifest),
         total=len(first.manifest.prompts) * len(first.manifest.seeds),
-        missing=[
-            replace(each, model=f"{run.manifest.name}: {each.model}") if len(runs) > 1 else each
-            for run in runs
-            for each in views.missing_images(run.missing)
-        ],
+        missing=_missing(runs, called),
         unscored=sum(each.stage != "file" for run in runs for each in run.missing),
         lost=sum(each.stage == "file" for run in runs for each in run.missing),
         notices=list(dict.fromkeys(notice for run in runs for notice in run.notices)),
@@ -93,6 +89,17 @@ def render(runs: Sequence[OpenRun], called: Sequence[Contestant], found: Sequenc
         same_machine=comparison.same_machine([run.manifest for run in runs]),
         plots=_plots(runs, called),
     )
+
+
+def _missing(runs: Sequence[OpenRun], called: Sequence[Contestant]) -> list[views.MissingImages]:
+    """What is missing, under the names that the page uses; a reference of several runs is named with its run."""
+    found = []
+    for place, run in enumerate(runs):
+        names = {each.model: each.name for each in called if each.run == place}
+        if len(runs) > 1:
+            names = {spec.name: f"{spec.name} · {run.manifest.name}" for spec in run.manifest.models} | names
+        found += views.missing_images(run.missing, names)
+    return found
 
 
 def _accuracy_rows(runs: Sequence[OpenRun], called: Sequence[Contestant]) -> list[views.AccuracyRow]:

@@ -258,24 +258,30 @@ def slice_table(summary: Summary, dimension: str) -> tuple[list[ModelSummary], l
 
 @dataclass(frozen=True, slots=True)
 class MissingImages:
-    """A model's images that cannot count: the first with their reasons, and how many more there are."""
+    """A model's images that are missing: the first, those with one reason on one line, and how many more there are."""
 
     model: str
-    images: Sequence[str]
+    lines: Sequence[str]
     more: int
 
 
 def missing_images(missing: Iterable[Missing], names: Mapping[str, str] | None = None) -> list[MissingImages]:
     """What is missing by model, with at most `MAX_NAMES` images each; `names` are what a page calls the models."""
-    by_model: dict[str, list[str]] = {}
+    by_model: dict[str, list[Missing]] = {}
     for each in missing:
-        by_model.setdefault(each.model, []).append(each.text)
+        by_model.setdefault(each.model, []).append(each)
     return [
-        MissingImages(
-            (names or {}).get(model, model), [clipped(text, 300) for text in texts[:MAX_NAMES]], len(texts) - MAX_NAMES
-        )
-        for model, texts in by_model.items()
+        MissingImages((names or {}).get(model, model), _by_reason(lost[:MAX_NAMES]), max(0, len(lost) - MAX_NAMES))
+        for model, lost in by_model.items()
     ]
+
+
+def _by_reason(missing: Iterable[Missing]) -> list[str]:
+    """`neon-001 seed 0, neon-001 seed 1: not drawn`, in the order of the first of each."""
+    images: dict[str, list[str]] = {}
+    for each in missing:
+        images.setdefault(clipped(each.why, 300), []).append(clipped(each.image, 100))
+    return [f"{', '.join(names)}: {why}" for why, names in images.items()]
 
 
 def prompts_per_suite(manifest: Manifest) -> dict[str, int]:

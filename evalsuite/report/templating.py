@@ -11,7 +11,7 @@ import evalsuite
 from evalsuite.errors import EvalsuiteError
 from evalsuite.report import conclusions, i18n, payload
 from evalsuite.runs.rows import write_atomically
-from evalsuite.wording import signed, visible
+from evalsuite.wording import sentence, signed, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +64,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["visible"] = _visible
+    environment.filters["sentence"] = sentence
     environment.filters["signed"] = signed
     environment.filters["by_model"] = _by_model
     environment.globals.update(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evalsuite.report.conclusions import VerdictRow
-from evalsuite.wording import rate, seconds, signed, size
+from evalsuite.wording import rate, seconds, sentence, signed, size
 
 if TYPE_CHECKING:
     from evalsuite.gate.verdict import GateResult, SpeedResult, Verdict
@@ -33,18 +33,14 @@ def _text(verdict: Verdict) -> str:
         names = ", ".join(verdict.missing[:MAX_NAMES])
         more = f" and {len(verdict.missing) - MAX_NAMES} more" if len(verdict.missing) > MAX_NAMES else ""
         parts.append(f"Lacking: {names}{more}.")
-    parts += [_sentence(note) for note in verdict.notes]
+    parts += [sentence(note) for note in verdict.notes]
     images = f"{verdict.samples} image{'' if verdict.samples == 1 else 's'} a prompt"
     parts.append(f"Policy {verdict.policy}; one-sided bounds at level {verdict.level:.3g}, {images}.")
     return " ".join(parts)
 
 
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
-
-
 def _gate(gate: GateResult) -> tuple[str, ...]:
-    note = _sentence(gate.note) if gate.advice is None else f"{_sentence(gate.note)} {_sentence(gate.advice)}"
+    note = sentence(gate.note) if gate.advice is None else f"{sentence(gate.note)} {sentence(gate.advice)}"
     if gate.acknowledged is not None:
         note += f" Accepted by {gate.acknowledged.by}: {gate.acknowledged.reason}"
     name = gate.name if gate.against == "baseline" else f"{gate.name}, against the anchor"
@@ -63,7 +59,7 @@ def _gate(gate: GateResult) -> tuple[str, ...]:
 def _speed(gate: SpeedResult) -> tuple[str, ...]:
     shown = [seconds(value) if gate.unit == "s" else size(round(value)) for value in (gate.baseline, gate.candidate)]
     said = gate.advisory is None or gate.advisory in gate.note
-    note = _sentence(gate.note) if said else f"{_sentence(gate.note)} Advisory: {gate.advisory}"
+    note = sentence(gate.note) if said else f"{sentence(gate.note)} Advisory: {gate.advisory}"
     return (
         gate.name,
         gate.decision or "–",

@@ -103,6 +103,5 @@ def notice_repeated(units: dict[str, str]) -> list[str]:
     again = [f"{ident} (as {unit})" for ident, unit in units.items() if ident != unit]
     if not again:
         return []
-    return [
-        f"{len(again)} prompts repeat the text of another: {listed(again)}; intervals and gates count each text once"
-    ]
+    count = f"{len(again)} prompts repeat" if len(again) > 1 else "1 prompt repeats"
+    return [f"{count} the text of another: {listed(again)}; intervals and gates count each text once"]

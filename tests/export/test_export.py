@@ -213,7 +213,7 @@ def test_markdown_says_that_a_text_stands_under_two_ids(tmp_path):
     handmade.make_run(tmp_path / "run", prompts=(*handmade.PROMPTS, again))
     content = export(tmp_path / "run", "markdown").read_text(encoding="utf-8")
     assert content.splitlines()[2] == (
-        "> 1 prompts repeat the text of another: neon-009 (as neon-001); intervals and gates count each text once"
+        "> 1 prompt repeats the text of another: neon-009 (as neon-001); intervals and gates count each text once."
     )
     assert "Incomplete" not in content
     assert "| 4 of 3 prompts |" in content

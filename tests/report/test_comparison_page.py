@@ -161,7 +161,7 @@ def test_an_incomplete_side_says_so(handmade, two, tmp_path):
     words = words_of(compare(two[0], tmp_path / "c", out=tmp_path / "out"))
     assert (
         "Incomplete: 1 of 12 images missing or unread 1 counts as wholly wrong, so every rate below is a lower bound. "
-        "An incomplete run cannot pass a gate or confirm a published figure. c: klein neon-001 seed 0: boom "
+        "An incomplete run cannot pass a gate or confirm a published figure. klein · c neon-001 seed 0: boom "
     ) in words
     # 12 of the 39 characters are lost.
     assert "0.692" in words
@@ -179,8 +179,8 @@ def test_changed_and_deleted_images_are_named_with_their_runs(handmade, two, tmp
         "Incomplete: 2 of 12 images missing or unread 1 counts as wholly wrong, so every rate below is a lower bound. "
         "Of 1 image only the file is gone: the stored reading still counts, but nobody can check it any more. "
         "An incomplete run cannot pass a gate or confirm a published figure. "
-        "a: klein menu-003 seed 0: its image file has changed since it was drawn "
-        "b: klein shop-002 seed 0: its image file is missing "
+        "klein · a menu-003 seed 0: its image file has changed since it was drawn "
+        "klein · b shop-002 seed 0: its image file is missing "
     ) in words
     runs = [open_run(folder) for folder in two]
     everything, english, chinese = comparison.compare_all(runs, comparison.contestants(runs))
@@ -203,7 +203,7 @@ def test_a_link_is_not_copied_beside_the_page(handmade, two, tmp_path):
     elsewhere = path.rename(tmp_path / "elsewhere.png")
     path.symlink_to(elsewhere)
     page = compare(two[0], store.folder, out=tmp_path / "out")
-    assert "c: klein neon-001 seed 0: its image file cannot be read: is a link, which" in words_of(page)
+    assert "klein · c neon-001 seed 0: its image file cannot be read: is a link, which" in words_of(page)
     copied = [each.read_bytes() for each in (page.parent / "images").iterdir()]
     assert len(copied) == 5
     assert elsewhere.read_bytes() not in copied
@@ -214,7 +214,7 @@ def test_a_text_under_two_ids_is_noticed_once_and_counts_once(handmade, tmp_path
     for name in ("a", "b"):
         handmade.make_run(tmp_path / name, prompts=(*handmade.PROMPTS, again))
     page = compare(tmp_path / "a", tmp_path / "b", out=tmp_path / "out")
-    notice = "1 prompts repeat the text of another: neon-009 (as neon-001); intervals and gates count each text once"
+    notice = "1 prompt repeats the text of another: neon-009 (as neon-001); intervals and gates count each text once."
     assert words_of(page).count(notice) == 1
     runs = [open_run(tmp_path / name) for name in ("a", "b")]
     everything = comparison.compare_all(runs, comparison.contestants(runs))[0]
