@@ -534,6 +534,7 @@ def test_an_image_that_is_not_there_says_why(visit, damaged):
     assert "its image file has changed since it was drawn" in changed.inner_text()
     assert "File missing" in deleted.inner_text()
     assert "1.000" in deleted.inner_text()  # its reading counts
+    assert "Counts as missing" in blank.inner_text()
     assert "the image is blank" in blank.inner_text()
     assert [card.locator("img").count() for card in (changed, deleted, blank, whole)] == [0, 0, 1, 1]
     dialog = page.locator("#viewer")

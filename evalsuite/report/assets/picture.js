@@ -42,7 +42,10 @@
 
   /** The accuracy of an image, or that there is none. */
   function score(item, style = "card-score") {
-    if (item.status !== "scored") return el("span", { class: `${style} bad-text` }, t(`card.${item.status}`));
+    if (item.status !== "scored") {
+      const blank = item.status === "missing" && (item.full ?? item.thumbnail);
+      return el("span", { class: `${style} bad-text` }, t(blank ? "card.blank" : `card.${item.status}`));
+    }
     return el("span", { class: style, title: t("card.accuracy", { value: rate(item.accuracy) }) }, rate(item.accuracy));
   }
 
