@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,12 @@ GAP_BELOW = 3.0
 GAP_BESIDE = 1.5
 """Line heights that may lie between two lines of a row."""
 
+SAME_DIRECTION = 3.0
+"""Degrees within which lines are looked at in one direction."""
+
+MAX_VIEWS = 24
+"""Directions in which lines are looked at."""
+
 OVERLAP = 0.1
 """Share of the shorter line that must lie above the next line."""
 
@@ -62,66 +69,38 @@ class Neighbours:
 
     def follows(self, line: int, other: int) -> bool:
         """May `other` read on from `line`?"""
-        followers, below, above = self._graph
-        if other in followers[line]:
-            return True
-        return not below[line] and not above[other] and any(view.begins_column(line, other) for view in self._of(line))
+        return any(
+            other in view.followers[line] or view.begins_column(line, other) for view in self._views if view.agree[line]
+        )
 
     def among(self, lines: Sequence[int]) -> Among:
         """The graph with line i for its line `lines[i]`."""
         return Among(self, tuple(lines))
 
-    def _of(self, line: int) -> list[_View]:
-        return [view for view, lines in self._views if line in lines]
-
     @cached_property
-    def _views(self) -> list[tuple[_View, list[int]]]:
-        """The directions in which lines are looked at, and which lines in which."""
+    def _views(self) -> list[_View]:
+        """The graph in each direction in which some line is looked at."""
         return [
-            (_View(self._boxes, angle, mirrored=self._mirrored and abs(angle - self._angle) < LOOSE_TURN), lines)
-            for angle, lines in self._frames().items()
+            _View(self._boxes, angle, mirrored=self._mirrored and abs(angle - self._angle) < LOOSE_TURN)
+            for angle in self._directions()
         ]
 
-    @cached_property
-    def _graph(self) -> tuple[list[set[int]], list[set[int]], list[set[int]]]:
-        """For each line: what follows it right, below or as a wrap; what is below it; and what is above it."""
-        below, right, left, above = ([set[int]() for _ in self._boxes] for _ in range(4))
-        for view, lines in self._views:
-            for line in lines:
-                down, beside = view.around(line)
-                below[line] |= down
-                right[line] |= beside
-        for line in range(len(self._boxes)):
-            for other in right[line]:
-                left[other].add(line)
-            for other in below[line]:
-                above[other].add(line)
-        followers = []
-        for line in range(len(self._boxes)):
-            follows = set(right[line])
-            for member in _reach(line, left):
-                for lower in below[member]:
-                    follows.update(first for first in _reach(lower, left) if not left[first])
-            followers.append((follows | below[line]) - {line})
-        return followers, below, above
-
-    def _frames(self) -> dict[float, list[int]]:
-        """The directions (whole degrees) in which each line is looked at."""
-        firm = [i for i, box in enumerate(self._boxes) if not box.free and not box.loose]
-        centres = np.array([box.corners for box in self._boxes], dtype=np.float64).mean(axis=1)
-        frames: dict[float, list[int]] = {}
-        for line, box in enumerate(self._boxes):
-            angles = [] if box.free else [box.angle]
-            if box.free or box.loose:
-                angles.append(self._angle)
-                if firm:
-                    away = ((centres[firm] - centres[line]) ** 2).sum(axis=1)
-                    angles.append(self._boxes[firm[int(away.argmin())]].angle)
-                if _DOWNWARDS.search(self._texts[line]):
-                    angles.append(self._angle + 90)
-            for angle in dict.fromkeys(float(round(angle)) for angle in angles):
-                frames.setdefault(angle, []).append(line)
-        return frames
+    def _directions(self) -> list[float]:
+        """The directions of all lines, those that hardly differ as one."""
+        angles = [self._angle]
+        for box, text in zip(self._boxes, self._texts, strict=True):
+            angles.append(box.angle)
+            if (box.free or box.loose) and _DOWNWARDS.search(text):
+                angles += [self._angle + 90, box.angle + 90]
+        groups: list[list[float]] = []
+        for angle in sorted(angles):
+            if groups and angle - groups[-1][0] <= SAME_DIRECTION:
+                groups[-1].append(angle)
+            else:
+                groups.append([angle])
+        # The directions of most lines, where a picture has more than it can have.
+        groups.sort(key=lambda group: (-len(group), group[0]))
+        return [median(group) for group in groups[:MAX_VIEWS]]
 
 
 class Among:
@@ -160,6 +139,8 @@ class _View:
         self.low, self.high = reach.min(axis=1), reach.max(axis=1)
         top, bottom = depth.min(axis=1), depth.max(axis=1)
         self.middle = (top + bottom) / 2
+        self.below: list[set[int]] = []
+        self.above: list[set[int]] = []
         free = np.array([box.free for box in boxes])
         loose = np.array([box.loose for box in boxes])
         turn = np.abs((np.array([box.angle for box in boxes]) - angle + 180) % 360 - 180)
@@ -168,6 +149,28 @@ class _View:
         self.height: Floats = np.maximum(
             np.where(across_or_tall, bottom - top, np.array([box.height for box in boxes])), 1e-6
         )
+
+    @cached_property
+    def followers(self) -> list[set[int]]:
+        """For each line: what follows it right, below or as a wrap."""
+        lines = range(len(self.agree))
+        around = [self.around(line) if self.agree[line] else (set(), set()) for line in lines]
+        left, self.above = [set[int]() for _ in lines], [set[int]() for _ in lines]
+        self.below = [below for below, _ in around]
+        for line, (below, right) in enumerate(around):
+            for other in right:
+                left[other].add(line)
+            for other in below:
+                self.above[other].add(line)
+        firsts = [{first for first in _reach(line, left) if not left[first]} for line in lines]
+        found = []
+        for line, (below, right) in enumerate(around):
+            follows = below | right
+            for member in _reach(line, left):
+                for lower in self.below[member]:
+                    follows |= firsts[lower]
+            found.append(follows - {line})
+        return found
 
     def around(self, line: int) -> tuple[set[int], set[int]]:
         """The lines below a line, and the nearest right of it."""
@@ -183,7 +186,7 @@ class _View:
         lower = like & (middle > middle[line] + 0.5 * smaller) & (row < 0.75 * smaller)
         near = middle - height / 2 - (middle[line] + height[line] / 2) < GAP_BELOW * larger
         under = np.flatnonzero(lower & near & (overlap > OVERLAP * shorter)).tolist()
-        below = {other for other in under if not any(self._between(third, other) for third in under)}
+        below = {other for other in under if not any(self._between(line, third, other) for third in under)}
         gap = low - high[line]
         beside = like & (row > 0.5 * smaller) & (low + high > low[line] + high[line])
         beside &= (gap > -larger) & (gap < GAP_BESIDE * larger)
@@ -192,7 +195,9 @@ class _View:
         return below, right
 
     def begins_column(self, line: int, other: int) -> bool:
-        """Does `other`, with letters alike, stand further up and begin further right?"""
+        """Is `line` the foot of its column, and `other` the head of another that begins further right?"""
+        if self.below[line] or self.above[other]:
+            return False
         larger, smaller = max(self.height[line], self.height[other]), min(self.height[line], self.height[other])
         shorter = min(self.high[line] - self.low[line], self.high[other] - self.low[other])
         return bool(
@@ -202,11 +207,13 @@ class _View:
             and self.low[other] > self.low[line] + 0.5 * shorter
         )
 
-    def _between(self, third: int, other: int) -> bool:
-        """Does `third` hide `other` from a line above both?"""
-        if third == other or self.middle[third] >= self.middle[other] - 0.5 * min(
-            self.height[third], self.height[other]
-        ):
+    def _between(self, line: int, third: int, other: int) -> bool:
+        """Does `third` hide `other` from a line above both? Only where there is room for it."""
+        height, middle = self.height, self.middle
+        room = middle[other] - middle[line] - (height[other] + height[line]) / 2
+        if third == other or room < 0.5 * height[third]:
+            return False
+        if middle[third] >= middle[other] - 0.5 * min(height[third], height[other]):
             return False
         shorter = min(self.high[third] - self.low[third], self.high[other] - self.low[other])
         overlap = min(self.high[third], self.high[other]) - max(self.low[third], self.low[other])

@@ -69,7 +69,8 @@ class Page:
         needles = [text.casefold() for text in dict.fromkeys(wanted)][:200]
         found: set[int] = set()
         room = MAX_CHARACTERS
-        likely = [i for i in self.layout.order if any(needle in lines[i].text.casefold() for needle in needles)]
+        folded = {i: lines[i].text.casefold() for i in self.layout.order}
+        likely = [i for i, text in folded.items() if any(needle in text for needle in needles)]
         for line in dict.fromkeys([*likely, *self.layout.order]):
             size = len(lines[line].text)
             if size <= room and len(found) < MAX_LINES:

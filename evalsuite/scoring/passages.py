@@ -3,7 +3,8 @@
 Line b can follow line a within a target where some place p of the target has the end of a before it and the
 start of b behind it. Ends are compared by three characters, one of which may be wrong, missing or too many
 (a shorter line is compared whole), and then by twelve, a third of which may be. A *passage* is a longest run of lines of which each can follow the one before
-at places that agree with the lines' lengths, and each stands where it may follow: next in reading order, or
+at places that agree with the lines' lengths (a line of one or two characters between two others may be wrong
+altogether), and each stands where it may follow: next in reading order, or
 a neighbour (`neighbours`). Passages that say no more than the reading order does are left out.
 """
 
@@ -27,6 +28,7 @@ MAX_PASSAGES = 6
 
 _GRAM = 3
 _LOOK = 12
+_SHORT = 2
 
 Steps = dict[tuple[int, int], list[tuple[int, int]]]
 
@@ -83,13 +85,37 @@ class Passages:
             for a, place, b in islice(every, self._budget)
             if a != b and _agrees(self._lines[a], self._lines[b], target, place)
         ]
-        if all(b == a + 1 for a, _, b in pairs):
+        bridges = list(islice(self._bridges(ends, heads, target), self._budget))
+        if not bridges and all(b == a + 1 for a, _, b in pairs):
             return steps
         for a, place, b in pairs:
-            if self._spend() and (b == a + 1 or self._neighbours.follows(a, b)):
+            if self._spend() and self._may_follow(a, b):
                 onward = [(b, end) for end in _onward(len(self._lines[b]), place, ends[b], target)]
                 steps.setdefault((a, place), []).extend(onward)
+        for a, place, wrong, b in bridges:
+            if self._spend() and self._may_follow(a, wrong) and self._may_follow(wrong, b):
+                behind = place + len(self._lines[wrong])
+                steps.setdefault((a, place), []).append((wrong, behind))
+                onward = [(b, end) for end in _onward(len(self._lines[b]), behind, ends[b], target)]
+                steps.setdefault((wrong, behind), []).extend(onward)
         return steps
+
+    def _may_follow(self, line: int, other: int) -> bool:
+        return other == line + 1 or (self._neighbours is not None and self._neighbours.follows(line, other))
+
+    def _bridges(
+        self, ends: Sequence[set[int]], heads: dict[int, list[int]], target: str
+    ) -> Iterator[tuple[int, int, int, int]]:
+        """Lines a and b, and between them one so short that an error in it leaves nothing to know it by."""
+        short = [line for line, text in enumerate(self._lines) if len(text) <= _SHORT]
+        for wrong in short:
+            size = len(self._lines[wrong])
+            for a, places in enumerate(ends):
+                for place in sorted(places):
+                    if a != wrong and not target.startswith(self._lines[wrong], place):
+                        for b in heads.get(place + size, ()):
+                            if b not in {a, wrong}:
+                                yield a, place, wrong, b
 
     def _walk(self, state: tuple[int, int], steps: Steps, target: str) -> Iterator[tuple[tuple[int, ...], int]]:
         """All longest runs from a state, and how much of the target each covers; no line twice."""
@@ -100,7 +126,10 @@ class Passages:
             if not further and len(run) > 1:
                 yield run, covered
             for line, end in sorted(further, reverse=True):
-                waiting.append(((*run, line), end, covered + min(len(self._lines[line]), len(target) - place)))
+                text = self._lines[line]
+                wrong = len(text) <= _SHORT and not target.startswith(text, place)
+                more = 0 if wrong else min(len(text), len(target) - place)
+                waiting.append(((*run, line), end, covered + more))
 
     def _spend(self) -> bool:
         self._budget -= 1

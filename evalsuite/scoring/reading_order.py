@@ -49,6 +49,8 @@ def layout(lines: Sequence[TextLine]) -> Layout:
     are Hebrew, Arabic or the like, columns and rows are too. What one order for the whole picture gets wrong
     (speech bubbles, a line turned otherwise, a table's rows), the neighbours know.
     """
+    if len(lines) > MAX_LINES:
+        return Layout(tuple(sorted(range(len(lines)), key=lambda i: _corner(lines[i]))), complete=False)
     oriented = [Oriented.of(line) for line in lines]
     known = [box for box in oriented if box is not None]
     if len(known) < len(oriented) or len(oriented) < 2:
@@ -62,10 +64,13 @@ def layout(lines: Sequence[TextLine]) -> Layout:
         boxes, mirrored = [box.mirrored() for box in boxes], True
     # Ties fall by what the lines say, never by their place in the list.
     listed = sorted(range(len(lines)), key=lambda i: (_place(boxes[i]), lines[i].text, lines[i].confidence or 0.0))
-    if len(lines) > MAX_LINES:
-        return Layout(tuple(listed), complete=False)
     order = tuple(_order(listed, boxes, median(box.height for box in boxes)))
     return Layout(order, Neighbours([known[i] for i in order], [lines[i].text for i in order], angle, mirrored))
+
+
+def _corner(line: TextLine) -> tuple[float, float]:
+    """A rough place for what is too much to be ordered; in the list's order where there is none."""
+    return (line.polygon[0][1], line.polygon[0][0]) if line.polygon else (0.0, 0.0)
 
 
 def _place(box: Box) -> tuple[float, float, float, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+
 import numpy as np
 import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
@@ -15,10 +17,10 @@ FEW = 48
 """So many distances are computed without asking whether they are needed: asking would take longer."""
 
 WORK_LIMIT = 150_000_000
-"""Steps of all distances of an image, each of 64 cells of the distance's table: about a quarter of a second."""
+"""Steps for all targets of an image: about a quarter of a second."""
 
 _CALL = 250
-"""What a distance takes beside its cells, in such steps."""
+"""Steps of one distance, beside one for each 64 cells of its table."""
 
 STRETCH = 256
 """Pieces that are compared with all others at a time."""
@@ -31,15 +33,14 @@ _NONE: Ints = np.array([], dtype=np.int64)
 
 
 class Work:
-    """How much of an image's budget for distances is left."""
+    """How much of an image's budget for comparing pieces is left."""
 
     def __init__(self, limit: int = WORK_LIMIT) -> None:
-        self._left = limit
+        self.left = limit
 
-    def take(self, size: int, other: int) -> bool:
-        """Account for one distance between texts of these sizes; False where the budget is used up."""
-        self._left -= _CALL + other * (size // 64 + 1)
-        return self._left >= 0
+    def spend(self, steps: int) -> None:
+        """Account for some steps, of about a nanosecond each."""
+        self.left -= steps
 
 
 class PieceTable:
@@ -59,6 +60,7 @@ class PieceTable:
         # |target| + |piece|; the gain is this less the distance
         self._sums = len(pattern.key) + ends - starts - len(chain.joint) * self._lines
         self._unknown = len(starts)
+        self._computed = 0
         self._top: int | None = None
         self._best: Ints = _NONE
         self._useless: Flags = np.zeros(len(starts), dtype=bool)
@@ -72,9 +74,10 @@ class PieceTable:
     def top(self) -> int:
         """The greatest gain of a minimal piece, 0 where there is none."""
         if self._top is None:
-            best, found = 1, _NONE
+            best, found, most = 1, _NONE, FEW // 2
             while len(waiting := self._waiting(best)) and self.complete:
-                self._compute(self._first(waiting, FEW // 2))
+                self._compute(self._first(waiting, most))
+                most *= 2
                 found = self._minimal_known(best)
                 while len(found):
                     gains = self.gains(found)
@@ -112,6 +115,7 @@ class PieceTable:
 
     def _waiting(self, least: int) -> Ints:
         """Pieces whose distance is not known, and that could gain at least this much."""
+        self._work.spend(4 * len(self.starts))
         found: Ints = np.flatnonzero(
             (self.distances < 0) & ~self._useless & (self._sums - self._bounds >= least)
         )
@@ -124,9 +128,11 @@ class PieceTable:
         near: list[tuple[int, int]] = []
         starts, ends = self.starts[pieces].tolist(), self.ends[pieces].tolist()
         for piece, start, end in zip(pieces.tolist(), starts, ends, strict=True):
-            if not work.take(size, end - start):
+            work.spend(_CALL + (end - start) * (size // 64 + 1))
+            if work.left < 0 and self._computed >= FEW // 2:
                 self.complete = False
                 return
+            self._computed += 1
             found = Levenshtein.distance(key, text[start:end], score_cutoff=reach)
             if found > reach or (found > pattern.allowed and not self._core_is_near(start, end)):
                 found = _FAR
@@ -152,6 +158,7 @@ class PieceTable:
         """Find the unknown distances that could show that a piece is not minimal; were there any?"""
         if not self._unknown:
             return False
+        self._work.spend(8 * len(self.starts))
         distance = self.distances[piece]
         inside = (self.starts >= self.starts[piece]) & (self.ends <= self.ends[piece]) & (self.distances < 0)
         rival = (self._bounds < distance) | ((self._bounds <= distance) & (self._lines < self._lines[piece]))
@@ -172,25 +179,27 @@ class PieceTable:
         if len(kept) > room:
             self.complete = False
             kept = np.sort(kept[np.argsort(self.distances[kept] - self._sums[kept], kind="stable")[:room]])
+        self._work.spend(6 * len(kept) * len(near))
         found = []
         single = not self._lines[kept].any()
         for low in range(0, len(kept), STRETCH):
             some = kept[low : low + STRETCH, None]
-            mine = self.distances[some]
             within = (starts >= self.starts[some]) & (ends <= self.ends[some])
-            beaten = within & (distances < mine)
+            mine = self.distances[some]
+            beaten = (within & (distances < mine)).any(axis=1)
             if not single:
-                net = mine
-                if self.chain.doubles:
-                    net = mine - np.array([self._doubled(int(piece)) for piece in some[:, 0]])[:, None]
-                beaten |= within & (distances <= net) & (lines < self._lines[some])
-            found.append(some[~beaten.any(axis=1), 0])
+                tied = within & (distances == mine) & (lines < self._lines[some])
+                for row in np.flatnonzero(tied.any(axis=1) & ~beaten).tolist():
+                    net = self.distances[some[row, 0]] - self._doubled(int(some[row, 0]))
+                    beaten[row] = (tied[row] & (distances <= net)).any()
+            found.append(some[~beaten, 0])
         return np.concatenate(found)
 
     def _doubled(self, piece: int) -> int:
         """How many of a piece's edits are characters doubled at a line break inside it."""
         start, end = int(self.starts[piece]), int(self.ends[piece])
-        places = [place for place in self.chain.doubles if start < place < end]
+        doubles = self.chain.doubles
+        places = doubles[bisect_right(doubles, start) : bisect_left(doubles, end)]
         if not places:
             return 0
         text = self.chain.key
