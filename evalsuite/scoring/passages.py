@@ -11,6 +11,7 @@ a neighbour (`neighbours`). Passages that say no more than the reading order doe
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import islice, pairwise
 
 from rapidfuzz.distance import Levenshtein
@@ -41,11 +42,17 @@ class Passages:
 
     def __init__(self, lines: Sequence[str], neighbours: Among | None) -> None:
         self._lines = lines
-        self._neighbours = neighbours if len(lines) > 1 else None
+        self._neighbours = neighbours if 1 < len(lines) <= MAX_LINES else None
         self._budget = MAX_STEPS
         self.complete = neighbours is None or len(lines) <= MAX_LINES
-        if not self.complete:
-            self._neighbours = None
+
+    @cached_property
+    def _starts(self) -> Ends:
+        return Ends(self._lines)
+
+    @cached_property
+    def _ends(self) -> Ends:
+        return Ends([line[::-1] for line in self._lines])
 
     def of(self, target: str) -> list[tuple[int, ...]]:
         """Runs of lines (indices) along which `target` may be written, the most of it first."""
@@ -69,53 +76,63 @@ class Passages:
 
     def _steps(self, target: str) -> Steps:
         """From each line that ends at a place of the target, the lines that may follow, and where those may end."""
-        assert self._neighbours is not None
-        grams = _Grams(target)
-        heads: dict[int, list[int]] = {}
-        for line, text in enumerate(self._lines):
-            for place in grams.starts(text):
-                heads.setdefault(place, []).append(line)
-        steps: Steps = {}
-        if not heads:
-            return steps
-        ends = [grams.ends(text) for text in self._lines]
-        every = ((a, place, b) for a, places in enumerate(ends) for place in sorted(places) for b in heads.get(place, ()))
-        pairs = [
-            (a, place, b)
-            for a, place, b in islice(every, self._budget)
-            if a != b and _agrees(self._lines[a], self._lines[b], target, place)
+        size = len(target)
+        starts = self._starts.places(target)
+        ends = {size - place: lines for place, lines in self._ends.places(target[::-1]).items()}
+        pairs = ((place, a, b) for place in sorted(ends.keys() & starts.keys()) for a in ends[place] for b in starts[place])
+        likely = [
+            (place, a, b) for place, a, b in islice(pairs, self._budget) if a != b and self._agree(a, b, target, place)
         ]
-        bridges = list(islice(self._bridges(ends, heads, target), self._budget))
-        if not bridges and all(b == a + 1 for a, _, b in pairs):
+        bridges = list(self._bridges(starts, ends, target))
+        steps: Steps = {}
+        if not bridges and all(b == a + 1 for _, a, b in likely):
             return steps
-        for a, place, b in pairs:
-            if self._spend() and self._may_follow(a, b):
-                onward = [(b, end) for end in _onward(len(self._lines[b]), place, ends[b], target)]
+        ending: dict[int, list[int]] = {}
+        for place in sorted(ends):
+            for line in ends[place]:
+                ending.setdefault(line, []).append(place)
+        for place, a, b in likely:
+            if self._may_follow(a, b):
+                onward = [(b, end) for end in _onward(len(self._lines[b]), place, ending.get(b, ()), target)]
                 steps.setdefault((a, place), []).extend(onward)
-        for a, place, wrong, b in bridges:
-            if self._spend() and self._may_follow(a, wrong) and self._may_follow(wrong, b):
+        for place, a, wrong, b in bridges:
+            if self._may_follow(a, wrong) and self._may_follow(wrong, b):
                 behind = place + len(self._lines[wrong])
                 steps.setdefault((a, place), []).append((wrong, behind))
-                onward = [(b, end) for end in _onward(len(self._lines[b]), behind, ends[b], target)]
+                onward = [(b, end) for end in _onward(len(self._lines[b]), behind, ending.get(b, ()), target)]
                 steps.setdefault((wrong, behind), []).extend(onward)
         return steps
 
     def _may_follow(self, line: int, other: int) -> bool:
+        if not self._spend():
+            return False
         return other == line + 1 or (self._neighbours is not None and self._neighbours.follows(line, other))
 
     def _bridges(
-        self, ends: Sequence[set[int]], heads: dict[int, list[int]], target: str
+        self, starts: dict[int, list[int]], ends: dict[int, list[int]], target: str
     ) -> Iterator[tuple[int, int, int, int]]:
-        """Lines a and b, and between them one so short that an error in it leaves nothing to know it by."""
+        """A place, lines a and b, and between them one so short that an error in it leaves nothing to know it by."""
         short = [line for line, text in enumerate(self._lines) if len(text) <= _SHORT]
         for wrong in short:
-            size = len(self._lines[wrong])
-            for a, places in enumerate(ends):
-                for place in sorted(places):
-                    if a != wrong and not target.startswith(self._lines[wrong], place):
-                        for b in heads.get(place + size, ()):
-                            if b not in {a, wrong}:
-                                yield a, place, wrong, b
+            text = self._lines[wrong]
+            for place in sorted(ends):
+                if place + len(text) in starts and not target.startswith(text, place):
+                    for a in ends[place]:
+                        for b in starts[place + len(text)]:
+                            if not self._spend():
+                                return
+                            if len({a, b, wrong}) == 3:
+                                yield place, a, wrong, b
+
+    def _agree(self, line: int, other: int, target: str, place: int) -> bool:
+        """Does what stands before and behind a place look like both lines' ends, by more than three letters?"""
+        text, onward = self._lines[line], self._lines[other]
+        size = min(len(text), place, _LOOK)
+        if Levenshtein.distance(text[-size:], target[place - size : place], score_cutoff=size // 3) > size // 3:
+            return False
+        place += target[place] == " "
+        size = min(len(onward), len(target) - place, _LOOK)
+        return Levenshtein.distance(onward[:size], target[place : place + size], score_cutoff=size // 3) <= size // 3
 
     def _walk(self, state: tuple[int, int], steps: Steps, target: str) -> Iterator[tuple[tuple[int, ...], int]]:
         """All longest runs from a state, and how much of the target each covers; no line twice."""
@@ -137,11 +154,11 @@ class Passages:
         return self._budget > 0
 
 
-def _onward(size: int, place: int, ends: set[int], target: str) -> list[int]:
+def _onward(size: int, place: int, ends: Sequence[int], target: str) -> list[int]:
     """Places of the target at which a line of `size` that starts at `place` may end; the target's end for the last."""
     slack = max(2, size // 5)
     place += target[place] == " "
-    found = [end for end in sorted(ends) if abs(end - place - size) <= min(slack, size - 1) and end > place]
+    found = [end for end in ends if abs(end - place - size) <= min(slack, size - 1) and end > place]
     if place + size + slack >= len(target) or not found:
         found.append(len(target))
     return found
@@ -151,61 +168,39 @@ def _within(run: Sequence[int], other: Sequence[int]) -> bool:
     return any(tuple(other[i : i + len(run)]) == tuple(run) for i in range(len(other) - len(run) + 1))
 
 
-class _Grams:
-    """Where in a target lines may start and end."""
+class Ends:
+    """The starts of all lines by their letters, so that those that a target holds are found at once."""
 
-    def __init__(self, target: str) -> None:
-        self._target = target
-        self._places: dict[str, list[int]] = {}
-        for place in range(len(target) - _GRAM + 1):
-            self._places.setdefault(target[place : place + _GRAM], []).append(place)
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._grams: dict[str, list[tuple[int, int]]] = {}
+        self._heads: dict[str, list[int]] = {}
+        self._short: dict[str, list[int]] = {}
+        for line, text in enumerate(lines):
+            if len(text) < _GRAM:
+                self._short.setdefault(text, []).append(line)
+            # In the target the first character may be wrong, or too many, or the second wrong, or one be missing.
+            for skip, shifts in ((0, (0, -1)), (1, (-1, 0)), (2, (-2,))):
+                gram = text[skip : skip + _GRAM]
+                if len(gram) == _GRAM:
+                    self._grams.setdefault(gram, []).extend([(line, shift) for shift in shifts])
+            for size in range(1, min(_GRAM, len(text))):
+                self._heads.setdefault(text[:size], []).append(line)
 
-    def starts(self, line: str) -> set[int]:
-        """Places inside the target behind which the line's start may stand."""
-        target, size, places = self._target, len(self._target), self._places
-        found: set[int] = set()
-        if len(line) < _GRAM:
-            found.update(_all(line, target))
-        else:
-            for place in places.get(line[:3], ()):
-                found.update((place, place - 1))  # the character before it may be missing
-            for place in places.get(line[1:4], ()):
-                found.update((place - 1, place))  # the first may be wrong, or too many
-            found.update([place - 2 for place in places.get(line[2:5], ())])  # the second may be wrong
-        # The target's last characters, where the line goes on with other text.
-        found.update([size - short for short in range(1, min(_GRAM, len(line))) if target.endswith(line[:short])])
+    def places(self, target: str) -> dict[int, list[int]]:
+        """Places inside the target behind which lines may start, each with those lines in order."""
+        size = len(target)
+        found: dict[int, set[int]] = {}
+        for place in range(size - _GRAM + 1):
+            for line, shift in self._grams.get(target[place : place + _GRAM], ()):
+                found.setdefault(place + shift, set()).add(line)
+        if self._short:
+            for length in range(1, _GRAM):
+                for place in range(size - length + 1):
+                    found.setdefault(place, set()).update(self._short.get(target[place : place + length], ()))
+        for length in range(1, min(_GRAM, size)):
+            # The target's last characters, where the line goes on with other text.
+            found.setdefault(size - length, set()).update(self._heads.get(target[size - length :], ()))
         if " " in target:
-            found.update([place - 1 for place in found if place and target[place - 1] == " "])  # a break for a space
-        return {place for place in found if 0 < place < size}
-
-    def ends(self, line: str) -> set[int]:
-        """Places inside the target before which the line's end may stand."""
-        target, size, places = self._target, len(self._target), self._places
-        found: set[int] = set()
-        if len(line) < _GRAM:
-            found.update([place + len(line) for place in _all(line, target)])
-        else:
-            for place in places.get(line[-3:], ()):
-                found.update((place + 3, place + 4))
-            for place in places.get(line[-4:-1], ()):
-                found.update((place + 4, place + 3))
-            found.update([place + 5 for place in places.get(line[-5:-2], ())])
-        found.update([short for short in range(1, min(_GRAM, len(line))) if target.startswith(line[-short:])])
-        return {place for place in found if 0 < place < size}
-
-
-def _all(piece: str, target: str) -> Iterator[int]:
-    place = target.find(piece)
-    while place >= 0:
-        yield place
-        place = target.find(piece, place + 1)
-
-
-def _agrees(line: str, other: str, target: str, place: int) -> bool:
-    """Does what stands before and behind a place of the target look like the two lines' ends, not like three letters?"""
-    size = min(len(line), place, _LOOK)
-    if Levenshtein.distance(line[-size:], target[place - size : place]) > size // 3:
-        return False
-    place += target[place] == " "
-    size = min(len(other), len(target) - place, _LOOK)
-    return Levenshtein.distance(other[:size], target[place : place + size]) <= size // 3
+            for place in [place for place in found if 0 < place < size and target[place - 1] == " "]:
+                found.setdefault(place - 1, set()).update(found[place])  # a line break for a space
+        return {place: sorted(lines) for place, lines in found.items() if lines and 0 < place < size}

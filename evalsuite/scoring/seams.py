@@ -20,7 +20,8 @@ def seams(patterns: Patterns, chain: Chain, ending: Ints, starting: Ints) -> tup
 
     For each ordered pair of targets, position p inside a word is a seam where at least half of the first is
     found ending at p and at least half of the second starting there, and the sum of both distances is the least
-    in the word and less than at its edges. A letter too many at the end of a word is thus never cut off.
+    in the word and less than at its edges, or no more than there where both lie inside the word. A letter too many
+    at the end of a word is thus never cut off.
     `ending` and `starting` are the distances of `PatternIndex.distances`.
     """
     cuts = np.zeros(len(chain.key) + 1, dtype=bool)
@@ -32,34 +33,33 @@ def seams(patterns: Patterns, chain: Chain, ending: Ints, starting: Ints) -> tup
         return [], True
     edges = np.flatnonzero(cuts)
     words = np.searchsorted(edges, places)
-    # What both distances can fall against the word's edges, at most: a seam has less than both.
-    falls = np.ones(len(places), dtype=bool)
-    for edge in (edges[words - 1], edges[words]):
-        most = np.where(ends_well[:, places], ending[:, edge] - ending[:, places], -_FAR).max(axis=0)
-        falls &= most + np.where(starts_well[:, places], starting[:, edge] - starting[:, places], -_FAR).max(axis=0) > 0
-    places, words = places[falls], words[falls]
-    bounds = np.flatnonzero(np.diff(words, prepend=-1, append=-1)).tolist()
     lefts, rights = edges[words - 1], edges[words]
-    ends_well, starts_well = ends_well[:, places], starts_well[:, places]
     before, after = ending[:, places], starting[:, places]
+    ends_well, starts_well = ends_well[:, places], starts_well[:, places]
+    ends_inside = ends_well & (sizes - before <= places - lefts)
+    starts_inside = starts_well & (sizes - after <= rights - places)
+    # What both distances can fall against the word's edges, at most.
+    falls = np.ones(len(places), dtype=bool)
+    for edge in (lefts, rights):
+        most = np.where(ends_well, ending[:, edge] - before, -_FAR).max(axis=0)
+        falls &= most + np.where(starts_well, starting[:, edge] - after, -_FAR).max(axis=0) > 0
+    tried = np.flatnonzero(falls | (ends_inside.any(axis=0) & starts_inside.any(axis=0)))
     found: list[int] = []
     spent = 0
-    for low, high in pairwise(bounds):
-        firsts = np.flatnonzero(ends_well[:, low:high].any(axis=1))
-        seconds = np.flatnonzero(starts_well[:, low:high].any(axis=1))
-        spent += len(firsts) * len(seconds) * (high - low)
+    for low, high in pairwise(np.flatnonzero(np.diff(words[tried], prepend=-1, append=-1)).tolist()):
+        here = tried[low:high]
+        firsts = np.flatnonzero(ends_well[:, here].any(axis=1))[:, None]
+        seconds = np.flatnonzero(starts_well[:, here].any(axis=1))[:, None]
+        spent += len(firsts) * len(seconds) * len(here)
         if spent > SEAM_BUDGET:
             return found, False
-        left, right = int(lefts[low]), int(rights[low])
-        totals = before[firsts, None, low:high] + after[None, seconds, low:high]
-        totals[~(ends_well[firsts, None, low:high] & starts_well[None, seconds, low:high])] = _FAR
+        left, right = int(lefts[here[0]]), int(rights[here[0]])
+        totals = before[firsts, here][:, None] + after[seconds, here]
+        totals[~(ends_well[firsts, here][:, None] & starts_well[seconds, here])] = _FAR
         edge = np.minimum(
-            ending[firsts, left][:, None] + starting[seconds, left],
-            ending[firsts, right][:, None] + starting[seconds, right],
-        )
-        least = totals.min(axis=2)
-        better = least < edge
-        if better.any():
-            best = (totals == least[:, :, None]) & better[:, :, None]
-            found += places[low:high][best.any(axis=(0, 1))].tolist()
+            ending[firsts, left] + starting[seconds[:, 0], left], ending[firsts, right] + starting[seconds[:, 0], right]
+        )[:, :, None]
+        inside = ends_inside[firsts, here][:, None] & starts_inside[seconds, here]
+        best = (totals == totals.min(axis=2, keepdims=True)) & ((totals < edge) | ((totals == edge) & inside))
+        found += places[here[best.any(axis=(0, 1))]].tolist()
     return found, True

@@ -57,9 +57,11 @@ def cuts(targets: Sequence[str], lines: Sequence[str]) -> tuple[str, list[int], 
                 for p in range(left + 1, right)
                 if 2 * ending[one][p] <= len(one) and 2 * starting[other][p] <= len(other)
             ]
-            if good and min(total[p] for p in good) < min(total[left], total[right]):
-                least = min(total[p] for p in good)
-                seams |= {p for p in good if total[p] == least}
+            edge = min(total[left], total[right])
+            for p in good:
+                inside = p - left >= len(one) - ending[one][p] and right - p >= len(other) - starting[other][p]
+                if total[p] == min(total[q] for q in good) and (total[p] < edge or (total[p] == edge and inside)):
+                    seams.add(p)
     return text, sorted({*edges, *seams}), line_starts
 
 
