@@ -146,4 +146,3 @@ class Search:
 def _nearest(cuts: Ints, distances: Ints) -> Ints:
     """The nearer half of the cuts, in order."""
     return np.sort(cuts[np.argsort(distances, kind="stable")[: (len(cuts) + 1) // 2]])
-

@@ -163,17 +163,15 @@ def has_look_alikes(text: str) -> bool:
     return not text.isascii() and _LIKE_LATIN.search(text) is not None
 
 
-def as_latin(word: Sequence[str]) -> list[str]:
-    """The units of a word, its Cyrillic and Greek capitals as Latin ones where it has Latin letters and no others.
+def as_latin(word: Sequence[str], written: Sequence[str]) -> list[str]:
+    """The units of a word, Cyrillic and Greek capitals as Latin ones where it is `written` with Latin letters.
 
-    >>> "".join(as_latin("СВ"))
-    'СВ'
-    >>> "".join(as_latin(["C", "В", "S"]))
-    'CBS'
+    >>> "".join(as_latin("CВS", "CВS")), "".join(as_latin("ВOТ", "ВОТ"))
+    ('CBS', 'ВOТ')
     """
-    written = [unit for unit in word if unit.isalpha()]
-    if not all(unit.isascii() or unit in _LATIN_CAPITALS for unit in written):
-        return list(word)
-    if not any(unit.isascii() for unit in written):
-        return list(word)
-    return [_LATIN_CAPITALS.get(unit, unit) for unit in word]
+    letters_of = [unit for unit in word if unit.isalpha()]
+    if any(sign.isascii() and sign.isalpha() for sign in written) and all(
+        unit.isascii() or unit in _LATIN_CAPITALS for unit in letters_of
+    ):
+        return [_LATIN_CAPITALS.get(unit, unit) for unit in word]
+    return list(word)

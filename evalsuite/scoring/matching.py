@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Collection, Container, Sequence
+from itertools import accumulate, pairwise
 
 from rapidfuzz.distance import Levenshtein
 
@@ -18,6 +18,9 @@ from evalsuite.scoring.table import Work
 
 DUPLICATE_CLOSENESS = (2, 3)
 """Left-over text is a duplicate of a target where 1 - d / max(len) is at least this fraction."""
+
+MAX_CELLS = 8_000_000
+"""Distances of patterns to places of a reading that are computed; of a larger reading, the first lines are searched."""
 
 _SHORT_LINE = 3
 """Units that a line has at the least before a target that lost fewer is taken to have lost none to reading order."""
@@ -37,11 +40,12 @@ def match(page: Page, patterns: Patterns) -> Packing:
     found = [perfect(number, pattern, main) for number, pattern in enumerate(patterns)]
     complete = page.complete and max(map(len, found), default=0) < CANDIDATE_BUDGET
     missing = [number for number, row in enumerate(found) if len(row) < counts[number]]
-    searches = Searches(page, patterns, lines, main) if missing else None
     tops = [2 * size for size in sizes]
-    for number in missing:
-        assert searches is not None
-        found[number], tops[number] = searches.best(number)
+    searches = None
+    if missing:
+        searches = Searches(page, patterns, lines, main)
+        for number in missing:
+            found[number], tops[number] = searches.best(number)
     packing = greedy([candidate for row in found for candidate in row], sizes, counts)
     if not packing.exact:
         # No target can lose more against its best than all lose together in the packing that is known.
@@ -73,6 +77,22 @@ def _lines(page: Page) -> dict[int, Line]:
     return {line: page.piece((line, 0, len(page.texts[line]))) for line in page.order}
 
 
+def _most_units(patterns: Patterns) -> int:
+    """Units of a reading that these patterns are searched for in."""
+    return MAX_CELLS // max(len(patterns), sum(patterns.sizes) // 64, 1)
+
+
+def _first_lines(lines: dict[int, Line], most: int) -> tuple[dict[int, Line], Chain]:
+    """As many lines in reading order as have `most` units together, at least one."""
+    kept: dict[int, Line] = {}
+    for line, piece in lines.items():
+        most -= len(piece.key)
+        if kept and most < 0:
+            break
+        kept[line] = piece
+    return kept, Chain(kept.values())
+
+
 class Searches:
     """The search in reading order, which finds the seams for all, and those along the passages of each target.
 
@@ -82,9 +102,13 @@ class Searches:
     def __init__(self, page: Page, patterns: Patterns, lines: dict[int, Line], main: Chain) -> None:
         self._patterns = patterns
         self._work = Work()
+        most = _most_units(patterns)
+        if len(main.key) > most:
+            lines, main = _first_lines(lines, most)
         self._joints = ("", " ") if page.profile.charge_space else ("",)
         search = Search(patterns, main, self._work)
-        cuts, self._complete = seams(patterns, main, search.ending, search.starting)
+        cuts, complete = seams(patterns, main, search.ending, search.starting)
+        self._complete = complete and len(search.chain.key) <= most and len(lines) == len(page.order)
         main.cut(cuts)
         offsets: dict[int, list[int]] = {}
         for position in cuts:
@@ -99,9 +123,8 @@ class Searches:
             self._common.append(Search(patterns, Chain(self._lines, joint), self._work))
         rank = {line: place for place, line in enumerate(page.layout.order)}
         neighbours = page.layout.neighbours
-        self._passages = Passages(
-            [line.key for line in self._lines], neighbours and neighbours.among([rank[line] for line in lines])
-        )
+        among = None if neighbours is None else neighbours.among([rank[line] for line in lines])
+        self._passages = Passages([line.key for line in self._lines], among)
         self._shortest = min(len(line.key) for line in self._lines)
         self._own: dict[int, list[Search]] = {}
         self._runs: dict[tuple[tuple[int, ...], str], Chain] = {}
@@ -134,7 +157,6 @@ class Searches:
                     own.append(Search(self._patterns, chain, self._work, (number,)))
             self._own[number] = own
         return [*self._common, *self._own[number]]
-
 
     def _may_run_on(self, number: int) -> bool:
         """Could a target have lost, or have run through, a line that reads on elsewhere?"""
@@ -174,7 +196,7 @@ def claims(page: Page, packing: Packing, patterns: Patterns) -> list[tuple[Candi
 
 
 def _is_lone(page: Page, unit: int, beside: int, used: Container[int]) -> bool:
-    """Is `unit` a letter, unused, joined to its used neighbour `beside`, and the last before space, an edge or used text?"""
+    """Is `unit` an unused letter, joined to its used neighbour `beside`, and the last before space or used text?"""
     if unit in used or not page.joined(unit, beside):
         return False
     line, offset = page.place(unit)
@@ -213,7 +235,12 @@ def extras(page: Page, patterns: Patterns, used: Collection[int]) -> list[Extra]
 
 def _duplicates(page: Page, patterns: Patterns, rest: Sequence[Run]) -> set[int]:
     """Units of the rest that say a target once more: the pieces with the greatest gain first, each unit once."""
-    search = Search(patterns, Chain([page.piece(run) for run in rest]), Work(), closest=True)
+    most = _most_units(patterns)
+    ends = accumulate(end - start for _, start, end in rest)
+    pieces = [page.piece(run) for run, end in zip(rest, ends, strict=True) if end <= most]
+    if not pieces:
+        return set()
+    search = Search(patterns, Chain(pieces), Work(), closest=True)
     if not search.found:
         return set()
     search.chain.cut(seams(patterns, search.chain, search.ending, search.starting)[0])

@@ -40,8 +40,8 @@ LOOSE_TURN = 45.0
 GAP_BELOW = 3.0
 """Line heights (of the larger line) that may lie between a line and the next one below."""
 
-GAP_BESIDE = 1.5
-"""Line heights that may lie between two lines of a row."""
+GAP_BESIDE = 8.0
+"""Line heights that may lie between two lines of a row, as in a table."""
 
 SAME_DIRECTION = 3.0
 """Degrees within which lines are looked at in one direction."""

@@ -189,7 +189,7 @@ def _any(text: str, profile: Profile) -> Text:
     words = _words(kinds, breaks)
     if has_look_alikes(text):
         for low, high in words:
-            units[low:high] = as_latin(units[low:high])
+            units[low:high] = as_latin(units[low:high], clusters[origins[low][0] : origins[high - 1][1]])
     keys = tuple(_key(unit, profile) for unit in units)
     joins = tuple(place for low, high in words for place in _joins(kinds, units, low, high))
     return Text(tuple(clusters), tuple(units), keys, tuple(kinds), tuple(origins), tuple(breaks), tuple(words), joins)

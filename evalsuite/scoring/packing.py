@@ -64,15 +64,15 @@ class _Option(NamedTuple):
 
 
 class _Row(NamedTuple):
-    """The options of one choice, the heaviest first, of which up to `count` may be taken."""
+    """The options of one choice, the heaviest first, of which up to `times` may be taken."""
 
     options: list[_Option]
-    count: int
+    times: int
 
     @property
     def top(self) -> int:
         """At least the weight of what a packing takes of the row."""
-        return sum([option.weight for option in self.options[: self.count]])
+        return sum([option.weight for option in self.options[: self.times]])
 
 
 def gain(candidate: Candidate, length: int) -> int:
@@ -116,12 +116,13 @@ def _affordable(rows: Sequence[_Row], best: Sequence[_Option] | None = None) -> 
     """The rows without the options that no packing as heavy as the one known (by default the greedy one) can have."""
     slack = _top(rows) - _weight(_greedy(rows) if best is None else best)
     found = []
-    for options, count in rows:
-        if len(options) > count:
+    for options, times in rows:
+        if len(options) > times:
             # Taking an option displaces at least the lightest of the row's best.
-            least = options[count - 1].weight - slack
-            options = [option for option in options if option.weight >= least]
-        found.append(_Row(options, count))
+            least = options[times - 1].weight - slack
+            found.append(_Row([option for option in options if option.weight >= least], times))
+        else:
+            found.append(_Row(options, times))
     return found
 
 
@@ -145,10 +146,10 @@ def _parts(rows: Iterable[_Row]) -> list[list[_Row]]:
 def _solve(rows: list[_Row], node_limit: int) -> tuple[list[_Option], bool]:
     """The best packing of some rows, and whether it is proven to be."""
     best, unmerged = _greedy(rows), rows
-    if _weight(best) < _top(rows) and sum(row.count for row in rows) > len(rows):
-        if sum(row.count for row in rows) > SINGLE_LIMIT:
+    if _weight(best) < _top(rows) and sum(row.times for row in rows) > len(rows):
+        if sum(row.times for row in rows) > SINGLE_LIMIT:
             return _by_highs(rows, best, node_limit)
-        rows = [_Row(row.options, 1) for row in rows for _ in range(row.count)]
+        rows = [_Row(row.options, 1) for row in rows for _ in range(row.times)]
     while _weight(best) < _top(rows):
         rows = _affordable(rows, best)
         clashes = [
@@ -194,7 +195,7 @@ def _by_highs(rows: list[_Row], best: list[_Option], node_limit: int) -> tuple[l
     parts = {mask: mask_runs(mask) for mask in {option.mask for option in options}}
     edges = sorted({edge for runs in parts.values() for run in runs for edge in run})
     cells: list[tuple[int, int]] = []
-    most = [row.count for row in rows] + [1] * len(edges)
+    most = [row.times for row in rows] + [1] * len(edges)
     numbers = [number for number, row in enumerate(rows) for _ in row.options]
     for column, (number, option) in enumerate(zip(numbers, options, strict=True)):
         cells.append((number, column))
@@ -261,13 +262,14 @@ def _greedy(rows: Iterable[_Row]) -> list[_Option]:
     """Each row in turn takes its first options that are still free."""
     used = 0
     chosen = []
-    for options, count in rows:
-        for option in options:
+    for row in rows:
+        taken = 0
+        for option in row.options:
             if not option.mask & used:
                 used |= option.mask
                 chosen.append(option)
-                count -= 1
-                if not count:
+                taken += 1
+                if taken == row.times:
                     break
     return chosen
 

@@ -6,8 +6,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 from evalsuite.records import Extra, Span, TextLine
-from evalsuite.scoring.folding import visible
-from evalsuite.scoring.normalize import Kind, Profile, Text, normalize
+from evalsuite.scoring.folding import Kind, visible
+from evalsuite.scoring.normalize import Profile, Text, normalize
 from evalsuite.scoring.pieces import Alphabet, Line
 from evalsuite.scoring.reading_order import MAX_LINES, Layout, layout
 
@@ -38,8 +38,12 @@ class Page:
         self.alphabet = alphabet
         self.layout: Layout = layout(lines)
         chosen = self._chosen(wanted)
-        self.texts = [normalize(line.text if chosen is None or i in chosen else "", profile) for i, line in enumerate(lines)]
-        self._unread = [] if chosen is None else [(i, visible(lines[i].text)) for i in self.layout.order if i not in chosen]
+        self.texts = [
+            normalize(line.text if chosen is None or place in chosen else "", profile)
+            for place, line in enumerate(lines)
+        ]
+        left = [] if chosen is None else [line for line in self.layout.order if line not in chosen]
+        self._unread = [(line, visible(lines[line].text)) for line in left]
         self._first: dict[int, int] = {}
         self._lines: list[int] = []
         self._starts: list[int] = []
@@ -144,8 +148,8 @@ class Page:
             row = bisect_right(self._starts, unit) - 1
             line, offset = self._lines[row], unit - self._starts[row]
             last = min(place + len(self.texts[line].units) - offset, size)
-            if units[last - 1] != unit + last - 1 - place:
-                last = next(other for other in range(place + 1, size + 1) if units[other - 1] != unit + other - 1 - place) - 1
+            if units[last - 1] - unit != last - 1 - place:
+                last = next(other for other in range(place + 1, size) if units[other] - unit != other - place)
             if found and found[-1][0] == line and found[-1][2] == offset:
                 found[-1] = (line, found[-1][1], offset + last - place)
             else:

@@ -1,11 +1,11 @@
 """Along which lines could a target run, other than in the reading order? The graph of neighbours, followed by text.
 
-Line b can follow line a within a target where some place p of the target has the end of a before it and the
-start of b behind it. Ends are compared by three characters, one of which may be wrong, missing or too many
-(a shorter line is compared whole), and then by twelve, a third of which may be. A *passage* is a longest run of lines of which each can follow the one before
-at places that agree with the lines' lengths (a line of one or two characters between two others may be wrong
-altogether), and each stands where it may follow: next in reading order, or
-a neighbour (`neighbours`). Passages that say no more than the reading order does are left out.
+Line b can follow line a within a target where some place of the target has the end of a before it and the start
+of b behind it. Ends are compared by three characters, one of which may be wrong, missing or too many (a shorter
+line is compared whole), and then by twelve, a third of which may be. A *passage* is a longest run of lines of
+which each can follow the one before at places that agree with the lines' lengths (a line of one or two characters
+between two others may be wrong altogether), and each stands where it may follow: next in reading order, or a
+neighbour (`neighbours`). Passages that say no more than the reading order does are left out.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ MAX_LINES = 600
 
 MAX_PASSAGES = 6
 """Passages of one target that are searched: those that cover most of it."""
+
+KEPT_RUNS = 3
+"""Runs to one line at one place of the target that are followed: those that cover most."""
 
 _GRAM = 3
 _LOOK = 12
@@ -61,13 +64,7 @@ class Passages:
         steps = self._steps(target)
         if all(b == a + 1 for (a, _), onward in steps.items() for b, _ in onward):
             return []
-        reached = {state for onward in steps.values() for state in onward}
-        found: dict[tuple[int, ...], int] = {}
-        for state in steps:
-            if state not in reached:
-                for run, size in self._walk(state, steps, target):
-                    if any(after != before + 1 for before, after in pairwise(run)):
-                        found[run] = max(found.get(run, 0), size)
+        found = self._longest(steps, target)
         kept: list[tuple[int, ...]] = []
         for run in sorted(found, key=lambda run: (-found[run], len(run), run)):
             if len(kept) < MAX_PASSAGES and not any(_within(run, other) for other in kept):
@@ -79,7 +76,9 @@ class Passages:
         size = len(target)
         starts = self._starts.places(target)
         ends = {size - place: lines for place, lines in self._ends.places(target[::-1]).items()}
-        pairs = ((place, a, b) for place in sorted(ends.keys() & starts.keys()) for a in ends[place] for b in starts[place])
+        pairs = (
+            (place, a, b) for place in sorted(ends.keys() & starts.keys()) for a in ends[place] for b in starts[place]
+        )
         likely = [
             (place, a, b) for place, a, b in islice(pairs, self._budget) if a != b and self._agree(a, b, target, place)
         ]
@@ -112,11 +111,11 @@ class Passages:
         self, starts: dict[int, list[int]], ends: dict[int, list[int]], target: str
     ) -> Iterator[tuple[int, int, int, int]]:
         """A place, lines a and b, and between them one so short that an error in it leaves nothing to know it by."""
-        short = [line for line, text in enumerate(self._lines) if len(text) <= _SHORT]
+        short = [line for line, text in enumerate(self._lines) if len(text) <= _SHORT and text not in target]
         for wrong in short:
             text = self._lines[wrong]
             for place in sorted(ends):
-                if place + len(text) in starts and not target.startswith(text, place):
+                if place + len(text) in starts:
                     for a in ends[place]:
                         for b in starts[place + len(text)]:
                             if not self._spend():
@@ -134,19 +133,32 @@ class Passages:
         size = min(len(onward), len(target) - place, _LOOK)
         return Levenshtein.distance(onward[:size], target[place : place + size], score_cutoff=size // 3) <= size // 3
 
-    def _walk(self, state: tuple[int, int], steps: Steps, target: str) -> Iterator[tuple[tuple[int, ...], int]]:
-        """All longest runs from a state, and how much of the target each covers; no line twice."""
-        waiting = [((state[0],), state[1], min(state[1], len(self._lines[state[0]])))]
-        while waiting and self._spend():
-            run, place, covered = waiting.pop()
-            further = [(line, end) for line, end in steps.get((run[-1], place), ()) if line not in run]
-            if not further and len(run) > 1:
-                yield run, covered
-            for line, end in sorted(further, reverse=True):
-                text = self._lines[line]
-                wrong = len(text) <= _SHORT and not target.startswith(text, place)
-                more = 0 if wrong else min(len(text), len(target) - place)
-                waiting.append(((*run, line), end, covered + more))
+    def _longest(self, steps: Steps, target: str) -> dict[tuple[int, ...], int]:
+        """The runs that cover most up to each place where no line follows, and how much of the target they cover.
+
+        A line stands in a run once. Runs that follow the reading order only are left out.
+        """
+        reached = {state for onward in steps.values() for state in onward}
+        waiting = [(place, line) for line, place in {*steps, *reached}]
+        best: dict[tuple[int, int], dict[tuple[int, ...], int]] = {}
+        for line, place in steps.keys() - reached:
+            best[line, place] = {(line,): min(place, len(self._lines[line]))}
+        found: dict[tuple[int, ...], int] = {}
+        for place, line in sorted(waiting):  # each step leads to a later place
+            runs = best.pop((line, place), {})
+            for run in sorted(runs, key=lambda run: (-runs[run], len(run), run))[:KEPT_RUNS]:
+                further = [(b, end) for b, end in steps.get((line, place), ()) if b not in run]
+                for b, end in further:
+                    if not self._spend():
+                        return found
+                    text = self._lines[b]
+                    wrong = len(text) <= _SHORT and not target.startswith(text, place)
+                    covered = runs[run] + (0 if wrong else min(len(text), len(target) - place))
+                    rivals = best.setdefault((b, end), {})
+                    rivals[*run, b] = max(rivals.get((*run, b), 0), covered)
+                if not further and any(after != before + 1 for before, after in pairwise(run)):
+                    found[run] = max(found.get(run, 0), runs[run])
+        return found
 
     def _spend(self) -> bool:
         self._budget -= 1
@@ -173,7 +185,6 @@ class Ends:
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._grams: dict[str, list[tuple[int, int]]] = {}
-        self._heads: dict[str, list[int]] = {}
         self._short: dict[str, list[int]] = {}
         for line, text in enumerate(lines):
             if len(text) < _GRAM:
@@ -183,8 +194,6 @@ class Ends:
                 gram = text[skip : skip + _GRAM]
                 if len(gram) == _GRAM:
                     self._grams.setdefault(gram, []).extend([(line, shift) for shift in shifts])
-            for size in range(1, min(_GRAM, len(text))):
-                self._heads.setdefault(text[:size], []).append(line)
 
     def places(self, target: str) -> dict[int, list[int]]:
         """Places inside the target behind which lines may start, each with those lines in order."""
@@ -197,9 +206,6 @@ class Ends:
             for length in range(1, _GRAM):
                 for place in range(size - length + 1):
                     found.setdefault(place, set()).update(self._short.get(target[place : place + length], ()))
-        for length in range(1, min(_GRAM, size)):
-            # The target's last characters, where the line goes on with other text.
-            found.setdefault(size - length, set()).update(self._heads.get(target[size - length :], ()))
         if " " in target:
             for place in [place for place in found if 0 < place < size and target[place - 1] == " "]:
                 found.setdefault(place - 1, set()).update(found[place])  # a line break for a space

@@ -8,11 +8,12 @@ field of its own with a guard bit above it that stops carries; so do the two dir
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int32] | npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger[Any]]
 Bits = npt.NDArray[np.int8]
 
 STRETCH = 256

@@ -9,7 +9,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from evalsuite.scoring.normalize import Kind, Text
+from evalsuite.scoring.folding import Kind
+from evalsuite.scoring.normalize import Text
 from evalsuite.scoring.pattern_index import Ints, PatternIndex
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +75,7 @@ class PieceTable:
     def top(self) -> int:
         """The greatest gain of a minimal piece, 0 where there is none."""
         if self._top is None:
-            best, found, most = 1, _NONE, FEW // 2
+            best, found, most = 1, _NONE, max(FEW // 2, 1)
             while len(waiting := self._waiting(best)) and self.complete:
                 self._compute(self._first(waiting, most))
                 most *= 2
@@ -96,13 +97,16 @@ class PieceTable:
         if least == self._top and least:
             return self._best
         while len(waiting := self._waiting(least)) and self.complete:
-            self._compute(self._first(waiting, max(FEW, len(waiting) // 4)))
+            self._compute(self._first(waiting, max(FEW, len(waiting) // 4, 1)))
         found = self._minimal_known(least)
         return self._sure(found, least) if least > 0 else found
 
     def _sure(self, found: Ints, least: int) -> Ints:
         """Those of the pieces that are minimal also when all is known that could show otherwise."""
-        while len(found) and self._unknown and any([self._check(int(piece)) for piece in found]):
+        while len(found) and self._unknown:
+            checked = [self._check(piece) for piece in found.tolist()]
+            if not any(checked):
+                break
             found = self._minimal_known(least)
         return found
 
@@ -111,14 +115,13 @@ class PieceTable:
         if len(waiting) <= FEW:
             return waiting
         order = np.lexsort((-self._sums[waiting], self._bounds[waiting]))
-        return waiting[order[:most]]
+        best: Ints = waiting[order[:most]]
+        return best
 
     def _waiting(self, least: int) -> Ints:
         """Pieces whose distance is not known, and that could gain at least this much."""
         self._work.spend(4 * len(self.starts))
-        found: Ints = np.flatnonzero(
-            (self.distances < 0) & ~self._useless & (self._sums - self._bounds >= least)
-        )
+        found: Ints = np.flatnonzero((self.distances < 0) & ~self._useless & (self._sums - self._bounds >= least))
         return found
 
     def _compute(self, pieces: Ints) -> None:
@@ -167,7 +170,7 @@ class PieceTable:
         return len(needed) > 0 and self.complete
 
     def _minimal_known(self, least: int) -> Ints:
-        """Indices of the near pieces with at least this gain inside which no known one is nearer, or as near on fewer lines."""
+        """Indices of the near pieces with at least this gain that are minimal by the distances that are known."""
         near = np.flatnonzero((self.distances >= 0) & (self.distances < _FAR))
         if len(near) < 2:
             return near[self._sums[near] - self.distances[near] >= least]
@@ -186,12 +189,12 @@ class PieceTable:
             some = kept[low : low + STRETCH, None]
             within = (starts >= self.starts[some]) & (ends <= self.ends[some])
             mine = self.distances[some]
-            beaten = (within & (distances < mine)).any(axis=1)
+            beaten: Flags = np.any(within & (distances < mine), axis=1)
             if not single:
                 tied = within & (distances == mine) & (lines < self._lines[some])
                 for row in np.flatnonzero(tied.any(axis=1) & ~beaten).tolist():
                     net = self.distances[some[row, 0]] - self._doubled(int(some[row, 0]))
-                    beaten[row] = (tied[row] & (distances <= net)).any()
+                    beaten[row] = bool((tied[row] & (distances <= net)).any())
             found.append(some[~beaten, 0])
         return np.concatenate(found)
 
@@ -204,8 +207,6 @@ class PieceTable:
             return 0
         text = self.chain.key
         edges = [start, *places, end]
-        pieces = [text[low + (low != start) : high] for low, high in zip(edges, edges[1:], strict=False)]
+        pieces = [text[low + (low != start) : high] for low, high in pairwise(edges)]
         once = Levenshtein.distance(self.pattern.key, "".join(pieces))
         return len(places) if self.distances[piece] - once == len(places) else 0
-
-
