@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 from evalsuite.records import Extra, Span, TextLine
+from evalsuite.scoring.edits import LOW_CONFIDENCE
 from evalsuite.scoring.folding import Kind, visible
 from evalsuite.scoring.normalize import Profile, Text, normalize
 from evalsuite.scoring.pieces import Alphabet, Line
@@ -122,6 +123,7 @@ class Page:
             keys, units, kinds = text.keys[start:end], text.units[start:end], text.kinds[start:end]
         else:
             words, keys, units, kinds = list(text.words), text.keys, text.units, text.kinds
+        confidence = self.lines[line].confidence
         return Line(
             self.alphabet.encode(keys),
             self.alphabet.encode(units),
@@ -129,6 +131,7 @@ class Page:
             sorted({*joins, *[low for low, _ in words]}),
             sorted({*joins, *[high for _, high in words]}),
             kinds,
+            confidence is not None and confidence < LOW_CONFIDENCE,
         )
 
     def joined(self, unit: int, other: int) -> bool:

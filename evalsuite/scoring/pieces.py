@@ -39,8 +39,9 @@ class Pattern:
     """A normalised target that is searched for.
 
     `key` is what is compared, `exact` the same with its case, one code point a unit. A piece is near enough at a
-    distance of at most `allowed`, or where both without the marks at their ends are: `core` is the key without
-    them, `core_allowed` the greatest distance to it. No piece farther than `reach` is near.
+    distance of at most `allowed`; or where both without the marks at their ends are (`core` is the key without
+    them, `core_allowed` the greatest distance to it); or, for a short target, where both are with digits as the
+    letters that they look like. No piece farther than `reach` is near.
     """
 
     def __init__(self, text: Text, alphabet: Alphabet) -> None:
@@ -52,6 +53,31 @@ class Pattern:
         self.core_allowed = _allowed(text.kinds[start:end])
         marks = len(self.key) - len(self.core)
         self.reach = max(self.allowed, self.core_allowed + marks) if marks and self.core else self.allowed
+        self.is_short = len(self.key) <= SHORT
+        if self.is_short:
+            self.reach = max(self.reach, self.allowed + len(_LIKE_DIGITS.intersection(self.key.casefold())))
+
+    def is_near(self, distance: int, text: str, core: str) -> bool:
+        """Is a text at this distance near enough? `core` is the text without the marks at its ends."""
+        if distance <= self.allowed:
+            return True
+        if self.core and Levenshtein.distance(self.core, core, score_cutoff=self.core_allowed) <= self.core_allowed:
+            return len(self.core) < len(self.key) or len(core) < len(text)
+        # A third of the target must be there by any measure.
+        return self.is_short and 3 * (len(self.key) - distance) > len(self.key) and self._looks_alike(text)
+
+    def _looks_alike(self, text: str) -> bool:
+        return any(
+            Levenshtein.distance(self.key.casefold().translate(table), text.casefold().translate(table)) <= self.allowed
+            for table in _LETTERS_FOR_DIGITS
+        )
+
+
+SHORT = 4
+"""Units of a target up to which a digit read for the letter that it looks like is no reason to call it missing."""
+
+_LETTERS_FOR_DIGITS = (str.maketrans("01258", "olzsb"), str.maketrans("01258", "oizsb"))
+_LIKE_DIGITS = frozenset("01258olizsb")
 
 
 def _allowed(kinds: Sequence[Kind]) -> int:
@@ -175,6 +201,10 @@ class Chain:
             kinds += [Kind.SPACE] * (row > 0 and len(self.joint)) + list(line.kinds or [Kind.LETTER] * len(line.key))
         return kinds
 
+    def is_doubtful(self, start: int, end: int) -> bool:
+        """Does a line of positions `start` to `end` have little confidence?"""
+        return any(line.doubtful for line in self._parts[self.rows[start] : self.rows[end - 1] + 1])
+
     def core(self, start: int, end: int) -> str:
         """What is compared of positions `start` to `end`, without the marks at both ends."""
         start, end = unmarked(self._kinds, start, end)
@@ -214,7 +244,7 @@ class Chain:
 class Line:
     """One line of a reading for the search: its text, the number of its first unit, its cuts, and its units' kinds.
 
-    Without kinds, no unit is a mark.
+    Without kinds, no unit is a mark. `doubtful` says that the reader had little confidence in it.
     """
 
     key: str
@@ -223,6 +253,7 @@ class Line:
     starts: Sequence[int]
     ends: Sequence[int]
     kinds: Sequence[Kind] = ()
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ STRETCH = 256
 COMPARISONS = 20_000_000
 """Pairs of pieces that are compared; beyond it only those with the greatest gain are kept."""
 
+DOUBTFUL_SHARE = 4
+"""A piece of a line in which the reader has little confidence may have one in so many of the target's units wrong."""
+
 _FAR = 1 << 30
 _NONE: Ints = np.array([], dtype=np.int64)
 
@@ -137,7 +140,7 @@ class PieceTable:
                 return
             self._computed += 1
             found = Levenshtein.distance(key, text[start:end], score_cutoff=reach)
-            if found > reach or (found > pattern.allowed and not self._core_is_near(start, end)):
+            if found > reach or not self._is_near(found, start, end):
                 found = _FAR
             else:
                 near.append((found, piece))
@@ -152,10 +155,11 @@ class PieceTable:
                     & (self._bounds > found)
                 )
 
-    def _core_is_near(self, start: int, end: int) -> bool:
-        limit = self.pattern.core_allowed
-        text = self.chain.core(start, end)
-        return Levenshtein.distance(self.pattern.core, text, score_cutoff=limit) <= limit
+    def _is_near(self, distance: int, start: int, end: int) -> bool:
+        pattern, chain = self.pattern, self.chain
+        if DOUBTFUL_SHARE * distance > len(pattern.key) and chain.is_doubtful(start, end):
+            return False
+        return distance <= pattern.allowed or pattern.is_near(distance, chain.key[start:end], chain.core(start, end))
 
     def _check(self, piece: int) -> bool:
         """Find the unknown distances that could show that a piece is not minimal; were there any?"""
