@@ -38,33 +38,35 @@ _PRIVATE = "\U000f0000"
 class Pattern:
     """A normalised target that is searched for.
 
-    `key` is what is compared, `exact` the same with its case, one code point a unit. A piece is near enough at a
-    distance of at most `allowed`; or where both without the marks at their ends are (`core` is the key without
-    them, `core_allowed` the greatest distance to it); or, for a short target, where both are with digits as the
-    letters that they look like. No piece farther than `reach` is near.
+    `key` is what is compared, `exact` the same with its case, one code point a unit. `core` is the key without the
+    marks at its ends. A piece is near enough where it, or for a target with such marks its own core, is at a distance
+    of at most `allowed` from the core; or, for a short target, where it is with digits as the letters that they look
+    like. No piece farther than `reach` is near.
     """
 
     def __init__(self, text: Text, alphabet: Alphabet) -> None:
         self.key = alphabet.encode(text.keys)
         self.exact = alphabet.encode(text.units)
-        self.allowed = _allowed(text.kinds)
         start, end = unmarked(text.kinds, 0, len(text))
+        if start == end:
+            start, end = 0, len(text)
         self.core = self.key[start:end]
-        self.core_allowed = _allowed(text.kinds[start:end])
-        marks = len(self.key) - len(self.core)
-        self.reach = max(self.allowed, self.core_allowed + marks) if marks and self.core else self.allowed
-        self.is_short = len(self.key) <= SHORT
-        if self.is_short:
-            self.reach = max(self.reach, self.allowed + len(_LIKE_DIGITS.intersection(self.key.casefold())))
+        self.allowed = _allowed(text.kinds[start:end])
+        self.reach = self.allowed + len(self.key) - len(self.core)
+        self._is_short = len(self.key) <= SHORT
+        if self._is_short:
+            self.reach += len(_LIKE_DIGITS.intersection(self.key.casefold()))
 
-    def is_near(self, distance: int, text: str, core: str) -> bool:
-        """Is a text at this distance near enough? `core` is the text without the marks at its ends."""
-        if distance <= self.allowed:
-            return True
-        if self.core and Levenshtein.distance(self.core, core, score_cutoff=self.core_allowed) <= self.core_allowed:
-            return len(self.core) < len(self.key) or len(core) < len(text)
-        # A third of the target must be there by any measure.
-        return self.is_short and 3 * (len(self.key) - distance) > len(self.key) and self._looks_alike(text)
+    def is_near(self, distance: int, chain: Chain, start: int, end: int) -> bool:
+        """Is the piece of a chain that is at this distance near enough?"""
+        if len(self.core) == len(self.key):
+            near = distance <= self.allowed
+        else:
+            core = chain.core(start, end)
+            near = Levenshtein.distance(self.core, core, score_cutoff=self.allowed) <= self.allowed
+        # By look-alikes, a third of the target must be there as it is.
+        size = len(self.key)
+        return near or (self._is_short and 3 * (size - distance) > size and self._looks_alike(chain.key[start:end]))
 
     def _looks_alike(self, text: str) -> bool:
         return any(

@@ -156,10 +156,9 @@ class PieceTable:
                 )
 
     def _is_near(self, distance: int, start: int, end: int) -> bool:
-        pattern, chain = self.pattern, self.chain
-        if DOUBTFUL_SHARE * distance > len(pattern.key) and chain.is_doubtful(start, end):
+        if DOUBTFUL_SHARE * distance > len(self.pattern.key) and self.chain.is_doubtful(start, end):
             return False
-        return distance <= pattern.allowed or pattern.is_near(distance, chain.key[start:end], chain.core(start, end))
+        return self.pattern.is_near(distance, self.chain, start, end)
 
     def _check(self, piece: int) -> bool:
         """Find the unknown distances that could show that a piece is not minimal; were there any?"""
