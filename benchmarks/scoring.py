@@ -34,8 +34,9 @@ from scipy.sparse import csr_array
 from benchmarks._readings import LANGUAGES, Damage, Damaged, damage, glyphs_of, pages
 from evalsuite.records import TextLine
 from evalsuite.scoring import rates, score_image
+from evalsuite.scoring.folding import simplified
 from evalsuite.scoring.matching import all_candidates
-from evalsuite.scoring.normalize import normalize, profile_named, simplified
+from evalsuite.scoring.normalize import normalize, profile_named
 from evalsuite.scoring.packing import gain, pack
 from evalsuite.scoring.page import Page
 from evalsuite.scoring.pieces import Alphabet, Candidate, Pattern, Patterns

@@ -1,31 +1,33 @@
 """Which pieces of a reading could be which target: the candidates of the packing.
 
-A reading is laid out in *chains*: all lines in reading order, and shorter runs of neighbouring lines. A
-candidate of a target is a piece of a chain between two cuts (so: a span inside a line, or the end of one
-line, whole lines, and the start of another) that is
+A reading is laid out in *chains*: all lines in reading order, and other runs of lines along which a target
+reads on (`passages`). A candidate of a target is a piece of a chain between two cuts (so: a span inside a line,
+or the end of one line, whole lines, and the start of another) that is
 
 * *near enough*: with d the Levenshtein distance and n the target's length, 1 - d/n is at least 1/3 + 1/n,
   where a character of an unspaced script counts three times in 1/n (one glyph of thousands says more than one
   letter of 26). So 1 - d/max(len) is at least that too, and a short target needs more: one letter, and two,
-  must be exact, three and four may have one error;
+  must be exact, three and four may have one error. What is near enough without the marks at both ends is
+  near enough with them: `"NO"` read as `NO` has lost its marks, not itself;
 * *minimal*: no candidate inside it is nearer, and none on fewer lines is as near. Without this rule a target
   that lost a letter would swallow the word beside it, because text that is used costs less than text that is
-  left over.
+  left over. A character doubled at a line break is no reason to stop before the break.
 
-Cuts lie at white space and on both sides of a character of an unspaced script. OCR loses white space, so
-they also lie inside words: where the kind of character changes (`normalize.Text.joins`), and at *seams*,
-where one target ends and another starts (`Search.seams`).
+Cuts lie at white space, on both sides of a character of an unspaced script, and between the marks at a word's
+ends. OCR loses white space, so they also lie inside words: where the kind of character changes
+(`normalize.Text.joins`), and where one target ends and another starts (`seams`).
+
+Distances are computed only where they could matter. For each piece, the distances of the target to all texts
+that end where it ends, and to all that start where it starts, bound its own from below (`PatternIndex`).
 """
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
-from rapidfuzz.distance import Levenshtein
 
 from evalsuite.scoring.pattern_index import Ints
 from evalsuite.scoring.pieces import Candidate, Chain, Pattern, Patterns
+from evalsuite.scoring.table import PieceTable, Work
 
 PAIR_BUDGET = 200_000
 """Pieces looked at for one target in one chain; beyond it only the most promising cuts are tried."""
@@ -41,7 +43,7 @@ def perfect(target: int, pattern: Pattern, chain: Chain) -> list[Candidate]:
     start = chain.exact.find(pattern.exact)
     if start < 0:
         return found
-    starts, ends = set(chain.starts.tolist()), set(chain.ends.tolist())
+    starts, ends = chain.cuts
     while start >= 0 and len(found) < CANDIDATE_BUDGET:
         end = start + size
         if start in starts and end in ends:
@@ -51,144 +53,94 @@ def perfect(target: int, pattern: Pattern, chain: Chain) -> list[Candidate]:
 
 
 class Search:
-    """All targets searched for in one chain."""
+    """Targets searched for in one chain: all, or those in `numbers`; with `closest`, only up to half their length."""
 
-    def __init__(self, patterns: Patterns, chain: Chain) -> None:
+    def __init__(
+        self,
+        patterns: Patterns,
+        chain: Chain,
+        work: Work,
+        numbers: tuple[int, ...] | None = None,
+        *,
+        closest: bool = False,
+    ) -> None:
         self.patterns = patterns
         self.chain = chain
-        self.ending, self.starting = patterns.index.distances(chain.key)
-        allowed = np.array([pattern.allowed for pattern in patterns])
-        self._found = (self.ending.min(axis=1) <= allowed).tolist()
-        self._known: dict[int, tuple[Ints, Ints, Ints, Ints]] = {}
+        self.work = work
         self.complete = True
         """False where a target had more pieces than the budget, so that not all were looked at."""
+        index = patterns.index if numbers is None else patterns.index_of(numbers)
+        self.numbers = tuple(range(len(patterns))) if numbers is None else numbers
+        self._row = {number: row for row, number in enumerate(self.numbers)}
+        self.ending, self.starting = index.distances(chain.key)
+        self._closest = closest
+        reach = np.array([self._reach(patterns[number]) for number in self.numbers])
+        self._found = (self.ending.min(axis=1) <= reach).tolist()
+        self._known: dict[int, PieceTable] = {}
 
-    def seams(self) -> list[int]:
-        """Positions inside words at which one target ends and another (or its double) starts.
+    @property
+    def found(self) -> bool:
+        """Could any target be near enough anywhere?"""
+        return any(self._found)
 
-        OCR loses white space between words, and so between targets that it read as one line. For each
-        ordered pair of targets, position p inside a word is a seam where at least half of the first is found
-        ending at p and at least half of the second starting there, and the sum of both distances is the least
-        in the word and less than at its edges. A letter too many at the end of a word is thus never cut off.
-        """
-        cuts = np.zeros(len(self.chain.key) + 1, dtype=bool)
-        cuts[self.chain.starts] = cuts[self.chain.ends] = True
-        sizes = np.array([len(pattern.key) for pattern in self.patterns])[:, None]
-        ends_well, starts_well = 2 * self.ending <= sizes, 2 * self.starting <= sizes
-        places = np.flatnonzero(ends_well.any(axis=0) & starts_well.any(axis=0) & ~cuts)
-        edges = np.flatnonzero(cuts)
-        found: set[int] = set()
-        words = np.searchsorted(edges, places)
-        for word in dict.fromkeys(words.tolist()):
-            inside = places[words == word]
-            left, right = int(edges[word - 1]), int(edges[word])
-            firsts = np.flatnonzero(ends_well[:, inside].any(axis=1)).tolist()
-            seconds = np.flatnonzero(starts_well[:, inside].any(axis=1)).tolist()
-            for first, second in product(firsts, seconds):
-                total = self.ending[first] + self.starting[second]
-                good = inside[ends_well[first, inside] & starts_well[second, inside]]
-                least = total[good].min(initial=_FAR)
-                if least < min(total[left], total[right]):
-                    found.update(good[total[good] == least].tolist())
-        return sorted(found)
+    def _reach(self, pattern: Pattern) -> int:
+        return min(pattern.reach, len(pattern.key) // 2) if self._closest else pattern.reach
 
     def top_gain(self, target: int) -> int:
         """The greatest gain of any candidate of one target, 0 where it has none."""
-        return int(self._pieces(target)[3].max(initial=0))
+        table = self._table(target)
+        return table.top() if table else 0
+
+    def least_distance(self, target: int) -> int:
+        """The distance of the candidates that gain most; more than the target has units where there is none."""
+        table = self._table(target)
+        if table is None or not table.top():
+            return len(self.patterns[target].key) + 1
+        return int(table.distances[table.minimal(table.top())].min())
 
     def candidates(self, target: int, least_gain: int = 0) -> list[Candidate]:
         """The candidates of one target with at least this gain, by their start and end."""
-        starts, ends, distances, gains = self._pieces(target)
-        kept = np.flatnonzero(gains >= least_gain)
+        table = self._table(target)
+        if table is None:
+            return []
+        kept = table.minimal(least_gain)
+        self.complete &= table.complete
         if len(kept) > CANDIDATE_BUDGET:
             self.complete = False
-            kept = np.sort(kept[np.argsort(-gains[kept], kind="stable")[:CANDIDATE_BUDGET]])
+            kept = np.sort(kept[np.argsort(-table.gains(kept), kind="stable")[:CANDIDATE_BUDGET]])
+        starts, ends, distances = (row[kept].tolist() for row in (table.starts, table.ends, table.distances))
         return [
-            Candidate.of(target, self.patterns[target], self.chain, int(starts[i]), int(ends[i]), int(distances[i]))
-            for i in kept.tolist()
+            Candidate.of(target, self.patterns[target], self.chain, start, end, distance)
+            for start, end, distance in zip(starts, ends, distances, strict=True)
         ]
 
-    def _pieces(self, target: int) -> tuple[Ints, Ints, Ints, Ints]:
-        """Starts, ends, distances and gains of all candidates of one target."""
+    def _table(self, target: int) -> PieceTable | None:
+        row = self._row.get(target)
+        if row is None or not self._found[row]:
+            return None
         if target not in self._known:
-            self._known[target] = self._search(target) if self._found[target] else (_NONE,) * 4
+            self._known[target] = self._pieces(self.patterns[target], self.ending[row], self.starting[row])
         return self._known[target]
 
-    def _search(self, target: int) -> tuple[Ints, Ints, Ints, Ints]:
-        pattern, chain = self.patterns[target], self.chain
-        rows, columns = self._pairs(target)
-        distance, key, text = Levenshtein.distance, pattern.key, chain.key
-        spans = zip(chain.starts[rows].tolist(), chain.ends[columns].tolist(), strict=True)
-        distances = np.array([distance(key, text[start:end]) for start, end in spans], dtype=np.int64)
-        good = distances <= pattern.allowed
-        if not good.any():
-            return (_NONE,) * 4
-        rows, columns, distances = rows[good], columns[good], distances[good]
-        kept = self._minimal(rows, columns, distances)
-        starts, ends, distances = chain.starts[rows[kept]], chain.ends[columns[kept]], distances[kept]
-        return starts, ends, distances, len(key) + chain.sizes(starts, ends) - distances
-
-    def _pairs(self, target: int) -> tuple[Ints, Ints]:
-        """Indices of starts and ends between which a piece may be near enough."""
-        pattern, chain = self.patterns[target], self.chain
-        size, allowed = len(pattern.key), pattern.allowed
-        rows = np.flatnonzero(self.starting[target, chain.starts] <= allowed)
-        columns = np.flatnonzero(self.ending[target, chain.ends] <= allowed)
+    def _pieces(self, pattern: Pattern, ending: Ints, starting: Ints) -> PieceTable:
+        """The pieces that may be near enough."""
+        chain, size, reach = self.chain, len(pattern.key), self._reach(pattern)
+        # A joint is no unit, so a piece is longer than its units by the joints in it.
+        starts = chain.starts[starting[chain.starts] <= reach]
+        ends = chain.ends[ending[chain.ends] <= reach]
         while True:
-            starts, ends = chain.starts[rows], chain.ends[columns]
-            low = np.searchsorted(ends, starts + (size - allowed))
-            counts = np.searchsorted(ends, starts + (size + allowed), side="right") - low
+            low = np.searchsorted(ends, starts + (size - reach))
+            counts = np.searchsorted(ends, starts + (size + reach), side="right") - low
             total = int(counts.sum())
             if total <= PAIR_BUDGET:
                 break
             self.complete = False
-            rows = _nearest(rows, self.starting[target, starts])
-            columns = _nearest(columns, self.ending[target, ends])
+            starts, ends = _nearest(starts, starting[starts]), _nearest(ends, ending[ends])
         first = np.repeat(low - np.cumsum(counts) + counts, counts)
-        rows, columns = np.repeat(rows, counts), columns[first + np.arange(total)]
-        # A piece shares at most as many units with the target as it has units that occur in the target.
-        starts, ends = chain.starts[rows], chain.ends[columns]
-        alphabet = set(pattern.key)
-        shared = np.cumsum([0, *[character in alphabet for character in chain.key]])
-        good = np.maximum(ends - starts, size) - (shared[ends] - shared[starts]) <= allowed
-        return rows[good], columns[good]
-
-    def _minimal(self, rows: Ints, columns: Ints, distances: Ints) -> Ints:
-        """Indices of the pieces (sorted by row) inside which none is nearer, and none on fewer lines as near."""
-        kept = []
-        low = 0
-        while low < len(rows):
-            # Pieces are short, so that a stretch of the chain at a time needs only the pieces that start in it
-            # or before its last piece ends. One stretch is the rule.
-            high = int(np.searchsorted(rows, rows[low] + STRETCH))
-            last = self.chain.ends[columns[low:high]].max()
-            until = int(np.searchsorted(self.chain.starts[rows], last))
-            found = self._minimal_of(rows[low:until], columns[low:until], distances[low:until])
-            kept.append(low + found[found < high - low])
-            low = high
-        return np.concatenate(kept)
-
-    def _minimal_of(self, rows: Ints, columns: Ints, distances: Ints) -> Ints:
-        # least[i, j]: the nearest piece that starts at cut i or later and ends at cut j - 1 or earlier
-        first, last = int(rows.min()), int(columns.min())
-        row, column = rows - first, columns - last
-        least = np.full((int(row.max()) + 2, int(column.max()) + 2), _FAR, dtype=np.int32)
-        least[row, column + 1] = distances
-        least = np.minimum.accumulate(np.minimum.accumulate(least[::-1], axis=0)[::-1], axis=1)
-        inner = np.minimum(least[row + 1, column + 1], least[row, column])
-        start_line, end_line = self.chain.lines(self.chain.starts), self.chain.lines(self.chain.ends - 1)
-        later = np.searchsorted(start_line, start_line[rows], side="right") - first
-        earlier = np.searchsorted(end_line, end_line[columns], side="left") - last
-        later, earlier = np.minimum(later, least.shape[0] - 1), np.maximum(earlier, 0)
-        fewer = np.minimum(least[later, column + 1], least[row, earlier])
-        return np.flatnonzero((distances <= inner) & (distances < fewer))
-
-
-STRETCH = 1_000
-"""Starts that `Search._minimal` looks at together."""
-
-_FAR = 1 << 30
-_NONE: Ints = np.array([], dtype=np.int64)
+        starts, ends = np.repeat(starts, counts), ends[first + np.arange(total)]
+        bound = np.maximum(np.maximum(starting[starts], ending[ends]), np.abs(ends - starts - size))
+        good = (bound <= reach) & (ends > starts)
+        return PieceTable(pattern, chain, starts[good], ends[good], bound[good], self.work)
 
 
 def _nearest(cuts: Ints, distances: Ints) -> Ints:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from rapidfuzz.distance import Levenshtein
 
 from evalsuite.records import Edit, EditKind, GlyphError
-from evalsuite.scoring.normalize import Kind, Profile, Text, simplified
+from evalsuite.scoring.folding import Kind, simplified
+from evalsuite.scoring.normalize import Profile, Text
 
 LOW_CONFIDENCE = 0.8
 """OCR confidence of a line below which a mismatch in it is suspected to be a malformed glyph."""

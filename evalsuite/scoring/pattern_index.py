@@ -8,11 +8,16 @@ field of its own with a guard bit above it that stops carries; so do the two dir
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.signedinteger[Any]]
+Bits = npt.NDArray[np.int8]
+
+STRETCH = 256
+"""Characters of a text whose bits are held at a time: few enough for the processor's cache."""
 
 
 class PatternIndex:
@@ -22,7 +27,7 @@ class PatternIndex:
         self._forward, tops = _fields(patterns, 0)
         self._backward, mirrored = _fields([pattern[::-1] for pattern in patterns], tops[-1] + 2)
         self._tops = np.array(tops + mirrored)
-        self._sizes = np.array([len(pattern) for pattern in patterns])[:, None]
+        self._sizes = np.array([len(pattern) for pattern in patterns], dtype=np.int32)[:, None]
         self._fields = 0
         for pattern, top in zip([*patterns, *patterns], tops + mirrored, strict=True):
             self._fields |= ((1 << len(pattern)) - 1) << (top + 1 - len(pattern))
@@ -42,7 +47,9 @@ class PatternIndex:
         plus, minus = fields, 0
         raised: list[int] = []
         lowered: list[int] = []
-        for first, last in zip(text, reversed(text), strict=True):
+        count = len(self._sizes)
+        steps = np.empty((2 * count, len(text)), dtype=np.int8)
+        for place, (first, last) in enumerate(zip(text, reversed(text), strict=True), 1):
             match = forward.get(first, 0) | backward.get(last, 0)
             zero = ((((match & plus) + plus) ^ plus) | match | minus) & fields
             up = minus | (fields ^ (zero | plus))
@@ -52,20 +59,23 @@ class PatternIndex:
             up = (up << 1) & fields
             plus = ((down << 1) & fields) | (fields ^ (zero | up))
             minus = up & zero
-        count = len(self._sizes)
-        found = np.empty((2 * count, len(text) + 1), dtype=np.int64)
+            if place % STRETCH == 0 or place == len(text):
+                np.subtract(self._bits(raised), self._bits(lowered), out=steps[:, place - len(raised) : place])
+                raised.clear()
+                lowered.clear()
+        found = np.empty((2 * count, len(text) + 1), dtype=np.int32)
         found[:count, :1] = found[count:, :1] = self._sizes
-        np.cumsum(self._bits(raised) - self._bits(lowered), axis=1, out=found[:, 1:])
+        np.cumsum(steps, axis=1, out=found[:, 1:])
         found[:count, 1:] += self._sizes
         found[count:, 1:] += self._sizes
         return found[:count], found[count:, ::-1]
 
-    def _bits(self, rows: Sequence[int]) -> Ints:
+    def _bits(self, rows: Sequence[int]) -> Bits:
         """The last bit of each pattern in each row: an array of shape (2 patterns, rows)."""
         size = int(self._tops[-1]) // 8 + 1
-        packed = np.frombuffer(b"".join([row.to_bytes(size, "little") for row in rows]), dtype=np.uint8)
+        packed = np.frombuffer(b"".join([row.to_bytes(size, "little") for row in rows]), dtype=np.int8)
         table = packed.reshape(len(rows), size).T
-        bits: Ints = (table[self._tops // 8] >> (self._tops % 8)[:, None] & 1).astype(np.int64)
+        bits: Bits = table[self._tops // 8] >> (self._tops % 8).astype(np.int8)[:, None] & 1
         return bits
 
 

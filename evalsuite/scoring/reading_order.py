@@ -7,7 +7,6 @@ taken as the reading order.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from statistics import median
 from unicodedata import bidirectional
 
 from evalsuite.records import TextLine
+from evalsuite.scoring.boxes import Box, Oriented, page_angle, turned
+from evalsuite.scoring.neighbours import Neighbours
 
 COLUMN_GAP = 0.75
 """A gap narrower than this many line heights parts words, not columns."""
@@ -23,75 +24,53 @@ COLUMN_GAP = 0.75
 ROW_OVERLAP = 0.5
 """Lines that share this much of the lower one's height stand in one row."""
 
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """An upright box around a line, in pixels, turned or mirrored so that it reads like text from left to right."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    @property
-    def height(self) -> float:
-        """Pixels from top to bottom."""
-        return self.bottom - self.top
-
-    @property
-    def is_tall(self) -> bool:
-        """Clearly taller than wide, as a line of vertical text is."""
-        return self.height > 1.5 * (self.right - self.left)
-
-    def turned(self) -> Box:
-        """A quarter turn anticlockwise: columns from right to left become rows from top to bottom."""
-        return Box(self.top, -self.right, self.bottom, -self.left)
-
-    def mirrored(self) -> Box:
-        """Left and right exchanged."""
-        return Box(-self.right, self.top, -self.left, self.bottom)
+MAX_LINES = 1_500
+"""Lines that are put in order by their columns; a picture holds far fewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`order` lists the line indices as they read; `asides` are shorter runs of lines that may read on too."""
+    """`order` lists the line indices as they read; `neighbours` says which lines may read on to which (see there).
+
+    `complete` is False where there are too many lines to be ordered with care; they are then in rows.
+    """
 
     order: tuple[int, ...]
-    asides: tuple[tuple[int, ...], ...] = ()
+    neighbours: Neighbours | None = None
+    complete: bool = True
 
 
 def layout(lines: Sequence[TextLine]) -> Layout:
     """Reading order and neighbours of `lines`.
 
     The order is a recursive XY cut at the widest gap (Nagy and Seth 1984): columns from left to right,
-    rows from top to bottom. Where most text stands in tall boxes it is vertical, and its columns are read
-    from right to left; where most letters are Hebrew, Arabic or the like, columns and rows are too. The
-    asides catch what one order for the whole picture gets wrong: the lines of one row, a line and the
-    nearest one below it, a tall line and the nearest tall one to its left.
+    rows from top to bottom. Where most text is turned by one angle, the page is turned back first. Where most
+    text stands in tall boxes it is vertical, and its columns are read from right to left; where most letters
+    are Hebrew, Arabic or the like, columns and rows are too. What one order for the whole picture gets wrong
+    (speech bubbles, a line turned otherwise, a table's rows), the neighbours know.
     """
-    boxes = [_box(line) for line in lines]
-    known = [box for box in boxes if box is not None]
-    if len(known) < len(boxes) or len(boxes) < 2:
+    if len(lines) > MAX_LINES:
+        return Layout(tuple(sorted(range(len(lines)), key=lambda i: _corner(lines[i]))), complete=False)
+    oriented = [Oriented.of(line) for line in lines]
+    known = [box for box in oriented if box is not None]
+    if len(known) < len(oriented) or len(oriented) < 2:
         return Layout(tuple(range(len(lines))))
-    if _is_vertical(lines, known):
-        known = [box.turned() for box in known]
+    angle = page_angle(known)
+    boxes = [Box.around(turned(box.corners, angle) if angle else box.corners) for box in known]
+    mirrored = False
+    if _is_vertical(lines, boxes):
+        boxes = [box.turned() for box in boxes]
     elif _is_right_to_left(lines):
-        known = [box.mirrored() for box in known]
+        boxes, mirrored = [box.mirrored() for box in boxes], True
     # Ties fall by what the lines say, never by their place in the list.
-    listed = sorted(range(len(lines)), key=lambda i: (_place(known[i]), lines[i].text, lines[i].confidence or 0.0))
-    order = _order(listed, known, median(box.height for box in known))
-    rank = {line: number for number, line in enumerate(order)}
-    steps = set(pairwise(order))
-    asides = {run for run in _asides(order, known) if not steps.issuperset(pairwise(run))}
-    return Layout(tuple(order), tuple(sorted(asides, key=lambda run: [rank[line] for line in run])))
+    listed = sorted(range(len(lines)), key=lambda i: (_place(boxes[i]), lines[i].text, lines[i].confidence or 0.0))
+    order = tuple(_order(listed, boxes, median(box.height for box in boxes)))
+    return Layout(order, Neighbours([known[i] for i in order], [lines[i].text for i in order], angle, mirrored))
 
 
-def _box(line: TextLine) -> Box | None:
-    if not line.polygon:
-        return None
-    xs = [x for x, _ in line.polygon]
-    ys = [y for _, y in line.polygon]
-    return Box(min(xs), min(ys), max(xs), max(ys))
+def _corner(line: TextLine) -> tuple[float, float]:
+    """A rough place for what is too much to be ordered; in the list's order where there is none."""
+    return (line.polygon[0][1], line.polygon[0][0]) if line.polygon else (0.0, 0.0)
 
 
 def _place(box: Box) -> tuple[float, float, float, float]:
@@ -172,27 +151,3 @@ def _rows(lines: Sequence[int], boxes: Sequence[Box]) -> list[list[int]]:
         else:
             rows.append([line])
     return [sorted(row, key=lambda i: (boxes[i].left, _place(boxes[i]))) for row in rows]
-
-
-def _asides(order: Sequence[int], boxes: Sequence[Box]) -> list[tuple[int, ...]]:
-    rank = {line: number for number, line in enumerate(order)}
-    by_top = sorted(order, key=lambda line: (boxes[line].top, rank[line]))
-    tops = [boxes[line].top for line in by_top]
-    tall = sorted((line for line in order if boxes[line].is_tall), key=lambda line: (-boxes[line].right, rank[line]))
-    runs = [tuple(row) for row in _rows(sorted(order, key=lambda i: _place(boxes[i])), boxes) if len(row) > 1]
-    for line in order:
-        here = boxes[line]
-        lower = by_top[bisect_left(tops, here.top + here.height * ROW_OVERLAP) :]
-        for other in lower:
-            there = boxes[other]
-            if other != line and _share(here.left, here.right, there.left, there.right) > 0:
-                runs.append((line, other))
-                break
-    for place, line in enumerate(tall):
-        here = boxes[line]
-        for other in tall[place + 1 :]:
-            there = boxes[other]
-            if there.left < here.left and _share(here.top, here.bottom, there.top, there.bottom) > 0:
-                runs.append((line, other))
-                break
-    return runs

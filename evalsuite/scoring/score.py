@@ -12,10 +12,11 @@ from evalsuite.scoring.edits import LOW_CONFIDENCE, Side, align, classify, count
 from evalsuite.scoring.matching import claims, extras, match
 from evalsuite.scoring.normalize import NORMALIZER, Profile, Text, normalize, profile_named
 from evalsuite.scoring.page import Page, words
-from evalsuite.scoring.pieces import Alphabet, Pattern, Patterns
+from evalsuite.scoring.pieces import Alphabet, Candidate, Pattern, Patterns
+from evalsuite.scoring.whole_lines import whole_lines, without_error
 
 SCORER = "evalsuite-packing"
-VERSION = "1"
+VERSION = "2"
 """Version of the alignment and the counts. Any change that can change a count must change it."""
 
 
@@ -49,24 +50,27 @@ def score_image(targets: Sequence[str], lines: Sequence[TextLine], profile: str 
     """
     chosen = _profile(profile)
     texts = [_target_text(target, chosen) for target in targets]
+    perfect = whole_lines(targets, texts, lines, chosen)
+    if perfect is not None:
+        return ImageScore(targets=perfect)
     alphabet = Alphabet()
-    page = Page(lines, chosen, alphabet)
+    page = Page(lines, chosen, alphabet, targets)
     # A fixed order of the targets makes ties fall alike whatever order they came in.
     order = sorted(range(len(targets)), key=lambda index: targets[index])
     patterns = Patterns(Pattern(texts[index], alphabet) for index in order)
     packing = match(page, patterns)
     taken = claims(page, packing, patterns)
-    joints = {candidate.target: candidate.chain.joint for candidate in packing.chosen}
     rows: dict[int, TargetScore] = {}
     errors: dict[int, list[GlyphError]] = {}
-    for number, index in enumerate(order):
-        target, text = targets[index], texts[index]
-        if number in taken:
-            rows[index], errors[index] = _matched(index, target, text, taken[number], joints[number], page)
-        else:
-            rows[index] = _unmatched(target, text)
-            errors[index] = [GlyphError(kind="missing-target", target_index=index, wanted=target)]
-    used = {unit for units in taken.values() for unit in units}
+    waiting = [list(members) for members in patterns.members]
+    for candidate, units in sorted(taken, key=lambda pair: pair[1][0]):
+        index = order[waiting[candidate.target].pop(0)]
+        rows[index], errors[index] = _matched(index, targets[index], texts[index], candidate, units, page)
+    for index in order:
+        if index not in rows:
+            rows[index] = _unmatched(targets[index], texts[index])
+            errors[index] = [GlyphError(kind="missing-target", target_index=index, wanted=targets[index])]
+    used = {unit for _, units in taken for unit in units}
     return ImageScore(
         targets=tuple(rows[index] for index in range(len(targets))),
         extras=tuple(extras(page, patterns, used)),
@@ -90,14 +94,18 @@ def _target_text(target: str, profile: Profile) -> Text:
 
 
 def _matched(
-    index: int, target: str, text: Text, units: Sequence[int], joint: str, page: Page
+    index: int, target: str, text: Text, candidate: Candidate, units: Sequence[int], page: Page
 ) -> tuple[TargetScore, list[GlyphError]]:
     """The row of target number `index` and its errors, both from one alignment with the units that it takes."""
     runs = page.runs(units)
+    if not (candidate.distance or candidate.case) and len(units) == candidate.size:
+        spans = [page.span(run) for run in runs]
+        read_words = [word for run in runs for word in page.words(run)]
+        return without_error(target, text, spans, "\n".join([page.written(span) for span in spans]), read_words), []
     read = Side()
     for line, start, end in runs:
         if read.graphemes:
-            read.add_line_break(joint)
+            read.add_line_break(candidate.chain.joint)
         confidence = page.lines[line].confidence
         doubtful = confidence is not None and confidence < LOW_CONFIDENCE
         read.add(page.texts[line], start, end, doubtful=doubtful)

@@ -57,9 +57,11 @@ def cuts(targets: Sequence[str], lines: Sequence[str]) -> tuple[str, list[int], 
                 for p in range(left + 1, right)
                 if 2 * ending[one][p] <= len(one) and 2 * starting[other][p] <= len(other)
             ]
-            if good and min(total[p] for p in good) < min(total[left], total[right]):
-                least = min(total[p] for p in good)
-                seams |= {p for p in good if total[p] == least}
+            edge = min(total[left], total[right])
+            for p in good:
+                inside = p - left >= len(one) - ending[one][p] and right - p >= len(other) - starting[other][p]
+                if total[p] == min(total[q] for q in good) and (total[p] < edge or (total[p] == edge and inside)):
+                    seams.add(p)
     return text, sorted({*edges, *seams}), line_starts
 
 
@@ -80,9 +82,12 @@ def definition(targets: Sequence[str], lines: Sequence[str]) -> list[set[tuple[i
         kept = set()
         for (a, b), here in near.items():
             lines_used = line_of(b - 1) - line_of(a)
+            doubled = [p for p in line_starts if a < p < b and text[p] == text[p - 1]]
+            once = "".join(text[p] for p in range(a, b) if p not in doubled)
+            net = here - len(doubled) if distance(target, once) == here - len(doubled) else here
             inside = [(c, d) for c, d in near if a <= c and d <= b and (c, d) != (a, b)]
             nearer = any(near[piece] < here for piece in inside)
-            as_near = any(near[c, d] <= here and line_of(d - 1) - line_of(c) < lines_used for c, d in inside)
+            as_near = any(near[c, d] <= net and line_of(d - 1) - line_of(c) < lines_used for c, d in inside)
             if not nearer and not as_near:
                 kept.add((a, b, here))
         found.append(kept)
@@ -116,7 +121,8 @@ def agrees(targets: Sequence[str], lines: Sequence[str]) -> None:
     patterns = Patterns(Pattern(normalize(target, profile), alphabet) for target in targets)
     found: list[set[tuple[int, int, int]]] = [set() for _ in targets]
     for candidate in all_candidates(Page(reading, profile, alphabet), patterns):
-        found[candidate.target].add((candidate.start, candidate.end, candidate.distance))
+        for number in patterns.members[candidate.target]:
+            found[number].add((candidate.start, candidate.end, candidate.distance))
     assert found == wanted
     score = score_image(targets, reading)
     gain = sum(2 * row.length - 2 * row.deletions - row.substitutions for row in score.targets)

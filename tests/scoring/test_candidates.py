@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from evalsuite.records import TextLine
 from evalsuite.scoring import candidates as module
-from evalsuite.scoring import score_image
+from evalsuite.scoring import score_image, table
 from evalsuite.scoring.candidates import Search
 from evalsuite.scoring.normalize import normalize, profile_named
 from evalsuite.scoring.page import MAX_UNITS
 from evalsuite.scoring.pieces import Alphabet, Chain, Line, Pattern, Patterns
+from evalsuite.scoring.table import Work
 
 STANDARD = profile_named("standard")
 
@@ -49,9 +50,11 @@ def chain_of(text: str) -> Chain:
 
 
 def found(targets: list[str], text: str) -> tuple[list[list[tuple[int, int, int]]], bool]:
-    search = Search(Patterns(pattern(target) for target in targets), chain_of(text))
-    rows = [[(c.start, c.end, c.distance) for c in search.candidates(number)] for number in range(len(targets))]
-    return rows, search.complete
+    patterns = Patterns(pattern(target) for target in targets)
+    search = Search(patterns, chain_of(text), Work())
+    pieces = [[(c.start, c.end, c.distance) for c in search.candidates(number)] for number in range(len(patterns))]
+    rows = {target: row for members, row in zip(patterns.members, pieces, strict=True) for target in members}
+    return [rows[number] for number in range(len(targets))], search.complete
 
 
 def test_pieces_by_hand() -> None:
@@ -65,12 +68,44 @@ target_lists = st.lists(st.text(alphabet="abc", min_size=1, max_size=8), min_siz
 
 
 @settings(deadline=None)
-@given(targets=target_lists, text=texts, stretch=st.integers(1, 5))
-def test_stretches_change_nothing(targets: list[str], text: str, stretch: int) -> None:
+@given(targets=target_lists, text=texts, few=st.integers(0, 5), stretch=st.integers(1, 5))
+def test_computing_only_what_is_needed_changes_nothing(targets: list[str], text: str, few: int, stretch: int) -> None:
+    """The best candidates, and all of them, are the same where distances are computed a few at a time."""
+
+    def best() -> list[tuple[int, list[tuple[int, int, int]]]]:
+        patterns = Patterns(pattern(target) for target in targets)
+        search = Search(patterns, chain_of(text), Work())
+        tops = [search.top_gain(number) for number in range(len(patterns))]
+        return [
+            (top, [(c.start, c.end, c.distance) for c in search.candidates(number, top)])
+            for number, top in enumerate(tops)
+        ]
+
+    def all_of() -> list[tuple[int, list[tuple[int, int, int]]]]:
+        rows = found(targets, text)[0]
+        gains = [[len(t) + end - start - d for start, end, d in row] for t, row in zip(targets, rows, strict=True)]
+        tops = [max(row, default=0) for row in gains]
+        kept = [
+            (top, [piece for piece, gain in zip(row, gain_row, strict=True) if gain == top])
+            for top, row, gain_row in zip(tops, rows, gains, strict=True)
+        ]
+        return list(dict(zip(targets, kept, strict=True)).values())
+
     whole = found(targets, text)
+    assert best() == all_of()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "STRETCH", stretch)
+        patch.setattr(table, "FEW", few)
+        patch.setattr(table, "STRETCH", stretch)
         assert found(targets, text) == whole
+        assert best() == all_of()
+
+
+def test_work_is_bounded_and_that_is_flagged() -> None:
+    patterns = Patterns([pattern("abcabdacb" * 4)])
+    text = "abcabdacb" * 40
+    search = Search(patterns, chain_of(text), Work(limit=1))
+    assert search.candidates(0, search.top_gain(0))
+    assert not search.complete
 
 
 def test_beyond_the_budget_of_pieces_the_best_cuts_are_tried_and_it_is_flagged(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -219,8 +219,9 @@ def test_other_text_run_into_a_target(text: str) -> None:
     assert accuracy(["Open Daily"], read(text)) == 1
 
 
-def test_a_lone_glyph_run_into_a_target_is_an_insertion() -> None:
-    assert accuracy(["Open Daily"], read("→Open Daily")) == Fraction(8, 9)
+def test_a_lone_letter_run_into_a_target_is_an_insertion_and_a_mark_is_not() -> None:
+    assert accuracy(["Open Daily"], read("xOpen Daily")) == Fraction(8, 9)
+    assert accuracy(["Open Daily"], read("→Open Daily")) == 1
 
 
 def test_sixty_lines_against_twelve_targets() -> None:

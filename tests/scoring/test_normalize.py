@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalsuite.scoring.normalize import PROFILES, Kind, graphemes, normalize, profile_named, simplified
+from evalsuite.scoring.folding import Kind, graphemes, simplified
+from evalsuite.scoring.normalize import PROFILES, normalize, profile_named
 
 STRICT, STANDARD, LENIENT = (profile_named(name) for name in PROFILES)
 
@@ -21,7 +23,7 @@ def units(text: str) -> list[str]:
         ("  a \t\n b ", ["a", " ", "b"]),
         ("a\u00a0b\u3000c", ["a", " ", "b", " ", "c"]),
         ("ＡＢ１，！", ["A", "B", "1", ",", "!"]),
-        ("①②½ﬁ㎡", ["①", "②", "½", "ﬁ", "㎡"]),
+        ("①②½ﬁ㎡", ["①", "②", "½", "f", "i", "㎡"]),
         ("ｶﾞ", ["ガ"]),
         ("‘a’ “b”", ["'", "a", "'", " ", '"', "b", '"']),
         ("a—b––c", ["a", "-", "b", "-", "c"]),
@@ -37,6 +39,14 @@ def units(text: str) -> list[str]:
         ("한국", ["한", "국"]),
         ("\u1112\u1161\u11ab", ["한"]),
         ("नमस्ते", graphemes("नमस्ते")),
+        ("oﬃce ﬅ Ĳ", ["o", "f", "f", "i", "c", "e", " ", "s", "t", " ", "I", "J"]),
+        ("ﻣﺮﺣﺒﺎ ﻻ", ["م", "ر", "ح", "ب", "ا", " ", "ل", "ا"]),
+        ("שׁלום ﬡ", ["שׁ", "ל", "ו", "ם", " ", "א"]),
+        ("︵上︶﹃下﹄﹗", ["(", "上", ")", "『", "下", "』", "!"]),
+        ("⼀⼈", ["一", "人"]),
+        ("今天。明天｡", ["今", "天", ".", "明", "天", "."]),
+        ("САFЕ хор", ["C", "A", "F", "E", " ", "x", "o", "p"]),
+        ("ВАR НОТЕL ВОТ", ["B", "A", "R", " ", "H", "O", "T", "E", "L", " ", "В", "O", "Т"]),
         ("", []),
         (" \u200b ", []),
     ],
@@ -68,6 +78,7 @@ def test_words_and_joins() -> None:
         "4|h",
         "T|O",
         "$|5",
+        "5|!",
     ]
 
 
@@ -109,7 +120,7 @@ def test_any_text_gives_consistent_rows(text: str) -> None:
         assert len(found.units) == len(found.keys) == len(found.kinds) == len(found.origins) == len(found.spaced)
         edges = [place for origin in found.origins for place in origin]
         assert edges == sorted(edges)
-        assert all(low < high for low, high in found.origins)
+        assert all(low < high or low == before for (_, before), (low, high) in pairwise([(0, -1), *found.origins]))
         inside = [place for start, end in found.words for place in range(start, end)]
         assert inside == [i for i, kind in enumerate(found.kinds) if kind is not Kind.SPACE]
         assert set(found.joins) <= set(inside)

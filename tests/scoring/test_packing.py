@@ -121,9 +121,12 @@ def test_agrees_with_highs_on_a_price_list(seed: int) -> None:
     assert sum(gain(c, 5) for c in result.chosen) == round(-answer.fun)
 
 
-def test_out_of_nodes_is_flagged_and_still_a_packing() -> None:
+@pytest.mark.parametrize("limit", ["NODE_LIMIT", "OPTION_LIMIT"])
+def test_too_large_to_be_proven_is_flagged_and_still_a_packing(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
     found, lengths = tangle()
-    result = pack(found, lengths, node_limit=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(packing, limit, 0)
+        result = pack(found, lengths, node_limit=packing.NODE_LIMIT)
     assert not result.exact
     assert is_packing(result.chosen)
     assert order(result.chosen, lengths) >= order(greedy(found, lengths).chosen, lengths)
@@ -137,12 +140,12 @@ def tangle() -> tuple[list[Candidate], list[int]]:
     rng = random.Random(1)
     chain = Chain([Line("x" * 60, "x" * 60, 0, (0,), (60,))])
     found = []
-    for target in range(10):
-        for _ in range(20):
+    for target in range(14):
+        for _ in range(40):
             start = rng.randrange(52)
-            end = start + rng.choice((5, 6, 7, 8))
-            found.append(Candidate(target, chain, start, end, rng.choice((0, 1, 2)), 0, chain.mask(start, end)))
-    return found, [6] * 10
+            end = start + rng.choice((3, 4, 5, 6, 7, 8))
+            found.append(Candidate(target, chain, start, end, rng.choice((0, 1, 2, 3)), 0, chain.mask(start, end)))
+    return found, [6] * 14
 
 
 def test_nothing_to_pack() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise, permutations
 
 import pytest
 
@@ -19,8 +20,16 @@ def in_order(lines: list[TextLine]) -> list[str]:
     return [lines[i].text for i in layout(lines).order]
 
 
-def asides(lines: list[TextLine]) -> list[list[str]]:
-    return [[lines[i].text for i in run] for run in layout(lines).asides]
+def follows(lines: list[TextLine]) -> set[tuple[str, str]]:
+    """Which texts may read on to which, beside what the order says."""
+    found = layout(lines)
+    texts = [lines[i].text for i in found.order]
+    assert found.neighbours is not None
+    return {
+        (one, other)
+        for (i, one), (j, other) in permutations(enumerate(texts), 2)
+        if j != i + 1 and found.neighbours.follows(i, j)
+    }
 
 
 def test_one_column_reads_down() -> None:
@@ -36,7 +45,8 @@ def test_a_title_then_two_columns() -> None:
         ("right 2", 300, 170, 500, 210),
     )
     assert in_order(lines) == ["title", "left 1", "left 2", "right 1", "right 2"]
-    assert asides(lines) == [["left 1", "right 1"], ["left 2", "right 2"]]
+    assert {("left 1", "right 1"), ("left 2", "right 2")} <= follows(lines)
+    assert ("right 1", "left 1") not in follows(lines)
 
 
 def test_words_of_one_row_are_no_columns() -> None:
@@ -60,7 +70,8 @@ def test_a_tall_line_among_horizontal_text_leads_on_to_the_tall_one_left_of_it()
     lines = page(
         ("左列字", 0, 0, 40, 120), ("右列字", 60, 0, 100, 120), ("a long line of horizontal text", 200, 0, 700, 40)
     )
-    assert ["右列字", "左列字"] in asides(lines)
+    order = in_order(lines)
+    assert ("右列字", "左列字") in {*follows(lines), *pairwise(order)}
 
 
 def test_hebrew_reads_from_right_to_left() -> None:
@@ -71,7 +82,7 @@ def test_hebrew_reads_from_right_to_left() -> None:
 def test_without_boxes_the_list_order_is_kept() -> None:
     lines = [TextLine(text="b"), *page(("a", 0, 0, 9, 9)), TextLine(text="c")]
     assert layout(lines).order == (0, 1, 2)
-    assert layout(lines).asides == ()
+    assert layout(lines).neighbours is None
     assert layout([]).order == ()
 
 
@@ -87,8 +98,12 @@ def test_the_list_order_does_not_matter(seed: int) -> None:
     lines = page(*((text, x, y, x + rng.randrange(1, 200), y + rng.randrange(1, 60)) for text, x, y in places))
     shuffled = rng.sample(lines, len(lines))
     assert in_order(shuffled) == in_order(lines)
-    assert [[shuffled[i].polygon for i in run] for run in layout(shuffled).asides] == [
-        [lines[i].polygon for i in run] for run in layout(lines).asides
+    assert [shuffled[i].polygon for i in layout(shuffled).order] == [lines[i].polygon for i in layout(lines).order]
+    one, other = layout(shuffled).neighbours, layout(lines).neighbours
+    assert one is not None
+    assert other is not None
+    assert [one.follows(i, j) for i in range(12) for j in range(12)] == [
+        other.follows(i, j) for i in range(12) for j in range(12)
     ]
 
 
