@@ -55,8 +55,6 @@ class SinglePassReader:
                 polygon=tuple((float(x), float(y)) for x, y in np.asarray(polygon).reshape(-1, 2)),
                 confidence=round(float(score), 4),
             )
-            for text, score, polygon in zip(
-                result["rec_texts"], result["rec_scores"], result["rec_polys"], strict=True
-            )
+            for text, score, polygon in zip(result["rec_texts"], result["rec_scores"], result["rec_polys"], strict=True)
             if text
         )

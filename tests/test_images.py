@@ -41,9 +41,7 @@ def exif(orientation: int) -> bytes:
 
 def colours(picture: Image.Image):
     width, height = picture.size
-    return tuple(
-        tuple(picture.getpixel((x * width // 4, y * height // 4)) for x in (1, 3)) for y in (1, 3)
-    )
+    return tuple(tuple(picture.getpixel((x * width // 4, y * height // 4)) for x in (1, 3)) for y in (1, 3))
 
 
 def nearly(found, wanted) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COARSE = 512
 """Long side in pixels of the size at which large lettering is found."""
 
-FINE = (896, 1024)
+FINE = (704, 1024)
 """Least and greatest long side of the fine size; between them it is the picture's own."""
 
 FINER = (2048, 4096)
@@ -64,7 +64,7 @@ class Found:
 
 def first_sizes(width: int, height: int) -> tuple[int, int]:
     """The long sides, in pixels, of the coarse and the fine working size of a picture."""
-    return COARSE, min(max(max(width, height), FINE[0]), FINE[1])
+    return COARSE, min(max(width, height, FINE[0]), FINE[1])
 
 
 def working_size(width: int, height: int, long_side: int) -> tuple[int, int]:

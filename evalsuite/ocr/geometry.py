@@ -152,7 +152,7 @@ def _unit(vector: Point) -> Point:
 
 def _area(corners: tuple[Point, ...] | list[Point]) -> float:
     following = (*corners[1:], corners[0])
-    return abs(sum(x * v - u * y for (x, y), (u, v) in zip(corners, following, strict=True))) / 2
+    return abs(math.fsum(x * v - u * y for (x, y), (u, v) in zip(corners, following, strict=True))) / 2
 
 
 def _cut(piece: list[Point], start: Point, end: Point) -> list[Point]:

@@ -33,6 +33,9 @@ REACH = 0.3
 TOUCH = 0.1
 """Readings at one size can conflict only if they reach into each other by this many heights along a row."""
 
+SAME_PLACE = 0.5
+"""Of one size, a text that is part of another one is the same glyphs where the boxes share more than this part."""
+
 DOUBTFUL = 0.5
 """At this confidence and below, a reading weighs next to nothing."""
 
@@ -93,14 +96,14 @@ def _order(item: Candidate) -> tuple[object, ...]:
 def _touching(quads: Sequence[Quad]) -> list[tuple[int, int]]:
     """The pairs of boxes whose bounds overlap, by a sweep from left to right."""
     by_left = sorted(range(len(quads)), key=lambda index: (quads[index].bounds[0], index))
-    pairs, open_boxes = [], list[int]()
+    pairs: list[tuple[int, int]] = []
+    reached: list[int] = []
     for index in by_left:
         left, top, _, bottom = quads[index].bounds
-        open_boxes = [other for other in open_boxes if quads[other].bounds[2] > left]
-        for other in open_boxes:
-            if quads[other].bounds[1] < bottom and top < quads[other].bounds[3]:
-                pairs.append((min(index, other), max(index, other)))
-        open_boxes.append(index)
+        reached = [other for other in reached if quads[other].bounds[2] > left]
+        level = [other for other in reached if quads[other].bounds[1] < bottom and top < quads[other].bounds[3]]
+        pairs += [(min(index, other), max(index, other)) for other in level]
+        reached.append(index)
     return sorted(pairs)
 
 
@@ -114,7 +117,7 @@ def _conflict(first: Candidate, first_quad: Quad, second: Candidate, second_quad
         # same glyphs twice conflict.
         if (reach is None or reach < TOUCH) and covered < COVERED:
             return False
-        return _says_twice(*_in_line(first, second))
+        return _says_twice(*_in_line(first, second), covered)
     return covered > COVERED or (reach is not None and reach > REACH)
 
 
@@ -130,18 +133,23 @@ def _in_line(first: Candidate, second: Candidate) -> tuple[Candidate, Candidate]
     return (first, second) if along(first) <= along(second) else (second, first)
 
 
-def _plain(characters: Sequence[Character]) -> str:
-    return "".join(character.text for character in characters if not character.text.isspace()).casefold()
+def _folded(line: Line) -> list[str]:
+    return [character.text.casefold() for character in line.characters]
 
 
-def _seam(before: str, after: str) -> int:
+def _seam(before: Sequence[str], after: Sequence[str]) -> int:
     """The greatest number of characters that end the first text and start the second one."""
-    return max((size for size in range(1, min(len(before), len(after)) + 1) if before[-size:] == after[:size]), default=0)
+    sizes = range(min(len(before), len(after)), 0, -1)
+    return next((size for size in sizes if before[-size:] == after[:size]), 0)
 
 
-def _says_twice(before: Candidate, after: Candidate) -> bool:
-    first, second = _plain(before.line.characters), _plain(after.line.characters)
-    return bool(_seam(first, second)) or first in second or second in first
+def _says_twice(before: Candidate, after: Candidate, covered: float) -> bool:
+    first, second = (
+        "".join(character.text for character in item.line.characters if not character.text.isspace()).casefold()
+        for item in (before, after)
+    )
+    inside = covered > SAME_PLACE and (first in second or second in first)
+    return inside or _together(before.line, after.line) is not None
 
 
 def _joined(ordered: Sequence[Candidate], read: Callable[[Quad], Line]) -> list[Candidate]:
@@ -185,14 +193,17 @@ def _together(before: Line, after: Line) -> Line | None:
     quad = spanning(before.quad, after.quad)
     first = [(item, _at(quad, before.quad, item)) for item in before.characters]
     second = [(item, _at(quad, after.quad, item)) for item in after.characters]
-    size = _seam(before.text.casefold(), after.text.casefold())
+    size = _seam(_folded(before), _folded(after))
     half_a_height = 0.5 * quad.height / max(quad.length, 1e-6)
     if not size or any(
         abs(first[len(first) - size + index][1] - second[index][1]) > half_a_height for index in range(size)
     ):
         return None
     # Of a glyph read twice the surer reading stays: the other one was cut by the edge of its box.
-    twice = [max(first[len(first) - size + index], second[index], key=lambda pair: pair[0].probability) for index in range(size)]
+    twice = [
+        max(first[len(first) - size + index], second[index], key=lambda pair: pair[0].probability)
+        for index in range(size)
+    ]
     pieces = first[: len(first) - size] + twice + second[size:]
     return Line(quad, tuple(Character(item.text, min(max(at, 0.0), 1.0), item.probability) for item, at in pieces))
 

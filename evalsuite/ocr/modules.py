@@ -23,6 +23,7 @@ from evalsuite.ocr.weights import ModelFolder, OcrUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
 class Detector:
     """A PP-OCR text detection module: boxes round the lines of a picture, at a working size."""
 
@@ -119,8 +120,8 @@ def _load(module: str, folder: ModelFolder, threads: int, steps: tuple[str, ...]
         step not in predictor.pre_tfs for step in steps
     ):
         raise OcrUnavailableError(
-            f"the installed PaddleX prepares {module} in another way than evalsuite knows; install the pinned versions: "
-            "pip install 'paddleocr>=3.7,<3.8' 'paddlex>=3.7,<3.8'"
+            f"the installed PaddleX prepares {module} in another way than evalsuite knows; install the versions that "
+            "it knows: pip install 'paddleocr>=3.7,<3.8' 'paddlex>=3.7,<3.8'"
         )
     return predictor
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -156,8 +156,7 @@ class PaddleReader:
     def _load(self) -> tuple[Detector, Recogniser]:
         found, recognition = self._folders
         thresholds = {
-            name: float(self._settings[f"text_det_{key}"])
-            for name, key in (("thresh", "thresh"), ("box_thresh", "box_thresh"), ("unclip_ratio", "unclip_ratio"))
+            name: float(self._settings[f"text_det_{name}"]) for name in ("thresh", "box_thresh", "unclip_ratio")
         }
         detector = Detector(found, threads=self._threads, settings=thresholds)
         return detector, Recogniser(recognition, threads=self._threads)

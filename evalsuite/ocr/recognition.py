@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,7 +107,7 @@ def decode(answer: np.ndarray[Any, Any], alphabet: Sequence[str], used: float) -
         raise OcrError("the recognition network answered with numbers that are no probabilities")
     found = []
     edges = [0, *(index for index in range(1, len(classes)) if classes[index] != classes[index - 1]), len(classes)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         if start == end or classes[start] == BLANK:
             continue
         # The centre is that of the run of steps; the probability is the first step's, as PaddleOCR has it.

@@ -80,7 +80,9 @@ class TesseractReader:
         options = parse_options("tesseract", arguments, DEFAULTS)
         languages = tuple(options["lang"].split("+"))
         if not all(re.fullmatch(r"[A-Za-z]+(_[A-Za-z]+)*", language) for language in languages):
-            raise EvalsuiteError(f"tesseract: lang={options['lang']}: languages as Tesseract names them, e.g. eng+chi_sim")
+            raise EvalsuiteError(
+                f"tesseract: lang={options['lang']}: languages as Tesseract names them, e.g. eng+chi_sim"
+            )
         if importlib.util.find_spec("tesserocr") is None:
             raise OcrUnavailableError("tesserocr is not installed; run: pip install 'evalsuite[tesseract]'")
         return cls(_data_folder(options["data"], languages[0]), languages)
@@ -105,7 +107,7 @@ class TesseractReader:
         except ImageError as error:
             raise OcrError(str(error)) from error
         low, high = SETTINGS["long_side"]
-        scale = min(max(max(picture.size), low), high) / max(picture.size)
+        scale = min(max(*picture.size, low), high) / max(picture.size)
         if scale != 1:
             picture = picture.resize((max(1, round(picture.width * scale)), max(1, round(picture.height * scale))))
         try:

@@ -131,9 +131,7 @@ def test_the_set_kept_is_the_heaviest_one():
     random_numbers = random.Random(13)
     for _ in range(30):
         candidates = [
-            Candidate(
-                line("ABCDEFGHIJ"[: random_numbers.randint(2, 9)], 30 * random_numbers.randint(0, 20), 50), size
-            )
+            Candidate(line("ABCDEFGHIJ"[: random_numbers.randint(2, 9)], 30 * random_numbers.randint(0, 20), 50), size)
             for size in range(9)
         ]
         ends = [candidate.inner.bounds for candidate in candidates]
@@ -155,3 +153,15 @@ def test_a_page_full_of_overlapping_readings_is_merged_in_bounded_time():
         for size in range(3)
     ]
     assert 200 <= len(select(candidates, nothing)) <= 400
+
+
+def test_overlapping_boxes_whose_words_merely_end_and_start_alike_are_both_kept():
+    """REST and TEA, tilted, in boxes that overlap: the T at the end and the T at the start are two letters."""
+    rest, tea = line("REST", 0, 60, degrees=-10), line("TEA", 10, 88, degrees=-10)
+    assert texts(Candidate(rest, 0), Candidate(tea, 0)) == ["REST", "TEA"]
+    beside = line("TEA", 72, 60 - 72 * math.tan(math.radians(10)), degrees=-10)
+    assert texts(Candidate(rest, 0), Candidate(beside, 0)) in (["REST", "TEA"], ["TEA", "REST"])
+
+
+def test_a_box_inside_another_one_of_its_size_is_the_same_glyphs_where_it_says_a_part_of_them():
+    assert texts(Candidate(line("SALE", 0, 50), 0), Candidate(line("AL", 20, 50), 0)) == ["SALE"]
