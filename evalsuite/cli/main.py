@@ -38,7 +38,9 @@ app.add_typer(cli_claims.app)
 
 OcrOption = Annotated[
     str,
-    typer.Option("--ocr", help="OCR engine: paddle, qwen2.5-vl, or either with :ARGUMENTS (docs/longtext-bench.md)."),
+    typer.Option(
+        "--ocr", help="OCR engine: paddle, rapidocr-v4, tesseract or qwen2.5-vl, some with :ARGUMENTS (docs/ocr.md)."
+    ),
 ]
 ProfileOption = Annotated[str, typer.Option("--profile", help="Scoring profile: strict, standard or lenient.")]
 WorkersOption = Annotated[
