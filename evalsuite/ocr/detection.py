@@ -43,6 +43,9 @@ SAME_BOX = 0.6
 LOOSE_HEIGHT, LOOSE_PENALTY = 24.0, 0.2
 """Boxes under this many working pixels in height are loose and overlap their neighbours: they count for less."""
 
+SEEN_TWICE = 0.5
+"""Boxes of different sizes that share more than this part of the smaller one are a sight of the same thing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -120,6 +123,11 @@ def merge(boxes: Sequence[Box]) -> list[Found]:
             twins.setdefault(same, []).append(box)
     found = [Found(box, tuple(twins.get(index, ()))) for index, box in enumerate(kept)]
     return sorted(found, key=lambda item: place(item.box.quad))
+
+
+def seen_at_another_size(box: Box, boxes: Sequence[Box]) -> bool:
+    """Whether another working size shows a box in the same place."""
+    return any(other.size != box.size and box.quad.covered_by(other.quad) > SEEN_TWICE for other in boxes)
 
 
 def place(quad: Quad) -> tuple[float, float, float, float]:

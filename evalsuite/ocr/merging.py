@@ -36,7 +36,7 @@ TOUCH = 0.1
 SAME_PLACE = 0.5
 """Of one size, a text that is part of another one is the same glyphs where the boxes share more than this part."""
 
-DOUBTFUL = 0.5
+DOUBTFUL = 0.7
 """At this confidence and below, a reading weighs next to nothing."""
 
 BOX_COST = 0.3

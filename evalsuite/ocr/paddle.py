@@ -47,6 +47,8 @@ SETTINGS: dict[str, Json] = {
     "text_det_unclip_ratio": 1.8,
     # A line read less surely than this is read again from the boxes that other sizes put round it.
     "read_again_below": 0.95,
+    # A reading below this counts only where two sizes show a box: leaves and folds look like letters at one alone.
+    "seen_twice_below": 0.6,
     "coarse": detection.COARSE,
     "fine": list(detection.FINE),
     "finer": list(detection.FINER),
@@ -62,9 +64,9 @@ MIN_SIDE = 8
 class PaddleReader:
     """Reads text lines with a PP-OCR detection and recognition model, with `SETTINGS` or others over them.
 
-    Of the settings, those of detection and `read_again_below` may be others; the rest says what detection.py and
-    merging.py do. The models load on the first `read`, so that a plan needs no model in memory. One reader serves
-    one thread; run several processes for speed (two of one thread read 1.3 times what one of two threads does).
+    Thresholds may be others; the sizes and the version only say what detection.py and merging.py do. The models
+    load on the first `read`, so that a plan needs no model in memory. One reader serves one thread; run several
+    processes for speed (two of one thread read 1.3 times what one of two threads does).
     """
 
     def __init__(
@@ -145,12 +147,18 @@ class PaddleReader:
         def read(quad: Quad) -> Line:
             return Line(quad, recogniser.characters(crop(pixels, quad)))
 
+        boxes = _boxes(detector, pixels)
         candidates = []
-        for found in detection.merge(_boxes(detector, pixels)):
+        for found in detection.merge(boxes):
             line = read(found.box.quad)
-            candidates.append(Candidate(line, found.box.size))
+            lines = [(found.box, line)]
             if line.confidence < self._settings["read_again_below"]:
-                candidates += [Candidate(read(twin.quad), twin.size) for twin in found.twins]
+                lines += [(twin, read(twin.quad)) for twin in found.twins]
+            candidates += [
+                Candidate(line, box.size)
+                for box, line in lines
+                if line.confidence >= self._settings["seen_twice_below"] or detection.seen_at_another_size(box, boxes)
+            ]
         return tuple(_text_line(line) for line in select(candidates, read))
 
     def _load(self) -> tuple[Detector, Recogniser]:

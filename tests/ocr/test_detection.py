@@ -99,3 +99,10 @@ def test_the_order_in_which_boxes_come_makes_no_difference():
 
 def test_no_boxes_are_no_lines():
     assert detection.merge([]) == []
+
+
+def test_a_box_is_seen_twice_where_another_size_shows_one_in_its_place():
+    lone, seen = box(10, 10, 60, 40), box(300, 10, 60, 40)
+    others = [box(290, 5, 200, 50, size=1), box(60, 10, 60, 40, size=1), box(10, 10, 60, 40)]
+    assert not detection.seen_at_another_size(lone, [lone, seen, *others])
+    assert detection.seen_at_another_size(seen, [lone, seen, *others])
