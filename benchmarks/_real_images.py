@@ -19,11 +19,11 @@ VARIABLE = "EVALSUITE_REAL_IMAGES"
 
 
 class Text(msgspec.Struct, frozen=True):
-    """A string in a picture, its styles, and whether its glyphs are malformed, so that its truth is in doubt."""
+    """A string in a picture, its styles, and whether (or why) its truth is in doubt: its glyphs are malformed."""
 
     text: str
     tags: tuple[str, ...]
-    doubtful: bool
+    doubtful: bool | str
 
 
 class _Entry(msgspec.Struct, frozen=True):

@@ -61,12 +61,12 @@ class Candidate:
         """The box without the margin that detection adds."""
         return self.line.quad.inset(MARGIN)
 
-    @property
-    def weight(self) -> float:
-        """Characters without spaces × how far the confidence is above `DOUBTFUL`, less the cost of a box."""
-        letters = sum(not character.text.isspace() for character in self.line.characters)
-        weight = letters * max(0.05, (self.line.confidence - DOUBTFUL) / (1 - DOUBTFUL))
-        return weight - min(BOX_COST, weight / 2)
+
+def weight(line: Line) -> float:
+    """Characters without spaces × how far the confidence is above `DOUBTFUL`, less the cost of a box."""
+    letters = sum(not character.text.isspace() for character in line.characters)
+    worth = letters * max(0.05, (line.confidence - DOUBTFUL) / (1 - DOUBTFUL))
+    return worth - min(BOX_COST, worth / 2)
 
 
 def select(candidates: Sequence[Candidate], read: Callable[[Quad], Line]) -> list[Line]:
@@ -84,7 +84,7 @@ def select(candidates: Sequence[Candidate], read: Callable[[Quad], Line]) -> lis
         if _conflict(ordered[first], inner[first], ordered[second], inner[second]):
             conflicts[first].add(second)
             conflicts[second].add(first)
-    weights = [item.weight for item in ordered]
+    weights = [weight(item.line) for item in ordered]
     kept = [index for knot in _knots(conflicts) for index in _heaviest(knot, weights, conflicts)]
     return sorted((ordered[index].line for index in kept), key=lambda line: place(line.quad))
 

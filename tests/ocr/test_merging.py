@@ -9,7 +9,7 @@ import random
 import pytest
 
 from evalsuite.ocr.geometry import Quad
-from evalsuite.ocr.merging import Candidate, select
+from evalsuite.ocr.merging import Candidate, select, weight
 from evalsuite.ocr.recognition import Character, Line
 
 
@@ -97,6 +97,13 @@ def test_two_readings_of_one_line_at_two_sizes_are_one():
     assert texts(Candidate(unsure, 0), Candidate(sure, 1)) == ["Trick"]
 
 
+def test_of_two_readings_of_one_line_the_longer_wins_only_if_it_is_sure():
+    """A title read as OMIS-IMAGEGE at the coarse size and as OVIS-IMAGE at the fine one, letters 390 pixels high."""
+    coarse = line("OMIS-IMAGEGE", 0, 200, width=1000, height=400, confidence=0.84)
+    fine = line("OVIS-IMAGE", 10, 200, width=980, height=390, confidence=0.883)
+    assert texts(Candidate(coarse, 0), Candidate(fine, 1)) == ["OVIS-IMAGE"]
+
+
 def test_empty_readings_say_nothing():
     assert texts(Candidate(line("", 0, 50, width=100), 0), Candidate(line("OPEN", 0, 50), 1)) == ["OPEN"]
     assert texts() == []
@@ -119,7 +126,7 @@ def test_the_order_of_the_candidates_makes_no_difference():
 def best_weight(candidates, conflict) -> float:
     """The weight of the heaviest set without a conflict, by trying all."""
     return max(
-        sum(candidates[index].weight for index in chosen)
+        sum(weight(candidates[index].line) for index in chosen)
         for size in range(len(candidates) + 1)
         for chosen in itertools.combinations(range(len(candidates)), size)
         if not any(conflict(one, other) for one, other in itertools.combinations(chosen, 2))
@@ -142,7 +149,7 @@ def test_the_set_kept_is_the_heaviest_one():
             return reach > 0 and (reach / 24 > 0.3 or reach / narrower > 0.35)
 
         kept = select(candidates, nothing)
-        assert sum(Candidate(found, 0).weight for found in kept) == pytest.approx(best_weight(candidates, conflict))
+        assert sum(weight(found) for found in kept) == pytest.approx(best_weight(candidates, conflict))
 
 
 def test_a_page_full_of_overlapping_readings_is_merged_in_bounded_time():

@@ -15,7 +15,10 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.images import load_image
 from evalsuite.models.typeset.fonts import CJK_FACES, LATIN_FACES, font
 from evalsuite.ocr import OcrError, weights
+from evalsuite.ocr.detection import Box
+from evalsuite.ocr.geometry import Quad
 from evalsuite.ocr.paddle import PaddleReader
+from evalsuite.ocr.recognition import Character
 from evalsuite.records import TextLine, encode
 
 pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
@@ -193,6 +196,31 @@ def test_a_picture_held_otherwise_and_transparent_is_read_upright(reader, tmp_pa
 def test_noise_without_lettering_is_not_read_as_a_text(reader):
     noise = np.random.default_rng(13).integers(0, 256, (512, 512, 3), dtype=np.uint8)
     assert reader.read(Image.fromarray(noise)) == ()
+
+
+class Boxes:
+    """Stands in for detection: a sign that both sizes see, and one that the coarse size alone sees."""
+
+    def boxes(self, _pixels, _long_side, size):
+        places = [(40, 40)] if size else [(40, 40), (40, 300)]
+        return [Box(Quad(((x, y), (x + 200, y), (x + 200, y + 50), (x, y + 50))), 0.8, size, 50.0) for x, y in places]
+
+
+class Letters:
+    """Stands in for recognition: what it says of any line, and how surely."""
+
+    def __init__(self, probability):
+        self.probability = probability
+
+    def characters(self, _line):
+        return tuple(Character(letter, (index + 0.5) / 4, self.probability) for index, letter in enumerate("SIGN"))
+
+
+@pytest.mark.parametrize(("probability", "read"), [(0.99, 2), (0.61, 2), (0.59, 1), (0.3, 1)])
+def test_a_faint_reading_counts_only_where_two_sizes_show_a_box(probability, read):
+    faint = PaddleReader.parse()
+    faint._modules = Boxes(), Letters(probability)
+    assert texts(faint.read(Image.new("RGB", (800, 600), "white"))) == ["SIGN"] * read
 
 
 @pytest.mark.parametrize("module", [0, 1])
