@@ -47,9 +47,14 @@ class Picture:
 
     def at(self, long_side: int) -> Image:
         """The picture with its long side brought to so many pixels."""
-        scale = long_side / max(self.image.size)
-        size = round(self.image.width * scale), round(self.image.height * scale)
-        return self.image if size == self.image.size else self.image.resize(size, Resampling.LANCZOS)
+        return at_size(self.image, long_side)
+
+
+def at_size(image: Image, long_side: int) -> Image:
+    """An image with its long side brought to so many pixels."""
+    scale = long_side / max(image.size)
+    size = round(image.width * scale), round(image.height * scale)
+    return image if size == image.size else image.resize(size, Resampling.LANCZOS)
 
 
 def pictures(folder: Path | None = None) -> list[Picture]:

@@ -3,7 +3,8 @@
     nox -s bench -- ocr pages [PAGES]       typeset pages, clean, worn, at half size and four to a sheet, by reader
     nox -s bench -- ocr settings [PAGES]    the same pages, clean and worn, by setting of the default reader
     nox -s bench -- ocr pictures            released pictures by style, with the strings that fail, by reader
-    nox -s bench -- ocr sizes [PICTURES]    released pictures at six sizes: accuracy, spread, cost
+    nox -s bench -- ocr sizes [PICTURES]    released pictures at six sizes: accuracy and its spread
+    nox -s bench -- ocr cost [IMAGES]       released pictures and typeset pages at three sizes, beside a single pass
 
 Cost is processor seconds of one thread per image, beside PaddleOCR's own single pass over the same images in the same
 run, image by image in turn, so that other work on the machine hits both. Released pictures are found by
@@ -29,7 +30,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks._real_images import Picture, pictures
+from benchmarks._real_images import at_size, pictures
 from benchmarks._single_pass import SinglePassReader
 from evalsuite import ocr, scoring, suites
 from evalsuite.models.typeset.model import TypesetModel
@@ -255,45 +256,51 @@ def styles(known: Mapping[str, Reader]) -> None:
     )
 
 
-def sizes(names: Sequence[str], known: Mapping[str, Reader]) -> None:
-    """Pictures at six sizes: accuracy of the default reader, its spread, and its cost beside the single pass."""
+def sizes(names: Sequence[str]) -> None:
+    """Released pictures at six sizes: accuracy of the default reader, and its spread picture by picture."""
     by_name = {picture.name: picture for picture in pictures()}
-    chosen: list[Picture] = [by_name[name] for name in names]
-    totals = {(label, side): Tally() for label in known for side in SIZES}
+    reader = PaddleReader.parse()
+    totals = {side: Tally() for side in SIZES}
     spreads: dict[str, tuple[float, ...]] = {}
-    for reader in known.values():
-        reader.read(chosen[0].image)
-    for picture in track(chosen, transient=True, console=console):
-        counted = [(text.text, not text.doubtful) for text in picture.strings]
+    for name in track(names, transient=True, console=console):
+        counted = [(text.text, not text.doubtful) for text in by_name[name].strings]
         accuracies = []
         for side in SIZES:
-            image = picture.at(side)
-            for label, reader in known.items():
-                if label == "paddle" or side in COST_SIZES:
-                    lines, seconds = timed(reader, image)
-                    totals[label, side].add(lines, counted, seconds, f"{picture.name} at {side}")
-                    if label == "paddle":
-                        alone = Tally()
-                        alone.add(lines, counted, seconds, picture.name)
-                        accuracies.append(alone.accuracy)
-        spreads[picture.name] = tuple(accuracies)
-    table = Table("long side", "accuracy", "single pass", "s per image", "single pass", "ratio", box=None)
-    for side in SIZES:
-        own, once = totals["paddle", side], totals["single pass", side]
-        rest = (
-            [f"{once.accuracy:.4f}", f"{once.seconds / once.images:.2f}", f"{own.seconds / once.seconds:.2f}"]
-            if once.images
-            else [""] * 3
-        )
-        table.add_row(str(side), f"{own.accuracy:.4f}", rest[0], f"{own.seconds / own.images:.2f}", *rest[1:])
-    console.print(f"{len(chosen)} pictures", table)
+            lines, seconds = timed(reader, by_name[name].at(side))
+            alone = Tally()
+            for tally in (totals[side], alone):
+                tally.add(lines, counted, seconds, f"{name} at {side}")
+            accuracies.append(alone.accuracy)
+        spreads[name] = tuple(accuracies)
+    table = Table("long side", "accuracy", "edits", "left over", box=None)
+    for side, tally in totals.items():
+        table.add_row(str(side), f"{tally.accuracy:.4f}", f"{tally.edits} of {tally.length}", str(tally.left_over))
+    console.print(f"{len(names)} pictures", table)
     spread = {name: max(values) - min(values) for name, values in spreads.items()}
-    console.print(
-        f"spread of accuracy over the sizes: mean {fmean(spread.values()):.4f}, greatest {max(spread.values()):.4f}"
-    )
+    console.print(f"spread over the sizes: mean {fmean(spread.values()):.4f}, greatest {max(spread.values()):.4f}")
     for name, values in spreads.items():
         if spread[name]:
             console.print(name, " ".join(f"{side}:{value:.4f}" for side, value in zip(SIZES, values, strict=True)))
+
+
+def cost(count: int) -> None:
+    """Processor seconds per image, beside a single pass, of released pictures and typeset pages at three sizes."""
+    by_name = {picture.name: picture for picture in pictures()}
+    shown = [by_name[name].image for name in SERIES[:count]]
+    known: dict[str, Reader] = {"single pass": SinglePassReader(), "paddle": PaddleReader.parse()}
+    table = Table("images", "long side", "single pass, s", "paddle, s", "ratio", box=None)
+    for title, images in (("pictures", shown), ("typeset pages", [image for _, image in typeset(count)])):
+        for side in COST_SIZES:
+            scaled = [at_size(image, side) for image in images]
+            seconds = dict.fromkeys(known, 0.0)
+            for reader in known.values():
+                reader.read(scaled[0])  # loads models and grows buffers
+            for image in scaled:
+                for label, reader in known.items():
+                    seconds[label] += timed(reader, image)[1]
+            own, once = seconds["paddle"] / len(images), seconds["single pass"] / len(images)
+            table.add_row(title, str(side), f"{once:.2f}", f"{own:.2f}", f"{own / once:.2f}")
+    console.print(f"{count} of each", table)
 
 
 def main(part: str, count: int | None) -> None:
@@ -305,10 +312,11 @@ def main(part: str, count: int | None) -> None:
     elif part == "pictures":
         styles(readers())
     elif part == "sizes":
-        once_and_twice: dict[str, Reader] = {"single pass": SinglePassReader(), "paddle": PaddleReader.parse()}
-        sizes(SERIES[: count or len(SERIES)], once_and_twice)
+        sizes(SERIES[: count or len(SERIES)])
+    elif part == "cost":
+        cost(count or len(SERIES))
     else:
-        raise SystemExit("name a part: pages, settings, pictures, sizes")
+        raise SystemExit("name a part: pages, settings, pictures, sizes, cost")
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def test_the_same_lines_at_every_size(reader, real_images, name, lines, side):
 
 @pytest.mark.slow
 def test_the_size_hardly_moves_the_accuracy(reader, real_images, truth):
-    names = ("glyph_design_3", "glyph_paragraph_2", "qwen_cn", "ovis_title", "hidream_tshirt")
+    names = ("glyph_design_3", "glyph_paragraph_2", "glyph_cn_1", "ovis_title", "hidream_tshirt")
     spreads = []
     for name in names:
         accuracies = []
