@@ -16,9 +16,10 @@ nox.options.sessions = ["lint", "tests"]
 nox.options.reuse_venv = "yes"
 nox.options.error_on_external_run = True
 
-# The wheel that carries the PP-OCRv6 models. Its dependencies are left out: they would lay
-# opencv-python-headless over the opencv-contrib-python that PaddleX pins (both own the folder cv2).
-RAPIDOCR = "rapidocr==3.10.0"
+# The wheels that carry the PP-OCRv6 and the PP-OCRv4 models. Their dependencies are left out: they would lay
+# another OpenCV over the opencv-contrib-python that PaddleX pins (both own the folder cv2). Only weights are taken,
+# so the Python versions that their code is made for do not matter.
+RAPIDOCR = ("rapidocr==3.10.0", "rapidocr-onnxruntime==1.4.4")
 
 # A sample of the six own suites, balanced over their categories: under three minutes on two cores.
 EVAL_DEFAULT = ["--suite", "all", "--limit", "18"]
@@ -34,7 +35,7 @@ def install(session: nox.Session, *extras: str, groups: tuple[str, ...] = ()) ->
     requirements = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), *groups) if groups else ()
     session.install("--quiet", *pinned, "--editable", wanted, *requirements)
     if "ocr" in extras:
-        session.install("--quiet", "--no-deps", RAPIDOCR)
+        session.install("--quiet", "--no-deps", "--ignore-requires-python", *RAPIDOCR)
 
 
 def run_to_the_end(session: nox.Session, program: str, *arguments: str) -> None:
@@ -78,7 +79,7 @@ def gate(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests. Arguments after -- go to pytest, e.g. `-m 'not slow'`."""
-    install(session, "ocr", "fonts", "models", "datasets", "server", groups=("test",))
+    install(session, "ocr", "tesseract", "fonts", "models", "datasets", "server", groups=("test",))
     session.run("pytest", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
@@ -111,5 +112,5 @@ def bench(session: nox.Session) -> None:
     names = sorted(path.stem for path in modules)
     if not session.posargs or session.posargs[0] not in names:
         session.error(f"name a benchmark: {', '.join(names)}")
-    install(session, "ocr", "fonts", "models", "datasets", "server", groups=("test",))
+    install(session, "ocr", "tesseract", "fonts", "models", "datasets", "server", groups=("test",))
     session.run("python", "-m", f"benchmarks.{session.posargs[0]}", *session.posargs[1:])

@@ -1,4 +1,4 @@
-"""Image files and pixels from outside: checked for size before decoding, and brought to 8-bit RGB."""
+"""Image files and pixels from outside: checked for size before decoding, turned upright, and brought to 8-bit RGB."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ MAX_FILE_BYTES = 200 * 2**20
 MAX_SIDE = 8192
 BLANK_RANGE = 2
 
+_ORIENTATION = 0x0112
+"""The tag of TIFF 6.0 and EXIF 2.3 that says how the picture was held."""
+
 
 class ImageError(EvalsuiteError):
     """A file or an image that cannot be used as a picture; the message says which and why."""
@@ -30,7 +33,9 @@ def is_blank(image: Image) -> bool:
 
 
 def load_image(path: Path) -> Image:
-    """Decode a PNG, JPEG or WebP file whole and bring it to 8-bit RGB.
+    """Decode a PNG, JPEG or WebP file whole, turn it as its EXIF orientation says, and bring it to 8-bit RGB.
+
+    So pixels, sizes and the places of what is read are those of the picture that a viewer shows.
 
     Raises:
         ImageError: when it is no image, is damaged, or is too large.
@@ -62,11 +67,38 @@ def decode_image(content: bytes, path: Path) -> Image:
             if max(image.size) > MAX_SIDE:
                 raise ImageError(f"{path}: {image.width}×{image.height} pixels; {MAX_SIDE} a side at most")
             image.load()
-            return to_rgb(image)
+            return to_rgb(upright(image))
     except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
         raise ImageError(
             f"{path}: not a readable image ({error}); replace it, or remove it to have it counted as missing"
         ) from error
+
+
+def upright(image: Image) -> Image:
+    """The picture turned and mirrored as its EXIF orientation (1 to 8), or that of its XMP where EXIF has none, says.
+
+    An orientation that is missing, is none of the eight, or stands in a damaged EXIF block counts as 1, as viewers
+    have it: the pixels are sound, so the picture is shown as stored.
+    """
+    import struct
+
+    from PIL.Image import Transpose
+
+    try:
+        orientation = image.getexif().get(_ORIENTATION)
+    except (OSError, EOFError, SyntaxError, ValueError, LookupError, TypeError, struct.error):
+        return image
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    turn = turns.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
 
 
 def to_rgb(image: Image) -> Image:

@@ -210,16 +210,29 @@ class Generation(Record, frozen=True, kw_only=True):
 # --- What was read -----------------------------------------------------------------------------------
 
 
+class Characters(Record, frozen=True, kw_only=True):
+    """Where the characters of a line stand and how sure the reader was of each: one entry per code point of its text.
+
+    Whole thousandths, which keeps 10,000 rows small. `at` is the character's centre along the line: 0 at the
+    left edge of the polygon, 1000 at the right one; at the top and the bottom edge where the polygon is at least
+    1.5 times as high as wide. `p` is the reader's probability of the character.
+    """
+
+    at: tuple[int, ...]
+    p: tuple[int, ...]
+
+
 class TextLine(Record, frozen=True, kw_only=True):
     """One line of text that an OCR engine found.
 
     `polygon` holds the corners in pixels, clockwise from the top left of the text, or is None for readers
-    that give no place; `confidence` is in [0, 1], or None likewise.
+    that give no place; `confidence` is in [0, 1], or None likewise; so is `characters`.
     """
 
     text: str
     polygon: tuple[tuple[float, float], ...] | None = None
     confidence: float | None = None
+    characters: Characters | None = None
 
 
 class OcrSpec(Record, frozen=True, kw_only=True):

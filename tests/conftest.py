@@ -27,6 +27,15 @@ def longtext_bench() -> Path:
 
 
 @pytest.fixture(scope="session")
+def real_images() -> Path:
+    """The folder of released pictures with what a person reads in them (truth.json); skips where it is not named."""
+    named = os.environ.get("EVALSUITE_REAL_IMAGES")
+    if not named:
+        pytest.skip("EVALSUITE_REAL_IMAGES does not name the folder of released pictures and their truth.json")
+    return Path(named)
+
+
+@pytest.fixture(scope="session")
 def handmade():
     """Runs made by hand; see runs_by_hand.py."""
     return runs_by_hand

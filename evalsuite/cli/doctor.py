@@ -51,6 +51,7 @@ def examine() -> list[Check]:
         _attempt("suites", lambda: f"{len(own_suites())} suites in {data_dir() / 'suites'}"),
         _attempt("OCR", _read_something),
         _attempt("fonts", lambda: f"digest {fonts.fonts_digest()[:12]}"),
+        *(_auditor(name) for name in ("rapidocr-v4", "tesseract")),
         Check("cache", "ok", f"{cache_root()}, {shutil.disk_usage(_existing(cache_root())).free / 1e9:.0f} GB free"),
     ]
     for package, extra, what in _OPTIONAL:
@@ -81,6 +82,17 @@ def _attempt(part: str, what: Callable[[], str]) -> Check:
         return Check(part, "ok", what())
     except EvalsuiteError as error:
         return Check(part, "missing", str(error))
+
+
+def _auditor(name: str) -> Check:
+    """A second reader, which no run needs: whether it is there, or how to get it."""
+    from evalsuite import ocr
+
+    try:
+        spec = ocr.resolve(name).spec
+    except EvalsuiteError as error:
+        return Check(name, "optional", f"a second reader: {error}")
+    return Check(name, "ok", f"a second reader; digest {spec.digest[:12]}")
 
 
 def _read_something() -> str:

@@ -31,7 +31,9 @@ OutOption = Annotated[
 ]
 OcrOption = Annotated[
     str,
-    typer.Option("--ocr", help="OCR engine: paddle, qwen2.5-vl, or either with :ARGUMENTS (docs/ocr.md)."),
+    typer.Option(
+        "--ocr", help="OCR engine: paddle, rapidocr-v4, tesseract or qwen2.5-vl, some with :ARGUMENTS (docs/ocr.md)."
+    ),
 ]
 OtherOcrOption = Annotated[
     str | None, typer.Option("--ocr", help="OCR engine; by default the run's own. See 'evalsuite run --help'.")

@@ -9,6 +9,8 @@ __all__ = ["ENGINES", "OcrEngine", "OcrError", "resolve"]
 
 ENGINES = {
     "paddle": "PP-OCRv6 small on ONNX Runtime, offline; paddle:DET_DIR,REC_DIR for other PP-OCR models",
+    "rapidocr-v4": "PP-OCRv4 mobile, an older generation of the same family, as an auditor of paddle's readings",
+    "tesseract": "Tesseract 5, a reader of another kind, for English; tesseract:lang=eng+chi_sim for other languages",
     "qwen2.5-vl": "Qwen2.5-VL-7B-Instruct as LongText-Bench asks it, from the hub cache; qwen2.5-vl:FOLDER for a "
     "local copy; qwen2.5-vl:server=URL,model=NAME for one behind an OpenAI-compatible server",
 }
@@ -26,6 +28,14 @@ def resolve(name: str) -> OcrEngine:
         from evalsuite.ocr.paddle import PaddleReader
 
         return PaddleReader.parse(arguments)
+    if engine == "rapidocr-v4":
+        from evalsuite.ocr.paddle import PaddleReader
+
+        return PaddleReader.rapidocr_v4(arguments)
+    if engine == "tesseract":
+        from evalsuite.ocr.tesseract import TesseractReader
+
+        return TesseractReader.parse(arguments)
     if engine == "qwen2.5-vl":
         if any(piece.startswith("server=") for piece in arguments.split(",")):
             from evalsuite.ocr.served import ServedReader

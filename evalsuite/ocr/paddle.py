@@ -1,73 +1,94 @@
 """PP-OCR through PaddleOCR on ONNX Runtime: offline, without paddlepaddle, one thread a process.
 
-What PaddleOCR would silently take or drop is refused here: it answers a float or NaN array with an empty
-text, garbles uint16, and drops `None`, so images are converted before and results are counted after.
+A picture is looked at at two or three working sizes (detection.py), each line is read from the picture at its
+full size (recognition.py), and what was read twice is merged (merging.py). What PaddleOCR would silently take or
+drop is refused here: it answers float or NaN arrays with an empty text and garbles uint16, so images are
+converted before, and answers are checked after.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import logging
-import math
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.images import MAX_SIDE, ImageError, to_rgb
+from evalsuite.ocr import detection, merging
 from evalsuite.ocr.base import OcrError
-from evalsuite.ocr.weights import ModelFolder, OcrUnavailableError, bundled_folders, user_folder
-from evalsuite.records import Json, OcrSpec, TextLine, digest
+from evalsuite.ocr.merging import Candidate, select, weight
+from evalsuite.ocr.modules import Detector, Recogniser
+from evalsuite.ocr.recognition import Line, Pixels, crop
+from evalsuite.ocr.weights import (
+    PP_OCRV4_MOBILE,
+    PP_OCRV6_SMALL,
+    Bundle,
+    ModelFolder,
+    OcrUnavailableError,
+    bundled_folders,
+    user_folder,
+)
+from evalsuite.records import Characters, Json, OcrSpec, TextLine, digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from PIL.Image import Image
 
-# Chosen on the typeset pages of the project's own suites; docs/ocr.md holds the figures.
+    from evalsuite.ocr.geometry import Quad
+
+# Chosen on the typeset pages of the project's own suites and on released pictures; docs/ocr.md holds the figures.
 SETTINGS: dict[str, Json] = {
-    "text_det_limit_side_len": 736,
-    "text_det_limit_type": "min",
     "text_det_thresh": 0.3,
     "text_det_box_thresh": 0.5,
     "text_det_unclip_ratio": 1.8,
-    "text_rec_score_thresh": 0.0,
-    # Larger batches pad lines to a common width, which changes the text of their neighbours, and are slower.
-    "text_recognition_batch_size": 1,
+    # A line read less surely than this is read again: from its box with each side moved inwards by a part of its
+    # height, which brings the letters closer, and from the boxes that other sizes put round it.
+    "read_again_below": 0.95,
+    "read_again_inset": 0.1,
+    # A reading below this counts only where two sizes show a box: leaves and folds look like letters at one alone.
+    "seen_twice_below": 0.6,
+    "coarse": detection.COARSE,
+    "fine": list(detection.FINE),
+    "finer": list(detection.FINER),
+    "finer_where_lower_than": detection.SMALL_HEIGHT,
+    "finer_where_larger_by": detection.FINER_GAIN,
+    "merging": merging.VERSION,
 }
 
 MIN_SIDE = 8
-"""Smaller images hold no legible character, and detection fails on some of them."""
+"""Smaller images hold no legible character."""
 
 
 class PaddleReader:
     """Reads text lines with a PP-OCR detection and recognition model, with `SETTINGS` or others over them.
 
-    The models load on the first `read`, so that a plan needs no model in memory. One reader serves one
-    thread; run several processes for speed (two of one thread read 1.3 times what one of two threads does).
+    Thresholds may be others; the sizes and the version only say what detection.py and merging.py do. The models
+    load on the first `read`, so that a plan needs no model in memory. One reader serves one thread; run several
+    processes for speed (two of one thread read 1.3 times what one of two threads does).
     """
 
     def __init__(
         self,
-        detection: ModelFolder,
+        found: ModelFolder,
         recognition: ModelFolder,
         *,
+        name: str = "paddle",
         settings: Mapping[str, Json] | None = None,
         threads: int = 1,
     ) -> None:
-        self._detection = detection
-        self._recognition = recognition
+        self._folders = found, recognition
         self._settings = {**SETTINGS, **(settings or {})}
         self._threads = threads
-        self._pipeline: Any = None
-        versions = {name: importlib.metadata.version(name) for name in ("paddleocr", "paddlex", "onnxruntime")}
+        self._modules: tuple[Detector, Recogniser] | None = None
+        versions = {part: importlib.metadata.version(part) for part in ("paddleocr", "paddlex", "onnxruntime")}
         self._spec = OcrSpec(
-            name="paddle",
-            weights_digest=digest([detection.digest, recognition.digest]),
-            settings={"detection": detection.name, "recognition": recognition.name, **self._settings},
+            name=name,
+            weights_digest=digest([found.digest, recognition.digest]),
+            settings={"detection": found.name, "recognition": recognition.name, **self._settings},
             versions=versions,
         )
 
@@ -79,10 +100,9 @@ class PaddleReader:
             OcrUnavailableError: when PaddleOCR or its weights are missing.
             EvalsuiteError: when the argument is not two folders.
         """
-        if importlib.util.find_spec("paddleocr") is None or importlib.util.find_spec("onnxruntime") is None:
-            raise OcrUnavailableError("PaddleOCR is not installed; run: pip install 'evalsuite[ocr]'")
         if not arguments:
-            return cls(*bundled_folders())
+            return cls._bundled("paddle", PP_OCRV6_SMALL)
+        _require_paddleocr()
         folders = [Path(part).expanduser() for part in arguments.split(",")]
         if len(folders) != 2:
             raise EvalsuiteError(
@@ -90,56 +110,90 @@ class PaddleReader:
             )
         return cls(user_folder(folders[0]), user_folder(folders[1]))
 
+    @classmethod
+    def rapidocr_v4(cls, arguments: str = "") -> Self:
+        """The reader that `rapidocr-v4` names: PP-OCRv4 mobile, an older generation trained apart.
+
+        Raises:
+            OcrUnavailableError: when PaddleOCR or the wheel that carries the weights is missing.
+            EvalsuiteError: when there are arguments.
+        """
+        if arguments:
+            raise EvalsuiteError(f"rapidocr-v4:{arguments}: this reader takes no arguments")
+        return cls._bundled("rapidocr-v4", PP_OCRV4_MOBILE)
+
+    @classmethod
+    def _bundled(cls, name: str, bundle: Bundle) -> Self:
+        _require_paddleocr()
+        return cls(*bundled_folders(bundle), name=name)
+
     @property
     def spec(self) -> OcrSpec:
         """Models, weights digest, settings and library versions."""
         return self._spec
 
     def read(self, image: Image) -> tuple[TextLine, ...]:
-        """The text lines of an image, in the order of detection (by their top edge, not reading order).
+        """The text lines of an image, by their top edge, not in reading order.
 
         Images of any Pillow mode are converted to 8-bit RGB; transparency is laid on white.
 
         Raises:
-            OcrError: when the image is too large, or PaddleOCR fails or answers with something inconsistent.
+            OcrError: when the image is too large or too small, or PaddleOCR fails or answers with something
+                inconsistent.
         """
         pixels = _as_bgr(image)
-        if self._pipeline is None:
-            self._pipeline = self._load()
-        try:
-            results = list(self._pipeline.predict(pixels))
-        except Exception as error:
-            raise OcrError(f"PaddleOCR failed: {type(error).__name__}: {error}") from error
-        if len(results) != 1:
-            raise OcrError(f"PaddleOCR gave {len(results)} results for one image")
-        return _lines(results[0])
+        if self._modules is None:
+            self._modules = self._load()
+        detector, recogniser = self._modules
 
-    def _load(self) -> Any:
-        # Set before the import: PaddleX reads both when it is imported, and looks for model hosts otherwise.
-        os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
-        for name in ("paddlex", "ppocr"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        from paddleocr import PaddleOCR
+        def read(quad: Quad) -> Line:
+            return Line(quad, recogniser.characters(crop(pixels, quad)))
 
-        for name in ("paddlex", "ppocr"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        return PaddleOCR(
-            engine="onnxruntime",
-            engine_config={"intra_op_num_threads": self._threads, "inter_op_num_threads": 1},
-            device="cpu",
-            text_detection_model_name=self._detection.name,
-            text_detection_model_dir=str(self._detection.path),
-            text_recognition_model_name=self._recognition.name,
-            text_recognition_model_dir=str(self._recognition.path),
-            # Left at their defaults, these fetch further models from a hub.
-            use_doc_orientation_classify=False,
-            use_doc_unwarping=False,
-            use_textline_orientation=False,
-            **self._settings,
-        )
+        boxes = _boxes(detector, pixels)
+        candidates = []
+        for found in detection.merge(boxes):
+            line = read(found.box.quad)
+            lines = [(found.box, line)]
+            if line.confidence < self._settings["read_again_below"]:
+                closer = read(found.box.quad.inset(self._settings["read_again_inset"]))
+                lines = [(found.box, max(line, closer, key=weight))]
+                lines += [(twin, read(twin.quad)) for twin in found.twins]
+            candidates += [
+                Candidate(line, box.size)
+                for box, line in lines
+                if line.confidence >= self._settings["seen_twice_below"] or detection.seen_at_another_size(box, boxes)
+            ]
+        return tuple(_text_line(line) for line in select(candidates, read))
+
+    def _load(self) -> tuple[Detector, Recogniser]:
+        found, recognition = self._folders
+        thresholds = {
+            name: float(self._settings[f"text_det_{name}"]) for name in ("thresh", "box_thresh", "unclip_ratio")
+        }
+        detector = Detector(found, threads=self._threads, settings=thresholds)
+        return detector, Recogniser(recognition, threads=self._threads)
 
 
-def _as_bgr(image: Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _require_paddleocr() -> None:
+    if importlib.util.find_spec("paddleocr") is None or importlib.util.find_spec("onnxruntime") is None:
+        raise OcrUnavailableError("PaddleOCR is not installed; run: pip install 'evalsuite[ocr]'")
+
+
+def _boxes(detector: Detector, pixels: Pixels) -> list[detection.Box]:
+    """The boxes of all working sizes that the picture needs."""
+    height, width = pixels.shape[:2]
+    sides = list(detection.first_sizes(width, height))
+    boxes: list[detection.Box] = []
+    for size, side in enumerate(sides):  # grows while the lettering stays small
+        found = detector.boxes(pixels, side, size)
+        boxes += found
+        if size == len(sides) - 1:
+            finer = detection.finer_size(width, height, side, [box.working_height for box in found])
+            sides += [] if finer is None else [finer]
+    return boxes
+
+
+def _as_bgr(image: Image) -> Pixels:
     """uint8, height × width × 3, blue first, contiguous: the one layout that PaddleOCR reads correctly."""
     if min(image.size) < MIN_SIDE or max(image.size) > MAX_SIDE:
         raise OcrError(
@@ -152,18 +206,15 @@ def _as_bgr(image: Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.ascontiguousarray(rgb[:, :, ::-1])
 
 
-def _lines(result: Any) -> tuple[TextLine, ...]:
-    texts, scores, polygons = result["rec_texts"], result["rec_scores"], result["rec_polys"]
-    if not len(texts) == len(scores) == len(polygons) == len(result["dt_polys"]):
-        raise OcrError(
-            f"PaddleOCR lost lines: {len(result['dt_polys'])} found, {len(texts)} texts, {len(polygons)} polygons"
-        )
-    lines = []
-    for text, score, polygon in zip(texts, scores, polygons, strict=True):
-        if not math.isfinite(float(score)):
-            raise OcrError(f"PaddleOCR gave the confidence {score} for the line {text!r}")
-        if not text:
-            continue  # a box in which recognition saw no character
-        corners = tuple((float(x), float(y)) for x, y in np.asarray(polygon).reshape(-1, 2))
-        lines.append(TextLine(text=text, polygon=corners, confidence=round(float(score), 4)))
-    return tuple(lines)
+def _text_line(line: Line) -> TextLine:
+    """A line as it is written down: corners in whole pixels, the rest in thousandths or less."""
+    characters = [(item, code_point) for item in line.characters for code_point in item.text]
+    return TextLine(
+        text=line.text,
+        polygon=tuple((float(round(x)), float(round(y))) for x, y in line.quad.corners),
+        confidence=round(line.confidence, 4),
+        characters=Characters(
+            at=tuple(round(1000 * item.at) for item, _ in characters),
+            p=tuple(round(1000 * item.probability) for item, _ in characters),
+        ),
+    )

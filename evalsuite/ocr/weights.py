@@ -1,7 +1,7 @@
-"""Where the PP-OCR models come from: the rapidocr wheel's ONNX files, or folders of the user's.
+"""Where the PP-OCR models come from: the rapidocr wheels' ONNX files, or folders of the user's.
 
 PaddleOCR wants a folder a model, holding `inference.onnx` and an `inference.yml` that says how to prepare
-images and decode answers. The wheel carries bare ONNX files, so the folders are made once in a cache.
+images and decode answers. The wheels carry bare ONNX files, so the folders are made once in a cache.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from evalsuite.records import Json, digest
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-INSTALL_HINT = "pip install --no-deps 'rapidocr>=3.10,<4'"
 CACHE_VERSION = "1"
 
 
@@ -34,7 +33,7 @@ class OcrUnavailableError(EvalsuiteError):
 
 @dataclass(frozen=True, slots=True)
 class PinnedModel:
-    """An ONNX file of the rapidocr wheel, by the name that PaddleOCR knows it by, and its SHA-256."""
+    """An ONNX file of a wheel, by the name that PaddleOCR knows it by, and its SHA-256."""
 
     name: str
     task: Literal["det", "rec"]
@@ -42,19 +41,67 @@ class PinnedModel:
     sha256: str
 
 
-PP_OCRV6_SMALL = (
-    PinnedModel(
-        "PP-OCRv6_small_det",
-        "det",
-        "PP-OCRv6_det_small.onnx",
-        "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A wheel that carries a detection and a recognition model, and how to get it.
+
+    The wheels are installed without their dependencies, which would lay a second OpenCV over the one that PaddleX
+    pins; nothing of their code is run.
+    """
+
+    family: str
+    wheel: str
+    version: str
+    models: tuple[PinnedModel, PinnedModel]
+    install: str
+
+    @property
+    def package(self) -> str:
+        """The folder of the wheel in site-packages."""
+        return self.wheel.replace("-", "_")
+
+
+PP_OCRV6_SMALL = Bundle(
+    family="PP-OCRv6",
+    wheel="rapidocr",
+    version="3.10.0",
+    models=(
+        PinnedModel(
+            "PP-OCRv6_small_det",
+            "det",
+            "PP-OCRv6_det_small.onnx",
+            "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
+        ),
+        PinnedModel(
+            "PP-OCRv6_small_rec",
+            "rec",
+            "PP-OCRv6_rec_small.onnx",
+            "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
+        ),
     ),
-    PinnedModel(
-        "PP-OCRv6_small_rec",
-        "rec",
-        "PP-OCRv6_rec_small.onnx",
-        "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
+    install="pip install --no-deps 'rapidocr>=3.10,<4'",
+)
+
+PP_OCRV4_MOBILE = Bundle(
+    family="PP-OCRv4",
+    wheel="rapidocr-onnxruntime",
+    version="1.4.4",
+    models=(
+        PinnedModel(
+            "PP-OCRv4_mobile_det",
+            "det",
+            "ch_PP-OCRv4_det_infer.onnx",
+            "d2a7720d45a54257208b1e13e36a8479894cb74155a5efe29462512d42f49da9",
+        ),
+        PinnedModel(
+            "PP-OCRv4_mobile_rec",
+            "rec",
+            "ch_PP-OCRv4_rec_infer.onnx",
+            "48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b",
+        ),
     ),
+    # The wheel states Python below 3.13 for its code, which is not run.
+    install="pip install --no-deps --ignore-requires-python rapidocr-onnxruntime==1.4.4",
 )
 
 
@@ -67,22 +114,23 @@ class ModelFolder:
     digest: str
 
 
-def rapidocr_models() -> Path:
-    """The folder of ONNX files inside the installed rapidocr wheel, found without importing it.
+def wheel_models(bundle: Bundle) -> Path:
+    """The folder of ONNX files inside an installed wheel, found without importing it.
 
     Raises:
         OcrUnavailableError: when the wheel is not installed.
     """
-    spec = importlib.util.find_spec("rapidocr")
+    spec = importlib.util.find_spec(bundle.package)
     if spec is None or spec.origin is None:
         raise OcrUnavailableError(
-            f"the PP-OCRv6 weights are not installed: they come with the rapidocr wheel; run: {INSTALL_HINT}"
+            f"the {bundle.family} weights are not installed: they come with the {bundle.wheel} wheel; "
+            f"run: {bundle.install}"
         )
     return Path(spec.origin).parent / "models"
 
 
-def bundled_folders() -> tuple[ModelFolder, ModelFolder]:
-    """The detection and recognition folders of PP-OCRv6 small, verified and made in the cache if need be.
+def bundled_folders(bundle: Bundle = PP_OCRV6_SMALL) -> tuple[ModelFolder, ModelFolder]:
+    """The detection and recognition folders of a bundle, verified and made in the cache if need be.
 
     Safe to call from several processes at once: each makes its own temporary folder, and the first rename
     wins.
@@ -90,19 +138,19 @@ def bundled_folders() -> tuple[ModelFolder, ModelFolder]:
     Raises:
         OcrUnavailableError: when the wheel is missing or a file in it is not the one that we measured with.
     """
-    source = rapidocr_models()
-    detection, recognition = (_bundled_folder(source, model) for model in PP_OCRV6_SMALL)
+    source = wheel_models(bundle)
+    detection, recognition = (_bundled_folder(source, bundle, model) for model in bundle.models)
     return detection, recognition
 
 
-def _bundled_folder(source: Path, model: PinnedModel) -> ModelFolder:
+def _bundled_folder(source: Path, bundle: Bundle, model: PinnedModel) -> ModelFolder:
     weights = source / model.file
     if not weights.is_file():
-        found = importlib.metadata.version("rapidocr")
-        raise OcrUnavailableError(f"rapidocr {found} carries no {model.file}; run: {INSTALL_HINT}")
+        found = importlib.metadata.version(bundle.wheel)
+        raise OcrUnavailableError(f"{bundle.wheel} {found} carries no {model.file}; run: {bundle.install}")
     folder = cache_root() / "ocr" / f"{model.name}-{model.sha256[:12]}-v{CACHE_VERSION}"
     if not folder.is_dir():
-        _make_folder(folder, weights, model)
+        _make_folder(folder, weights, bundle, model)
     # The cached copy is what is loaded, so the cached copy is what is verified: 30 MB take 20 ms.
     cached = folder / "inference.onnx"
     actual = file_sha256(cached)
@@ -114,13 +162,13 @@ def _bundled_folder(source: Path, model: PinnedModel) -> ModelFolder:
     return ModelFolder(model.name, folder, digest([model.sha256, file_sha256(folder / "inference.yml")]))
 
 
-def _make_folder(folder: Path, weights: Path, model: PinnedModel) -> None:
+def _make_folder(folder: Path, weights: Path, bundle: Bundle, model: PinnedModel) -> None:
     actual = file_sha256(weights)
     if actual != model.sha256:
         raise OcrUnavailableError(
-            f"{weights.name} of the installed rapidocr is not the pinned model (SHA-256 {actual[:12]}…, expected "
+            f"{weights.name} of the installed {bundle.wheel} is not the pinned model (SHA-256 {actual[:12]}…, expected "
             f"{model.sha256[:12]}…), so scores would not be comparable; run: pip install --force-reinstall --no-deps "
-            "rapidocr==3.10.0"
+            f"{bundle.wheel}=={bundle.version}"
         )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +176,7 @@ def _make_folder(folder: Path, weights: Path, model: PinnedModel) -> None:
             made = Path(scratch) / "model"
             made.mkdir()
             shutil.copyfile(weights, made / "inference.onnx")
-            config = _detection_config() if model.task == "det" else _recognition_config(weights)
+            config = _detection_config() if model.task == "det" else _recognition_config(weights, bundle)
             config = {"Global": {"model_name": model.name}, **config}
             (made / "inference.yml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
             try:
@@ -145,7 +193,7 @@ def _make_folder(folder: Path, weights: Path, model: PinnedModel) -> None:
 
 
 def _detection_config() -> dict[str, Json]:
-    """PP-OCRv6's published detection settings; `unclip_ratio` is overridden by the reader."""
+    """The detection settings that PP-OCRv4 and v6 publish; the reader sets its own size and thresholds."""
     return {
         "PreProcess": {
             "transform_ops": [
@@ -174,14 +222,14 @@ def _detection_config() -> dict[str, Json]:
     }
 
 
-def _recognition_config(weights: Path) -> dict[str, Json]:
+def _recognition_config(weights: Path, bundle: Bundle) -> dict[str, Json]:
     """3×48×320 input and CTC decoding over the characters that the ONNX file carries in its metadata."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
     characters = session.get_modelmeta().custom_metadata_map.get("character", "").split("\n")
     if len(characters) < 2:
-        raise OcrUnavailableError(f"{weights.name} carries no character list in its metadata; {INSTALL_HINT}")
+        raise OcrUnavailableError(f"{weights.name} carries no character list in its metadata; run: {bundle.install}")
     return {
         "PreProcess": {
             "transform_ops": [

@@ -1,0 +1,133 @@
+"""PaddleOCR's detection and recognition modules, called apart, on ONNX Runtime.
+
+Its pipeline runs detection once, at one size, and gives each line's text alone; here a picture is looked at
+at several sizes, and each character's probability and place are kept. So the modules' own steps (scaling of
+values, network, boxes from the network's map) are called one by one. The versions of PaddleOCR and PaddleX are
+pinned, and what the steps need is checked when they are loaded.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evalsuite.ocr.base import OcrError
+from evalsuite.ocr.detection import Box, working_size
+from evalsuite.ocr.geometry import Quad
+from evalsuite.ocr.recognition import LINE_HEIGHT, Character, Pixels, decode
+from evalsuite.ocr.weights import ModelFolder, OcrUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Detector:
+    """A PP-OCR text detection module: boxes round the lines of a picture, at a working size."""
+
+    def __init__(self, folder: ModelFolder, *, threads: int, settings: dict[str, float]) -> None:
+        self._predictor = _load("TextDetection", folder, threads, ("Normalize", "ToCHW", "ToBatch"))
+        self._settings = settings
+
+    def boxes(self, pixels: Pixels, long_side: int, size: int) -> list[Box]:
+        """The boxes found with the long side brought to `long_side` pixels, in pixels of the picture.
+
+        Args:
+            pixels: Blue first.
+            long_side: Of the working size.
+            size: The number under which the boxes know this working size.
+
+        Raises:
+            OcrError: when PaddleOCR fails or answers with something that cannot be boxes.
+        """
+        height, width = pixels.shape[:2]
+        across, down = working_size(width, height, long_side)
+        answer = _run(self._map, pixels, across, down)
+        if answer.shape != (1, 1, down, across) or not np.isfinite(answer).all():
+            raise OcrError(f"the detection network answered with shape {answer.shape}, or with numbers that are none")
+        shape = [height, width, down / height, across / width]
+        found, scores = _run(self._predictor.post_op, [answer], [shape], **self._settings)
+        quads = np.asarray(found[0], dtype=float).reshape(-1, 4, 2)
+        boxes = []
+        for corners, score in zip(quads.tolist(), scores[0], strict=True):
+            a, b, c, d = ((x, y) for x, y in corners)
+            quad = Quad((a, b, c, d))
+            if quad.area:
+                scale = across / width if quad.runs_down else down / height
+                boxes.append(Box(quad, float(score), size, quad.height * scale))
+        return boxes
+
+    def _map(self, pixels: Pixels, across: int, down: int) -> np.ndarray[Any, Any]:
+        import cv2
+
+        height, width = pixels.shape[:2]
+        # Averaged where it shrinks, or thin strokes fall between the pixels that are looked at.
+        method = cv2.INTER_AREA if across * down < width * height else cv2.INTER_LINEAR
+        batch: Any = [cv2.resize(pixels, (across, down), interpolation=method)]
+        for step in ("Normalize", "ToCHW", "ToBatch"):
+            batch = self._predictor.pre_tfs[step](imgs=batch)
+        return np.asarray(self._predictor.runner(x=batch)[0])
+
+
+class Recogniser:
+    """A PP-OCR text recognition module: the characters of one upright line."""
+
+    def __init__(self, folder: ModelFolder, *, threads: int) -> None:
+        self._predictor = _load("TextRecognition", folder, threads, ("ReisizeNorm", "ToBatch"))
+        self._alphabet: list[str] = _run(lambda: list(self._predictor.post_op.character))
+
+    def characters(self, line: Pixels) -> tuple[Character, ...]:
+        """The characters of a line of text, blue first; no characters for an empty picture.
+
+        Raises:
+            OcrError: when PaddleOCR fails or answers with something that cannot be a text.
+        """
+        if not line.size:
+            return ()
+        answer, used = _run(self._answer, line)
+        return decode(answer, self._alphabet, used)
+
+    def _answer(self, line: Pixels) -> tuple[np.ndarray[Any, Any], float]:
+        scaled = self._predictor.pre_tfs["ReisizeNorm"](imgs=[line])
+        padded = scaled[0].shape[2]
+        used = min(1.0, LINE_HEIGHT * line.shape[1] / line.shape[0] / padded)
+        # One line at a time: batches pad lines to a common width, which changes the text of their neighbours.
+        answer = np.asarray(self._predictor.runner(x=self._predictor.pre_tfs["ToBatch"](imgs=scaled))[0])
+        return answer[0], used
+
+
+def _load(module: str, folder: ModelFolder, threads: int, steps: tuple[str, ...]) -> Any:
+    # Set before the import: PaddleX reads both when it is imported, and looks for model hosts otherwise.
+    os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
+    for name in ("paddlex", "ppocr"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    import paddleocr
+
+    for name in ("paddlex", "ppocr"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    made = _run(
+        getattr(paddleocr, module),
+        model_name=folder.name,
+        model_dir=str(folder.path),
+        engine="onnxruntime",
+        engine_config={"intra_op_num_threads": threads, "inter_op_num_threads": 1},
+        device="cpu",
+    )
+    predictor = made.paddlex_predictor
+    if not all(hasattr(predictor, part) for part in ("pre_tfs", "runner", "post_op")) or any(
+        step not in predictor.pre_tfs for step in steps
+    ):
+        raise OcrUnavailableError(
+            f"the installed PaddleX prepares {module} in another way than evalsuite knows; install the versions that "
+            "it knows: pip install 'paddleocr>=3.7,<3.8' 'paddlex>=3.7,<3.8'"
+        )
+    return predictor
+
+
+def _run(step: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    try:
+        return step(*arguments, **named)
+    except Exception as error:
+        raise OcrError(f"PaddleOCR failed: {type(error).__name__}: {error}") from error
