@@ -4,9 +4,9 @@
 """
 
 from evalsuite.models.base import Drawing, ImageModel
-from evalsuite.models.checkpoints import WeightsMissingError
 from evalsuite.models.registry import KnownModel, known_models, resolve
 from evalsuite.models.settings import SETTINGS, ModelOptions, Setting, SettingError, parse_settings
+from evalsuite.models.weight_sets import WeightsMissingError
 
 __all__ = [
     "SETTINGS",

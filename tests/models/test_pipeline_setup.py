@@ -55,9 +55,9 @@ def test_a_lora_changes_the_picture_by_its_scale(open_model, prompt, tmp_path, n
     assert full.spec.name.endswith("+style")
     assert full.spec.adapters[0].scale == 1.0
     assert not np.array_equal(image_of(full, prompt), plain)
-    none = open_model(name, lora=(f"{file}:0",))
-    assert np.array_equal(image_of(none, prompt), plain)
-    assert len({model.spec.digest for model in (full, none, open_model(name))}) == 3
+    half = open_model(name, lora=(f"{file}:0.5",))
+    assert not np.array_equal(image_of(half, prompt), image_of(full, prompt))
+    assert len({model.spec.digest for model in (full, half, open_model(name))}) == 3
 
 
 @BOTH
@@ -78,10 +78,10 @@ def test_a_lora_is_fused_exactly_and_loras_add_up(checkpoints, tmp_path, name):
 def test_a_lora_of_another_model_is_refused(open_model, tmp_path):
     file = tmp_path / "other.safetensors"
     write_lora(file, "layers.0.self_attention.to_q", 4, (32, 32))
-    with pytest.raises(EvalsuiteError, match=r"1 of its 1 layers are none of Flux2Transformer2DModel's"):
+    with pytest.raises(EvalsuiteError, match=r"none of its 1 layers is one of Flux2Transformer2DModel's"):
         open_model("klein", lora=(str(file),)).__enter__()
     write_lora(file, "transformer_blocks.0.attn.to_q", 4, (32, 48))
-    with pytest.raises(EvalsuiteError, match="cannot be laid over"):
+    with pytest.raises(EvalsuiteError, match=r"a matrix of \[32, 48\].* takes \[32, 32\]"):
         open_model("klein", lora=(str(file),)).__enter__()
 
 
@@ -195,10 +195,10 @@ def test_a_transformer_of_another_model_is_refused(open_model, checkpoints, tmp_
     ):
         open_model("klein", transformer=str(file)).__enter__()
     shutil.copy(checkpoints / "ernie" / "transformer" / "diffusion_pytorch_model.safetensors", file)
-    with pytest.raises(EvalsuiteError, match="does not fit Flux2Transformer2DModel"):
+    with pytest.raises(EvalsuiteError, match="neither diffusers' names nor those of Flux2Transformer2DModel"):
         open_model("klein", transformer=str(file)).__enter__()
     file.write_bytes(b"no safetensors at all")
-    with pytest.raises(EvalsuiteError, match="cannot be read as safetensors"):
+    with pytest.raises(EvalsuiteError, match="no safetensors file"):
         open_model("klein", transformer=str(file)).__enter__()
 
 
