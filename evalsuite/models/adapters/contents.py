@@ -103,13 +103,13 @@ def read_layers(file: WeightsFile) -> list[AdapterLayer]:
 
 def _place(file: WeightsFile, key: str) -> tuple[str, str, str]:
     """Layer, slot and PEFT's adapter name of a tensor."""
-    for pattern, what in _NOT_LAID:
-        if re.search(pattern, key):
-            raise AdapterError(f"--lora {file.path}: {key} is {what}, which evalsuite does not lay over a model")
     for slot, expression in _SLOTS.items():
         match = expression.match(key)
         if match:
             return match["layer"], slot, match.groupdict().get("adapter") or ""
+    for pattern, what in _NOT_LAID:
+        if re.search(pattern, key):
+            raise AdapterError(f"--lora {file.path}: {key} is {what}, which evalsuite does not lay over a model")
     if key.endswith((".weight", ".bias")):
         what = "holds the weights of a layer itself; a fine-tuned transformer is given with --transformer"
     else:
