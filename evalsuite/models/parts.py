@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,12 +52,17 @@ def load_part(checkpoint: Checkpoint, part: str, dtype: Any) -> Any:
     Raises:
         EvalsuiteError: It cannot be loaded, or its files and the model are not the same tensors.
     """
+    from torch import nn
+
     kind = part_class(checkpoint, part)
     folder = checkpoint.folder / part
-    if not _is_model(kind):
+    if not issubclass(kind, nn.Module):
         with refusing(str(folder), kind.__name__):
             remote = {"trust_remote_code": False} if checkpoint.components[part][0] == "transformers" else {}
-            return kind.from_pretrained(folder, local_files_only=True, **remote)
+            loaded = kind.from_pretrained(folder, local_files_only=True, **remote)
+        if isinstance(loaded, nn.Module):
+            raise EvalsuiteError(f"{folder}: {kind.__name__} stands for any model; name the model's own class")
+        return loaded
     weights = find_weights(folder)
     check_config(str(folder), read_config(folder), len(weights.tensors))
     refuse_quantised(str(folder), weights.tensors)
@@ -116,12 +122,6 @@ def shapes_of(module: Any) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
 
 
-def _is_model(kind: Any) -> bool:
-    from torch import nn
-
-    return issubclass(kind, nn.Module)
-
-
 def _from_diffusers(kind: Any, weights: WeightSet, dtype: Any) -> Any:
     where, name = str(weights.folder), kind.__name__
     wanted = shapes_of(empty_model(kind, weights.folder))
@@ -153,22 +153,33 @@ def _renamed(key: str) -> str:
 
 
 def _from_transformers(kind: Any, weights: WeightSet, dtype: Any) -> Any:
+    import torch
+
     where, name = str(weights.folder), kind.__name__
+    with refusing(f"{where}/config.json", name), torch.device("meta"):
+        empty = kind(kind.config_class.from_pretrained(weights.folder, local_files_only=True))
+    # What the files do not hold, transformers would fill with random numbers: of a wrong configuration, gigabytes.
+    empty.tie_weights()  # so that shared weights count once
+    wanted = sum(parameter.numel() for parameter in empty.parameters())
+    held = sum(math.prod(shape) for shape in weights.shapes.values())
+    if wanted > held:
+        missing = sorted(shapes_of(empty).keys() - weights.tensors.keys())
+        example = f", e.g. {missing[0]}" if missing else ""
+        raise AccountingError(
+            f"{where}: {name} by its config.json has {wanted:,} numbers, and its files hold {held:,}: tensors are in "
+            f"no file{example}"
+        )
     with refusing(where, name):
-        try:
-            module, told = kind.from_pretrained(
-                weights.folder,
-                dtype=dtype,
-                variant=weights.variant,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
-            _check_told(where, name, told)
-        except TypeError as error:
-            # Classes that are built for another configuration than the folder's fail in this way.
-            raise AccountingError(f"{where}: {name} cannot be made by its config.json: {error}") from error
+        module, told = kind.from_pretrained(
+            weights.folder,
+            dtype=dtype,
+            variant=weights.variant,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+        _check_told(where, name, told)
     return module
 
 

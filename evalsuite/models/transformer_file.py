@@ -60,12 +60,16 @@ def load_transformer(checkpoint: Checkpoint, path: Path, dtype: Any) -> Any:
     converter = _check_names(option, f"{kind.__name__} of {checkpoint.folder}", module, weights, prefix)
     with refusing(option, kind.__name__):
         state = _load(weights, prefix)
+        places = {(tensor.data_ptr(), tensor.numel()) for tensor in state.values()}
         if converter is not None:
             state = converter(checkpoint=state, config=dict(module.config))
         kept = getattr(kind, "_keep_in_fp32_modules", None) or ()
         for name in list(state):
             # One tensor at a time, so that there is never a second copy of the weights.
-            state[name] = _cast(state[name], dtype, keep=any(each in name.split(".") for each in kept))
+            tensor = state[name]
+            if (tensor.data_ptr(), tensor.numel()) not in places:
+                tensor = tensor.clone()  # rows of a fused tensor, which would add up in another order where they lie
+            state[name] = _cast(tensor, dtype, keep=any(each in name.split(".") for each in kept))
         module.load_state_dict(state, assign=True, strict=True)
     check_values(option, module, weights.tensors if converter is None and not prefix else _stored(weights, module))
     return module.eval()
