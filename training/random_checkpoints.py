@@ -12,7 +12,7 @@ from typing import Any, Literal
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.checkpoints import MARKER
 
-Family = Literal["flux2-klein", "flux2-klein-base", "ernie-image"]
+Family = Literal["flux2-klein", "flux2-klein-base", "ernie-image", "qwen-image", "z-image"]
 
 _NOTICE = "Randomly initialised weights, made by evalsuite to exercise the pipeline. The images mean nothing.\n"
 
@@ -92,6 +92,10 @@ def build_random_checkpoint(
         torch.manual_seed(seed)
         if family == "ernie-image":
             pipeline = _ernie_image(enhancer=enhancer, token_limit=token_limit)
+        elif family == "qwen-image":
+            pipeline = _qwen_image()
+        elif family == "z-image":
+            pipeline = _z_image()
         else:
             pipeline = _flux2_klein(distilled=family == "flux2-klein")
         pipeline.save_pretrained(folder, safe_serialization=True)
@@ -201,4 +205,115 @@ def _ernie_image(*, enhancer: bool, token_limit: int) -> Any:
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
         pe=_randomise(Ministral3ForCausalLM(language_model()), 0.3) if enhancer else None,
         pe_tokenizer=offline_tokenizer(chat_template=ENHANCER_TEMPLATE, limit=64) if enhancer else None,
+    )
+
+
+def _qwen_image() -> Any:
+    from diffusers import (
+        AutoencoderKLQwenImage,
+        FlowMatchEulerDiscreteScheduler,
+        QwenImagePipeline,
+        QwenImageTransformer2DModel,
+    )
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+    tokenizer = offline_tokenizer(chat_template=KLEIN_TEMPLATE)
+    text = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "rope_parameters": {"mrope_section": [1, 1, 2], "rope_type": "default", "rope_theta": 1e6},
+        "max_position_embeddings": 2048,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+    vision = {
+        "depth": 2,
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_heads": 2,
+        "out_hidden_size": 16,
+        "fullatt_block_indexes": [1],
+    }
+    encoder = Qwen2_5_VLConfig(
+        text_config=text,
+        vision_config=vision,
+        image_token_id=1,
+        video_token_id=2,
+        vision_start_token_id=3,
+        vision_end_token_id=4,
+    )
+    transformer = QwenImageTransformer2DModel(
+        in_channels=16,
+        out_channels=4,
+        num_layers=2,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=16,
+        axes_dims_rope=(8, 4, 4),
+    )
+    vae = AutoencoderKLQwenImage(base_dim=24, z_dim=4, num_res_blocks=1, latents_mean=[0.0] * 4, latents_std=[1.0] * 4)
+    return QwenImagePipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        vae=vae.eval(),
+        text_encoder=_randomise(Qwen2_5_VLForConditionalGeneration(encoder)),
+        tokenizer=tokenizer,
+        transformer=_randomise(transformer, 0.15),
+    )
+
+
+def _z_image() -> Any:
+    import torch
+    from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    tokenizer = offline_tokenizer(chat_template=KLEIN_TEMPLATE)
+    encoder = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        head_dim=8,
+        tie_word_embeddings=True,
+    )
+    transformer = ZImageTransformer2DModel(
+        all_patch_size=(2,),
+        all_f_patch_size=(1,),
+        in_channels=16,
+        dim=32,
+        n_layers=2,
+        n_refiner_layers=1,
+        n_heads=2,
+        n_kv_heads=2,
+        cap_feat_dim=16,
+        axes_dims=[8, 4, 4],
+        axes_lens=[256, 32, 32],
+    )
+    # Its padding tokens are made with `torch.empty`.
+    with torch.no_grad():
+        transformer.x_pad_token.zero_()
+        transformer.cap_pad_token.zero_()
+    vae = AutoencoderKL(
+        in_channels=3,
+        out_channels=3,
+        latent_channels=16,
+        block_out_channels=(32, 32, 32, 32),
+        layers_per_block=1,
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        norm_num_groups=8,
+        scaling_factor=0.3611,
+        shift_factor=0.1159,
+    )
+    return ZImagePipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        vae=vae.eval(),
+        text_encoder=Qwen3ForCausalLM(encoder).eval(),
+        tokenizer=tokenizer,
+        transformer=transformer.eval(),
     )

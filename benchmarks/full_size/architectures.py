@@ -81,6 +81,35 @@ _ERNIE = {
     "qk_layernorm": True,
 }
 
+_QWEN25_VL_7B = {
+    "text_config": {
+        "vocab_size": 152064,
+        "hidden_size": 3584,
+        "intermediate_size": 18944,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 28,
+        "num_key_value_heads": 4,
+        "tie_word_embeddings": False,
+    },
+    "vision_config": {
+        "depth": 32,
+        "hidden_size": 1280,
+        "intermediate_size": 3420,
+        "num_heads": 16,
+        "out_hidden_size": 3584,
+        "patch_size": 14,
+    },
+}
+_VAE_FLUX1 = {
+    "latent_channels": 16,
+    "block_out_channels": (128, 256, 512, 512),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "layers_per_block": 2,
+    "use_quant_conv": False,
+    "use_post_quant_conv": False,
+}
+
 _VAE: Component = ("diffusers", "AutoencoderKLFlux2", {})  # the class's defaults are the published configuration
 
 ARCHITECTURES: dict[str, dict[str, Component]] = {
@@ -99,6 +128,17 @@ ARCHITECTURES: dict[str, dict[str, Component]] = {
         "text_encoder": ("transformers", "Mistral3Model", {"text_config": _MINISTRAL_3B, "vision_config": _PIXTRAL}),
         "vae": _VAE,
         "pe": ("transformers", "Ministral3ForCausalLM", _MINISTRAL_3B),
+    },
+    # The defaults of these transformers and of Qwen-Image's autoencoder are the published configurations.
+    "qwen-image": {
+        "transformer": ("diffusers", "QwenImageTransformer2DModel", {}),
+        "text_encoder": ("transformers", "Qwen2_5_VLForConditionalGeneration", _QWEN25_VL_7B),
+        "vae": ("diffusers", "AutoencoderKLQwenImage", {}),
+    },
+    "z-image": {
+        "transformer": ("diffusers", "ZImageTransformer2DModel", {}),
+        "text_encoder": ("transformers", "Qwen3ForCausalLM", _QWEN3_4B),
+        "vae": ("diffusers", "AutoencoderKL", _VAE_FLUX1),
     },
 }
 """Parts with weights, by architecture."""

@@ -13,18 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.models.weight_sets import WeightsMissingError, find_weights
 
 _REPOSITORY = re.compile(r"^[\w][\w.-]*/[\w][\w.-]*$")
 _READ = frozenset({".safetensors", ".json", ".jinja", ".txt", ".model", ".tiktoken"})
-_PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
 _LIBRARIES = frozenset({"diffusers", "transformers"})
 
 MARKER = "stand-in.txt"
 """A checkpoint folder that holds this file is a stand-in and is called one everywhere."""
-
-
-class WeightsMissingError(EvalsuiteError):
-    """The weights of a model are not on this machine, or not all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,7 @@ def open_checkpoint(folder: Path, *, revision: str | None = None) -> Checkpoint:
     for part, entry in index.items():
         if part.startswith("_") or not isinstance(entry, list) or entry == [None, None]:
             continue
-        if len(entry) != 2 or entry[0] not in _LIBRARIES or not isinstance(entry[1], str):
+        if not _is_class(entry):
             raise EvalsuiteError(
                 f"{folder / 'model_index.json'}: {part} is {entry!r}; only classes of diffusers and transformers "
                 "are loaded"
@@ -109,17 +105,27 @@ def open_checkpoint(folder: Path, *, revision: str | None = None) -> Checkpoint:
     return Checkpoint(folder, revision, pipeline, components, index)
 
 
+def _is_class(entry: object) -> bool:
+    """Whether an entry names a library that is loaded from, and a class."""
+    return (
+        isinstance(entry, list)
+        and len(entry) == 2
+        and all(isinstance(each, str) for each in entry)
+        and entry[0] in _LIBRARIES
+    )
+
+
 def _read_index(folder: Path) -> dict[str, Any]:
     path = folder / "model_index.json"
     if not folder.is_dir():
         raise WeightsMissingError(f"{folder}: there is no such folder")
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
+        index = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise WeightsMissingError(
             f"{folder}: holds no model_index.json, so it is no diffusers checkpoint. Give the folder that does."
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EvalsuiteError(f"{path}: cannot be read: {error}") from error
     if not isinstance(index, dict):
         raise EvalsuiteError(f"{path}: is not a JSON object")
@@ -129,24 +135,6 @@ def _read_index(folder: Path) -> dict[str, Any]:
 def _check_part(folder: Path) -> None:
     if not folder.is_dir():
         raise WeightsMissingError(f"{folder}: this part of the checkpoint is missing; fetch it again")
-    names = {path.name for path in folder.iterdir()}
-    if "config.json" not in names:  # tokenizers and schedulers have no weights
-        return
-    indexes = sorted(name for name in names if name.endswith(".safetensors.index.json"))
-    shards: set[str] = set()
-    for name in indexes:
-        try:
-            shards |= set(json.loads((folder / name).read_text(encoding="utf-8"))["weight_map"].values())
-        except (OSError, ValueError, KeyError, AttributeError) as error:
-            raise EvalsuiteError(f"{folder / name}: cannot be read: {error!r}") from error
-    missing = sorted(shards - names)
-    if missing:
-        raise WeightsMissingError(
-            f"{folder}: {len(missing)} of {len(shards)} weight files are missing, e.g. {missing[0]}; fetch it again"
-        )
-    if not any(name.endswith(".safetensors") for name in names):
-        if any(Path(name).suffix in _PICKLES for name in names):
-            raise EvalsuiteError(
-                f"{folder}: its weights are pickled, which can run any code. Convert them to safetensors."
-            )
-        raise WeightsMissingError(f"{folder}: holds no safetensors file; fetch it again")
+    # Tokenizers and schedulers have no weights, and no config.json.
+    if (folder / "config.json").is_file():
+        find_weights(folder)

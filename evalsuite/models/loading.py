@@ -5,17 +5,22 @@ Only safetensors are read and no code from a checkpoint is run.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalsuite.errors import EvalsuiteError
+from evalsuite.models.adapters import fuse_adapter
 from evalsuite.models.checkpoints import Checkpoint
+from evalsuite.models.library_calls import refusing
+from evalsuite.models.parts import load_part, pipeline_class
 from evalsuite.models.pipeline_setup import compute_dtype, computing_precision, prepare_pipeline, resolve_device
+from evalsuite.models.transformer_file import load_transformer
 from evalsuite.records import ModelSpec
+
+ENHANCER_PARTS = ("pe", "pe_tokenizer")
+"""The parts of ERNIE-Image's prompt enhancer, which are not loaded where it is off."""
 
 
 def load_pipeline(
@@ -31,33 +36,32 @@ def load_pipeline(
     Args:
         checkpoint: Where the parts are.
         precision: What it computes in: bf16, fp16 or fp32.
-        transformer: A safetensors file whose weights the transformer takes instead of its own.
-        lora: LoRA files with their scales, fused in this order, so that they cost no time when drawing.
+        transformer: A safetensors file, or a folder of them, whose weights the transformer takes instead of its own.
+        lora: Adapters with their scales, fused in this order, so that they cost no time when drawing.
         enhancer: Whether to load ERNIE-Image's prompt enhancer where the checkpoint has one.
 
     Raises:
-        EvalsuiteError: A file does not fit the pipeline.
+        EvalsuiteError: A file does not fit the pipeline: the tensors of all files are those of all parts, or nothing
+            is loaded.
     """
-    import diffusers
-
-    kind = getattr(diffusers, checkpoint.pipeline, None)
-    if kind is None:
-        raise EvalsuiteError(
-            f"{checkpoint.folder}: its model_index.json names {checkpoint.pipeline}, which diffusers "
-            f"{diffusers.__version__} does not have. Install a newer diffusers."
-        )
+    kind = pipeline_class(checkpoint)
     dtype = compute_dtype(precision)
-    given: dict[str, Any] = {}
-    if transformer is not None:
-        given["transformer"] = load_transformer(checkpoint, transformer, dtype)
-    if not enhancer and "pe" in checkpoint.components:
-        given |= {"pe": None, "pe_tokenizer": None}
+    unused = () if enhancer else ENHANCER_PARTS
+    given: dict[str, Any] = {part: None for part in unused if part in checkpoint.components}
     with without_progress_bars():
-        pipeline = kind.from_pretrained(
-            checkpoint.folder, dtype=dtype, use_safetensors=True, local_files_only=True, **given
-        )
+        for part in checkpoint.components:
+            if part in given:
+                continue
+            if part == "transformer" and transformer is not None:
+                given[part] = load_transformer(checkpoint, transformer, dtype)
+            else:
+                given[part] = load_part(checkpoint, part, dtype)
+        with refusing(str(checkpoint.folder), checkpoint.pipeline):
+            pipeline = kind.from_pretrained(
+                checkpoint.folder, dtype=dtype, use_safetensors=True, local_files_only=True, **given
+            )
     for path, scale in lora:
-        fuse_lora(pipeline, path, scale)
+        fuse_adapter(pipeline, path, scale)
     return pipeline
 
 
@@ -75,82 +79,6 @@ def without_progress_bars() -> Iterator[None]:
     finally:
         for library in shown:
             library.enable_progress_bar()
-
-
-def load_transformer(checkpoint: Checkpoint, file: Path, dtype: Any) -> Any:
-    """The checkpoint's transformer with the weights of `file`, in diffusers' or the makers' own naming.
-
-    Raises:
-        EvalsuiteError: The names or shapes in the file do not fit.
-    """
-    import diffusers
-    from accelerate import init_empty_weights
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        _, name = checkpoint.components["transformer"]
-    except KeyError:
-        raise EvalsuiteError(f"--transformer {file}: {checkpoint.pipeline} has no transformer to replace") from None
-    kind = getattr(diffusers, name)
-    config = kind.load_config(checkpoint.folder / "transformer", local_files_only=True)
-    with init_empty_weights():
-        module = kind.from_config(config)
-    try:
-        state = load_file(file)
-        expected = module.state_dict()
-        if state.keys() == expected.keys():
-            wrong = [key for key in state if state[key].shape != expected[key].shape]
-            if wrong:
-                key = wrong[0]
-                raise EvalsuiteError(
-                    f"--transformer {file}: {len(wrong)} tensors have another shape than {name} of "
-                    f"{checkpoint.folder}, e.g. {key}: {list(state[key].shape)} for {list(expected[key].shape)}. "
-                    "It was made from another model."
-                )
-            module.load_state_dict({key: value.to(dtype) for key, value in state.items()}, assign=True)
-            return module.eval()
-        del state, module
-        return kind.from_single_file(
-            str(file), config=str(checkpoint.folder / "transformer"), dtype=dtype, local_files_only=True
-        ).eval()
-    except (SafetensorError, OSError) as error:
-        raise EvalsuiteError(f"--transformer {file}: cannot be read as safetensors: {error}") from error
-    except (ValueError, KeyError, RuntimeError, AttributeError) as error:
-        # The converters for the makers' own naming fail in any of these ways on names that they do not know.
-        raise EvalsuiteError(f"--transformer {file}: does not fit {name} of {checkpoint.folder}: {error}") from error
-
-
-def fuse_lora(pipeline: Any, path: Path, scale: float) -> None:
-    """Add a LoRA times `scale` onto the transformer's weights.
-
-    Raises:
-        EvalsuiteError: The pipeline takes no LoRA, or a layer of the file is none of the transformer's.
-    """
-    if not hasattr(pipeline, "load_lora_weights"):
-        raise EvalsuiteError(f"--lora {path}: {type(pipeline).__name__} takes no LoRA")
-    source: dict[str, Any] = {"weight_name": path.name, "use_safetensors": True, "local_files_only": True}
-    try:
-        layers = _lora_layers(pipeline.lora_state_dict(str(path.parent), **source))
-        modules = {name for name, _ in pipeline.transformer.named_modules()}
-        strangers = sorted(layers - modules)
-        if strangers or not layers:
-            raise EvalsuiteError(
-                f"--lora {path}: {len(strangers)} of its {len(layers)} layers are none of "
-                f"{type(pipeline.transformer).__name__}'s"
-                + (f", e.g. {strangers[0]}" if strangers else "")
-                + ". It was made for another model."
-            )
-        pipeline.load_lora_weights(str(path.parent), adapter_name="evalsuite", **source)
-        pipeline.fuse_lora(components=["transformer"], lora_scale=scale, adapter_names=["evalsuite"])
-        pipeline.unload_lora_weights()
-    except (ValueError, KeyError, RuntimeError, OSError) as error:
-        raise EvalsuiteError(f"--lora {path}: cannot be laid over {type(pipeline).__name__}: {error}") from error
-
-
-def _lora_layers(state: Mapping[str, Any]) -> set[str]:
-    names = {re.sub(r"\.(lora|lokr|lora_magnitude)_.*$|\.alpha$", "", key) for key in state}
-    return {name.removeprefix("transformer.") for name in names}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalsuite.digests import cached_sha256, files_digest
+from evalsuite.digests import files_digest
 from evalsuite.errors import EvalsuiteError
+from evalsuite.models.adapters import adapter_files
 from evalsuite.models.checkpoints import Checkpoint, find_snapshot, open_checkpoint
 from evalsuite.models.memory import estimate, gigabytes
+from evalsuite.models.parts import pipeline_class
 from evalsuite.models.pipeline_setup import computing_precision, cpu_has_bf16, fit_precision, resolve_device
 from evalsuite.models.presets import PipelineFacts, Preset, load_presets
 from evalsuite.models.settings import (
@@ -23,6 +25,8 @@ from evalsuite.models.settings import (
     size_of,
 )
 from evalsuite.models.sources import ModelSource, find_source, open_source, preset_parts, stand_ins
+from evalsuite.models.transformer_file import transformer_files
+from evalsuite.models.weights_file import read_weights_file
 from evalsuite.records import Adapter, Json, ModelSpec
 
 if TYPE_CHECKING:
@@ -96,10 +100,14 @@ def resolve_diffusion(name: str, options: ModelOptions) -> DiffusionModel:
     loras = [_parse_lora(item, source.lora_base) for item in source.lora]
     loras += [_parse_lora(item, Path()) for item in options.lora]
     unused = ("pe", "pe_tokenizer") if settings.get("enhance", "off") == "off" else ()
+    for path, _ in loras:
+        read_weights_file(path)  # before anything is hashed: a file that is cut is no adapter
     files = checkpoint.files(replaced="transformer" if transformer else None, unused=unused)
     if transformer is not None:
-        files["transformer/(replaced).safetensors"] = _safetensors(transformer, "--transformer")
-    label = "".join([f"+{transformer.stem}" if transformer else "", *(f"+{path.stem}" for path, _ in loras)])
+        if not transformer.is_dir():
+            transformer = _safetensors(transformer, "--transformer")
+        files |= transformer_files(transformer)
+    label = "".join([f"+{_label(transformer)}" if transformer else "", *(f"+{path.stem}" for path, _ in loras)])
     spec = ModelSpec(
         name=source.name + label,
         kind="diffusion",
@@ -111,7 +119,7 @@ def resolve_diffusion(name: str, options: ModelOptions) -> DiffusionModel:
         licence=source.licence,
         settings=settings,
         runtime=runtime,
-        adapters=tuple(Adapter(path=str(path), scale=scale, digest=cached_sha256(path)) for path, scale in loras),
+        adapters=tuple(Adapter(path=str(path), scale=scale, digest=_adapter_digest(path)) for path, scale in loras),
     )
     notices = [notice] if notice else []
     return DiffusionModel(spec, CheckpointSource(checkpoint, transformer, tuple(loras)), notices)
@@ -213,14 +221,7 @@ def _defaults(checkpoint: Checkpoint, facts: PipelineFacts | None) -> Mapping[st
         own = facts.distilled_settings if checkpoint.index.get("is_distilled") else facts.settings
         return {**own, "enhance": "image"} if "pe" in checkpoint.components else own
     # A pipeline that the suite does not know: what its own call would take.
-    import diffusers
-
-    kind = getattr(diffusers, checkpoint.pipeline, None)
-    if kind is None:
-        raise EvalsuiteError(
-            f"{checkpoint.folder}: diffusers {diffusers.__version__} has no {checkpoint.pipeline}; install a newer one"
-        )
-    parameters = inspect.signature(kind.__call__).parameters
+    parameters = inspect.signature(pipeline_class(checkpoint).__call__).parameters
     names = {"steps": "num_inference_steps", "guidance": "guidance_scale", "true_cfg": "true_cfg_scale"}
     found = {key: parameters[name].default for key, name in names.items() if name in parameters}
     return {key: value for key, value in found.items() if isinstance(value, int | float)}
@@ -260,9 +261,22 @@ def _parse_lora(item: str, base: Path) -> tuple[Path, float]:
     return _safetensors(path, "--lora"), scale
 
 
+def _adapter_digest(path: Path) -> str:
+    """The digest of an adapter: of its file, and of PEFT's configuration where it decides how strong it is."""
+    files = adapter_files(path)
+    return cached_sha256(path) if len(files) == 1 else files_digest(files)
+
+
+def _label(transformer: Path) -> str:
+    """What a transformer's file or folder is called; of `checkpoint-500/transformer`, the checkpoint."""
+    if transformer.is_dir():
+        return transformer.resolve().parent.name if transformer.name == "transformer" else transformer.resolve().name
+    return transformer.stem
+
+
 def _safetensors(path: Path, option: str) -> Path:
     path = path.expanduser()
-    if path.suffix != ".safetensors":
+    if path.suffix.lower() != ".safetensors":
         raise EvalsuiteError(f"{option} {path}: only safetensors files are read")
     if not path.is_file():
         raise EvalsuiteError(f"{option} {path}: there is no such file")

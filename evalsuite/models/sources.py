@@ -10,7 +10,6 @@ from evalsuite.datafiles import data_dir
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.checkpoints import (
     Checkpoint,
-    WeightsMissingError,
     find_snapshot,
     is_repository,
     open_checkpoint,
@@ -18,6 +17,7 @@ from evalsuite.models.checkpoints import (
 from evalsuite.models.memory import describe_needs, estimate, gigabytes
 from evalsuite.models.presets import Part, Preset, load_custom, load_presets
 from evalsuite.models.settings import did_you_mean
+from evalsuite.models.weight_sets import WeightsMissingError
 from evalsuite.records import Json, ModelRole
 
 

@@ -13,9 +13,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from evalsuite.errors import EvalsuiteError
 from evalsuite.digests import file_sha256
-from evalsuite.images import MAX_SIDE, ImageError, , to_rgb
+from evalsuite.errors import EvalsuiteError
+from evalsuite.images import MAX_SIDE, ImageError, to_rgb
 from evalsuite.ocr.base import OcrError
 from evalsuite.ocr.options import parse_options
 from evalsuite.ocr.weights import OcrUnavailableError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evalsuite.sweep.carry_out import SweepPlan, follow, run_sweep
-from evalsuite.sweep.checkpoints import CheckpointError, Found, find, step_of
+from evalsuite.sweep.checkpoints import CheckpointError, Found, PassedOver, Survey, find, survey
 from evalsuite.sweep.results import COLUMNS, FIGURES, Sweep, SweepRow, cells, markdown
 
 __all__ = [
@@ -11,6 +11,8 @@ __all__ = [
     "FIGURES",
     "CheckpointError",
     "Found",
+    "PassedOver",
+    "Survey",
     "Sweep",
     "SweepPlan",
     "SweepRow",
@@ -19,5 +21,5 @@ __all__ = [
     "follow",
     "markdown",
     "run_sweep",
-    "step_of",
+    "survey",
 ]

@@ -1,41 +1,50 @@
-"""Finding the checkpoints of a training run in a folder, in the order of their steps."""
+"""Finding the checkpoints of a training run in a folder, in the order of their training."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import struct
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.images import SUFFIXES
+from evalsuite.models import Trained, holds_adapter, read_weights_file, step_of, transformer_files
+from evalsuite.sweep.twins import same_tensors, twin_of
 
 Kind = Literal["pipeline", "transformer", "lora", "images"]
 
-_STEP_WORDS = (r"(?:step|steps|checkpoint|ckpt|iter|iteration)s?[-_ .]*(\d+)", r"epochs?[-_ .]*(\d+)", r"[-_ .](\d+)$")
-_LORA = re.compile(r"(^|[._])lora[._]|\.(hada_w1_a|lokr_w1)$")
-"""Tensor names of adapters: LoRA as diffusers, PEFT and kohya write it, LoHa, LoKr."""
-
 _NOT_TEXT = "its name is no UTF-8, in which the results are stored; rename it"
 
-_MAX_HEADER = 100_000_000
-"""The longest header that the safetensors format allows, in bytes."""
+_OTHER_FOLDERS = re.compile(
+    r"^(samples?|validation(_images)?|logs?|tensorboard|wandb|cache|configs?|debug|tokenizer|optimizer|ema|backup)$"
+    r"|[-_]state$|[-_]backup-\d+-\d+-\d+$|^\.",
+    re.IGNORECASE,
+)
+"""Folders that trainers leave beside their checkpoints: samples, logs, caches, and states to go on training from."""
+
+_OTHER_FILES = re.compile(
+    r"^(optimizer|scheduler|lr_scheduler|scaler|random_states\w*|training_state|learnable_parameters)$", re.IGNORECASE
+)
+_UNREAD = {
+    ".bin": "is pickled", ".ckpt": "is pickled", ".pt": "is pickled", ".pth": "is pickled", ".gguf": "is GGUF",
+}  # fmt: skip
 
 
 class CheckpointError(EvalsuiteError):
-    """Something in the folder that is a checkpoint but cannot be used; the message says what and why."""
+    """Checkpoints that cannot be swept; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One checkpoint: what it is called, its training step (None where its name has none), and how to load it.
+    """One checkpoint: what it is called, how far it was trained (None where nothing says), and how to load it.
 
-    `path` is a whole pipeline's folder, the safetensors file of a transformer or an adapter, or a folder of images
-    drawn elsewhere. `problem` is set, and nothing can be run, where it cannot be used.
+    `path` is a whole pipeline's folder, the safetensors file of a transformer or an adapter, the folder of a sharded
+    transformer, or a folder of images drawn elsewhere. `problem` is set, and nothing can be run, where it cannot be
+    used. `step` counts steps, or epochs where the folder tells only epochs; `unit` says which.
     """
 
     name: str
@@ -43,33 +52,64 @@ class Found:
     kind: Kind
     path: Path
     problem: str | None = None
+    unit: Literal["step", "epoch"] = "step"
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Something in the folder that is no checkpoint of its own, and why."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a folder holds: its checkpoints in order, and what else looks like one."""
+
+    found: tuple[Found, ...]
+    passed_over: tuple[PassedOver, ...]
 
 
 def find(folder: Path) -> list[Found]:
+    """The checkpoints of `survey`."""
+    return list(survey(folder).found)
+
+
+def survey(folder: Path) -> Survey:
     """The checkpoints directly in `folder`, those with a step first, in its order, then the others by name.
 
     Found are: safetensors files (adapter or transformer, told by their header), folders with one of either as
-    training scripts leave them, whole pipelines (`model_index.json`), and folders of images. Links into the same
-    folder (`latest`) and everything else are passed over.
+    training scripts leave them, whole pipelines (`model_index.json`), and folders of images. Passed over are the
+    trainers' samples, logs and states, copies of a checkpoint (EMA beside the trained weights, `_comfy`, the last step
+    saved twice), links into the same folder (`latest`), and weights that are not safetensors.
 
     Raises:
-        CheckpointError: There is no such folder, or its path is no UTF-8.
+        CheckpointError: There is no such folder, its path is no UTF-8, two checkpoints have the same step, or some
+            tell steps and some epochs, so that they have no order.
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: there is no such folder of checkpoints")
     if as_text(folder) != str(folder):
         raise CheckpointError(f"{as_text(folder)}: {_NOT_TEXT}")
     found: dict[str, Found] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or (path.is_symlink() and path.resolve().parent == folder.resolve()):
+    passed: list[PassedOver] = []
+    paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    for path in paths:
+        why = _why_not(path, paths)
+        if why is not None:
+            passed.append(PassedOver(as_text(Path(path.name)), why))
             continue
-        name = path.stem if path.suffix == ".safetensors" else path.name
+        name = path.stem if _is_safetensors(path) else path.name
         one = _look(path, path.name if name in found else name)
         if one is not None and as_text(path) != str(path):
             one = replace(one, name=as_text(Path(one.name)), problem=f"{as_text(path)}: {_NOT_TEXT}")
         if one is not None:
             found[one.name] = one
-    return sorted(found.values(), key=lambda each: (each.step is None, each.step or 0, each.name))
+        elif path.is_dir():
+            passed.append(PassedOver(path.name, "holds neither weights nor images"))
+    kept, copies = _ordered(folder, list(found.values()))
+    return Survey(tuple(kept), tuple(sorted((*passed, *copies), key=lambda each: each.name)))
 
 
 def as_text(path: Path) -> str:
@@ -77,65 +117,102 @@ def as_text(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def step_of(name: str) -> int | None:
-    """The training step that a name tells, e.g. 500 for `checkpoint-500`, `step_000500` or `my-lora-000500`."""
-    for pattern in _STEP_WORDS:
-        match = re.search(pattern, name, flags=re.IGNORECASE)
-        if match:
-            return int(match[1])
-    return None
+def _is_safetensors(path: Path) -> bool:
+    return path.suffix.lower() == ".safetensors"
+
+
+def _why_not(path: Path, paths: Sequence[Path]) -> str | None:
+    """Why something is no checkpoint; None where it may be one."""
+    if path.is_symlink() and path.resolve().parent == path.parent.resolve():
+        return f"is a link to {path.resolve().name}"
+    if path.is_dir():
+        if _OTHER_FOLDERS.search(path.name) and not (path / "model_index.json").is_file():
+            return "is a trainer's folder of samples, logs or states"
+        return _copy_of(path, [each for each in paths if each.is_dir()])
+    unread = _UNREAD.get(path.suffix.lower())
+    if unread is not None:
+        return f"{unread}; only safetensors are read"
+    if not _is_safetensors(path):
+        return None
+    if _OTHER_FILES.match(path.stem):
+        return "is a trainer's state"
+    return _copy_of(path, [each for each in paths if _is_safetensors(each)])
+
+
+def _copy_of(path: Path, others: Sequence[Path]) -> str | None:
+    twin = twin_of(path, others)
+    return None if twin is None else f"is a copy of {twin.name} (EMA, or under other names)"
+
+
+def _ordered(folder: Path, found: list[Found]) -> tuple[list[Found], list[PassedOver]]:
+    """The checkpoints in the order of their training, without those that are another one's copy."""
+    told = [each for each in found if each.step is not None]
+    by_unit = {each.unit: each for each in told}
+    if len(by_unit) > 1:
+        step, epoch = by_unit["step"], by_unit["epoch"]
+        raise CheckpointError(
+            f"{folder}: {step.name} tells its step ({step.step}), {epoch.name} its epoch ({epoch.step}), so they have "
+            "no order. Sweep them in folders of their own."
+        )
+    kept: dict[int, Found] = {}
+    copies: list[PassedOver] = []
+    for each in sorted(told, key=lambda one: (one.problem is not None, -len(one.name), one.name)):
+        first = kept.setdefault(each.step or 0, each)
+        if first is each:
+            continue
+        if not same_tensors(first.path, each.path):
+            names = " and ".join(sorted((first.name, each.name)))
+            raise CheckpointError(
+                f"{folder}: {names} are different files of one {each.unit}, {each.step}, so they have no order. Move "
+                "one of them away."
+            )
+        copies.append(PassedOver(each.name, f"is a copy of {first.name}"))
+    order = sorted(kept.values(), key=lambda each: each.step or 0)
+    return order + sorted((each for each in found if each.step is None), key=lambda each: each.name), copies
 
 
 def _look(path: Path, name: str) -> Found | None:
-    step = step_of(path.stem if path.suffix == ".safetensors" else path.name)
     if path.is_file():
-        return _weights(path, name, step) if path.suffix == ".safetensors" else None
+        return _weights(path, name, path.stem) if _is_safetensors(path) else None
     if (path / "model_index.json").is_file():
-        return Found(name, step, "pipeline", path)
+        return _told(Found(name, None, "pipeline", path), step_of(path.name))
     for inside in (path, path / "transformer"):
-        files = sorted(inside.glob("*.safetensors")) if inside.is_dir() else []
+        files = _files_of_one(inside) if inside.is_dir() else []
         if len(files) == 1:
-            return _weights(files[0], name, step)
+            return _weights(files[0], name, path.name)
         if files:
-            problem = f"{inside}: holds {len(files)} safetensors files; a checkpoint is one file, or a whole pipeline"
-            return Found(name, step, "transformer", inside, problem)
+            return _shards(inside, name, path.name)
     if path.is_dir() and any(each.suffix.lower() in SUFFIXES for each in path.iterdir()):
-        return Found(name, step, "images", path)
+        return _told(Found(name, None, "images", path), step_of(path.name))
     return None
 
 
-def _weights(path: Path, name: str, step: int | None) -> Found:
+def _files_of_one(folder: Path) -> list[Path]:
+    """The safetensors files of a checkpoint's folder, without optimisers' and EMA's."""
+    files = [path for path in sorted(folder.iterdir()) if _is_safetensors(path) and not _OTHER_FILES.match(path.stem)]
+    return [path for path in files if twin_of(path, files) is None]
+
+
+def _shards(folder: Path, name: str, called: str) -> Found:
+    found = _told(Found(name, None, "transformer", folder), step_of(called))
     try:
-        header = read_header(path)
-    except CheckpointError as error:
-        return Found(name, step, "transformer", path, str(error))
-    is_lora = any(_LORA.search(key) for key in header)
-    return Found(name, step, "lora" if is_lora else "transformer", path)
+        transformer_files(folder)
+    except EvalsuiteError as error:
+        return replace(found, problem=str(error))
+    return found
 
 
-def read_header(path: Path) -> dict[str, object]:
-    """The tensors that a safetensors file declares, by name, without `__metadata__`; nothing is loaded.
-
-    Raises:
-        CheckpointError: The file is no safetensors, or shorter or longer than it declares (still being written).
-    """
+def _weights(path: Path, name: str, called: str) -> Found:
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            start = file.read(8)
-            length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-            if not 2 <= length <= min(_MAX_HEADER, size - 8):
-                raise CheckpointError(f"{path}: is cut short or no safetensors file")
-            header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        end = max((int(tensor["data_offsets"][1]) for tensor in header.values()), default=0)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        raise CheckpointError(f"{path}: its safetensors header cannot be read: {error!r}") from error
-    if 8 + length + end != size:
-        raise CheckpointError(f"{path}: has {size:,} bytes, its header declares {8 + length + end:,}; cut short?")
-    return dict(header)
+        file = read_weights_file(path)
+    except EvalsuiteError as error:
+        return _told(Found(name, None, "transformer", path, str(error)), step_of(called))
+    kind: Kind = "lora" if holds_adapter(file.tensors) else "transformer"
+    return _told(Found(name, None, kind, path), step_of(called, file.metadata))
+
+
+def _told(found: Found, trained: Trained | None) -> Found:
+    return found if trained is None else replace(found, step=trained.number, unit=trained.unit)
 
 
 def last_change(found: Found) -> float:
@@ -148,9 +225,9 @@ def settled(found: Found, seconds: float) -> bool:
     try:
         changed = last_change(found)
         for path in _files(found):
-            if path.suffix == ".safetensors":
-                read_header(path)
-    except (CheckpointError, FileNotFoundError):  # still being written, or moved away just now
+            if _is_safetensors(path):
+                read_weights_file(path)
+    except (EvalsuiteError, FileNotFoundError):  # still being written, or moved away just now
         return False
     return 0 < changed <= time.time() - seconds
 

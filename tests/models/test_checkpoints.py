@@ -8,7 +8,8 @@ import shutil
 import pytest
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.models.checkpoints import WeightsMissingError, is_repository, open_checkpoint
+from evalsuite.models.checkpoints import is_repository, open_checkpoint
+from evalsuite.models.weight_sets import WeightsMissingError
 
 
 @pytest.fixture

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models import loading
@@ -55,9 +54,9 @@ def test_a_lora_changes_the_picture_by_its_scale(open_model, prompt, tmp_path, n
     assert full.spec.name.endswith("+style")
     assert full.spec.adapters[0].scale == 1.0
     assert not np.array_equal(image_of(full, prompt), plain)
-    none = open_model(name, lora=(f"{file}:0",))
-    assert np.array_equal(image_of(none, prompt), plain)
-    assert len({model.spec.digest for model in (full, none, open_model(name))}) == 3
+    half = open_model(name, lora=(f"{file}:0.5",))
+    assert not np.array_equal(image_of(half, prompt), image_of(full, prompt))
+    assert len({model.spec.digest for model in (full, half, open_model(name))}) == 3
 
 
 @BOTH
@@ -78,128 +77,11 @@ def test_a_lora_is_fused_exactly_and_loras_add_up(checkpoints, tmp_path, name):
 def test_a_lora_of_another_model_is_refused(open_model, tmp_path):
     file = tmp_path / "other.safetensors"
     write_lora(file, "layers.0.self_attention.to_q", 4, (32, 32))
-    with pytest.raises(EvalsuiteError, match=r"1 of its 1 layers are none of Flux2Transformer2DModel's"):
+    with pytest.raises(EvalsuiteError, match=r"none of its 1 layers is one of Flux2Transformer2DModel's"):
         open_model("klein", lora=(str(file),)).__enter__()
     write_lora(file, "transformer_blocks.0.attn.to_q", 4, (32, 48))
-    with pytest.raises(EvalsuiteError, match="cannot be laid over"):
+    with pytest.raises(EvalsuiteError, match=r"a matrix of \[32, 48\].* takes \[32, 32\]"):
         open_model("klein", lora=(str(file),)).__enter__()
-
-
-def changed_transformer(checkpoints, name, path, key_part="proj_out"):
-    """The transformer's weights with one tensor changed, as a file."""
-    state = load_file(checkpoints / name / "transformer" / "diffusion_pytorch_model.safetensors")
-    key = next(key for key in state if key_part in key and key.endswith("weight"))
-    state[key] = state[key] + 0.1
-    save_file(state, path)
-    return key
-
-
-@pytest.mark.parametrize(("name", "part"), [("klein", "proj_out"), ("ernie-no-pe", "final_linear")])
-def test_a_swapped_transformer_is_the_one_that_draws(open_model, prompt, checkpoints, tmp_path, name, part):
-    file = tmp_path / "tuned.safetensors"
-    key = changed_transformer(checkpoints, name, file, part)
-    model = open_model(name, transformer=str(file))
-    assert model.spec.name.endswith("+tuned")
-    assert model.spec.weights_digest != open_model(name).spec.weights_digest
-    with model:
-        drawing = next(model.draw([(prompt(), 1)]))
-        used = model._session.pipeline.transformer.state_dict()
-        assert torch.equal(used[key], load_file(file)[key])
-    assert not np.array_equal(np.asarray(drawing.image), image_of(open_model(name), prompt))
-
-
-def test_the_same_transformer_from_a_file_draws_the_same(open_model, prompt, checkpoints, tmp_path):
-    file = tmp_path / "same.safetensors"
-    shutil.copy(checkpoints / "klein" / "transformer" / "diffusion_pytorch_model.safetensors", file)
-    assert np.array_equal(
-        image_of(open_model("klein", transformer=str(file)), prompt), image_of(open_model("klein"), prompt)
-    )
-
-
-def test_a_transformer_in_the_makers_naming_is_converted(open_model, prompt, checkpoints, tmp_path):
-    from diffusers.loaders.single_file_utils import convert_flux2_transformer_checkpoint_to_diffusers as to_diffusers
-
-    state = load_file(checkpoints / "klein" / "transformer" / "diffusion_pytorch_model.safetensors")
-    theirs = {}
-    for key, value in state.items():
-        theirs.update(makers_names(key, value, state))
-    # The converter of diffusers is the oracle for the renaming.
-    back = to_diffusers(dict(theirs))
-    assert back.keys() == state.keys()
-    assert all(torch.equal(back[key], state[key]) for key in state)
-    file = tmp_path / "makers.safetensors"
-    save_file({key: value.contiguous() for key, value in theirs.items()}, file)
-    converted, plain = (
-        image_of(open_model("klein", transformer=str(file)), prompt),
-        image_of(open_model("klein"), prompt),
-    )
-    assert np.abs(converted - plain).max() <= 1  # slices of fused matrices lie otherwise in memory
-
-
-def makers_names(key: str, value: torch.Tensor, state: dict) -> dict:
-    """One tensor of diffusers' Flux2 transformer under the names of the FLUX.2 repository."""
-    simple = {
-        "x_embedder": "img_in",
-        "context_embedder": "txt_in",
-        "time_guidance_embed.timestep_embedder.linear_1": "time_in.in_layer",
-        "time_guidance_embed.timestep_embedder.linear_2": "time_in.out_layer",
-        "double_stream_modulation_img.linear": "double_stream_modulation_img.lin",
-        "double_stream_modulation_txt.linear": "double_stream_modulation_txt.lin",
-        "single_stream_modulation.linear": "single_stream_modulation.lin",
-        "proj_out": "final_layer.linear",
-    }
-    stem, _, kind = key.rpartition(".")
-    if stem in simple:
-        return {f"{simple[stem]}.{kind}": value}
-    if stem == "norm_out.linear":
-        scale, shift = value.chunk(2)
-        return {f"final_layer.adaLN_modulation.1.{kind}": torch.cat([shift, scale])}
-    if stem.startswith("single_transformer_blocks"):
-        block, _, rest = stem.removeprefix("single_transformer_blocks.").partition(".")
-        names = {
-            "attn.to_qkv_mlp_proj": "linear1.weight",
-            "attn.to_out": "linear2.weight",
-            "attn.norm_q": "norm.query_norm.scale",
-            "attn.norm_k": "norm.key_norm.scale",
-        }
-        return {f"single_blocks.{block}.{names[rest]}": value}
-    block, _, rest = stem.removeprefix("transformer_blocks.").partition(".")
-    base = f"double_blocks.{block}."
-    if rest in ("attn.to_q", "attn.add_q_proj"):
-        names = ("to_q", "to_k", "to_v") if rest == "attn.to_q" else ("add_q_proj", "add_k_proj", "add_v_proj")
-        stream = "img" if rest == "attn.to_q" else "txt"
-        fused = torch.cat([state[f"transformer_blocks.{block}.attn.{name}.weight"] for name in names])
-        return {f"{base}{stream}_attn.qkv.weight": fused}
-    names = {
-        "attn.to_out.0": "img_attn.proj.weight",
-        "attn.to_add_out": "txt_attn.proj.weight",
-        "attn.norm_q": "img_attn.norm.query_norm.scale",
-        "attn.norm_k": "img_attn.norm.key_norm.scale",
-        "attn.norm_added_q": "txt_attn.norm.query_norm.scale",
-        "attn.norm_added_k": "txt_attn.norm.key_norm.scale",
-        "ff.linear_in": "img_mlp.0.weight",
-        "ff.linear_out": "img_mlp.2.weight",
-        "ff_context.linear_in": "txt_mlp.0.weight",
-        "ff_context.linear_out": "txt_mlp.2.weight",
-    }
-    return {base + names[rest]: value} if rest in names else {}
-
-
-def test_a_transformer_of_another_model_is_refused(open_model, checkpoints, tmp_path):
-    file = tmp_path / "other.safetensors"
-    state = load_file(checkpoints / "klein" / "transformer" / "diffusion_pytorch_model.safetensors")
-    state["x_embedder.weight"] = state["x_embedder.weight"][:, :8].contiguous()
-    save_file(state, file)
-    with pytest.raises(
-        EvalsuiteError, match=r"1 tensors have another shape .* x_embedder.weight: \[32, 8\] for \[32, 16\]"
-    ):
-        open_model("klein", transformer=str(file)).__enter__()
-    shutil.copy(checkpoints / "ernie" / "transformer" / "diffusion_pytorch_model.safetensors", file)
-    with pytest.raises(EvalsuiteError, match="does not fit Flux2Transformer2DModel"):
-        open_model("klein", transformer=str(file)).__enter__()
-    file.write_bytes(b"no safetensors at all")
-    with pytest.raises(EvalsuiteError, match="cannot be read as safetensors"):
-        open_model("klein", transformer=str(file)).__enter__()
 
 
 @pytest.mark.parametrize("name", ["klein-base", "ernie"])

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models import ModelOptions, WeightsMissingError, known_models, parse_settings, resolve
+from evalsuite.models.checkpoints import open_checkpoint
 from evalsuite.models.presets import load_custom, load_presets
 
 PUBLISHED = {
@@ -22,6 +23,10 @@ PUBLISHED = {
     "ernie-image-no-pe": ("baidu/ERNIE-Image", 50, 4.0, "off"),
     "ernie-image-turbo": ("baidu/ERNIE-Image-Turbo", 8, 1.0, "image"),
     "ernie-image-turbo-no-pe": ("baidu/ERNIE-Image-Turbo", 8, 1.0, "off"),
+    "qwen-image": ("Qwen/Qwen-Image", 50, 4.0, None),
+    "qwen-image-2512": ("Qwen/Qwen-Image-2512", 50, 4.0, None),
+    "z-image": ("Tongyi-MAI/Z-Image", 50, 4.0, None),
+    "z-image-turbo": ("Tongyi-MAI/Z-Image-Turbo", 9, 0.0, None),
 }
 
 
@@ -45,9 +50,16 @@ def put_into_hub(checkpoint, tmp_path, repository: str, commit: str = "c0ffee" *
 def test_presets_are_those_that_the_makers_publish():
     presets = load_presets().presets
     found = {
-        name: (preset.repository, preset.settings["steps"], preset.settings["guidance"], preset.settings.get("enhance"))
+        name: (
+            preset.repository,
+            preset.settings["steps"],
+            preset.settings.get("true_cfg", preset.settings.get("guidance")),
+            preset.settings.get("enhance"),
+        )
         for name, preset in presets.items()
     }
+    # true_cfg does nothing without a negative prompt.
+    assert all("negative_prompt" in preset.settings for preset in presets.values() if "true_cfg" in preset.settings)
     assert found == PUBLISHED
     assert {preset.licence for name, preset in presets.items() if "9b" in name} == {"FLUX Non-Commercial License"}
     assert {preset.licence for name, preset in presets.items() if "9b" not in name} == {"Apache-2.0"}
@@ -256,52 +268,13 @@ def test_a_model_file_may_say_that_it_is_a_stand_in(tmp_path):
     assert load_custom(tmp_path / "m.toml").role == "stand-in"
 
 
-def test_a_pipeline_that_the_suite_does_not_know_runs_from_its_folder(tmp_path, prompt):
-    """Z-Image: its settings come from the signature of its call, its size limits from its image processor."""
-    build_z_image(tmp_path / "z-image")
-    options = ModelOptions(parse_settings(["size=64x64 precision=fp32 steps=2"]))
-    model = resolve(str(tmp_path / "z-image"), options=options)
-    assert model.spec.pipeline == "ZImagePipeline"
-    assert model.spec.settings["guidance"] == 5.0  # the default of its call
-    with model:
-        drawings = list(model.draw([(prompt(), 1), (prompt(), 1), (prompt(), 2)]))
-    assert [drawing.error for drawing in drawings] == [None] * 3
-    assert drawings[0].image.tobytes() == drawings[1].image.tobytes() != drawings[2].image.tobytes()
-    names = [phase.name for phase in drawings[0].timing.phases]
-    assert names == ["text_encoding", "denoising", "decoding", "other"]
-    assert len(drawings[0].timing.steps) == 2
+def test_a_pipeline_that_the_suite_does_not_know_takes_the_settings_of_its_call(tmp_path):
+    """Z-Image as if it were unknown: its settings come from the signature of its call."""
+    from evalsuite.models.registry import _defaults
+    from training.random_checkpoints import build_random_checkpoint
 
-
-def build_z_image(folder):
-    import torch
-    from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
-    from transformers import Qwen3Config, Qwen3Model
-
-    from training.random_checkpoints import KLEIN_TEMPLATE, offline_tokenizer
-
-    torch.manual_seed(0)
-    tokenizer = offline_tokenizer(chat_template=KLEIN_TEMPLATE)
-    encoder = Qwen3Config(
-        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=2, head_dim=8,
-    )  # fmt: skip
-    transformer = ZImageTransformer2DModel(
-        all_patch_size=(2,), all_f_patch_size=(1,), in_channels=16, dim=32, n_layers=2, n_refiner_layers=1, n_heads=2,
-        n_kv_heads=2, cap_feat_dim=16, axes_dims=[8, 4, 4], axes_lens=[256, 32, 32],
-    )  # fmt: skip
-    # Its padding tokens are made with `torch.empty`.
-    with torch.no_grad():
-        transformer.x_pad_token.zero_()
-        transformer.cap_pad_token.zero_()
-    vae = AutoencoderKL(
-        in_channels=3, out_channels=3, latent_channels=16, block_out_channels=(32, 32, 32, 32), layers_per_block=1,
-        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4, norm_num_groups=8,
-        scaling_factor=0.3611, shift_factor=0.1159,
-    )  # fmt: skip
-    ZImagePipeline(
-        scheduler=FlowMatchEulerDiscreteScheduler(), vae=vae, text_encoder=Qwen3Model(encoder).eval(),
-        tokenizer=tokenizer, transformer=transformer.eval(),
-    ).save_pretrained(folder)  # fmt: skip
+    checkpoint = open_checkpoint(build_random_checkpoint(tmp_path / "z-image", "z-image"))
+    assert _defaults(checkpoint, None) == {"steps": 50, "guidance": 5.0}
 
 
 def test_known_models_list_everything_with_a_name():

@@ -8,15 +8,15 @@ import struct
 
 import pytest
 
-from evalsuite.sweep.checkpoints import CheckpointError, Found, find, read_header, settled, step_of
+from evalsuite.sweep.checkpoints import CheckpointError, Found, find, settled, survey
 
 
-def write_weights(path, *names, cut=0, more=b""):
+def write_weights(path, *names, cut=0, more=b"", value=0, **metadata):
     """A safetensors file of four bytes a tensor, written by the format's specification."""
     path.parent.mkdir(parents=True, exist_ok=True)
     header = {name: {"dtype": "F32", "shape": [1], "data_offsets": [4 * i, 4 * i + 4]} for i, name in enumerate(names)}
-    text = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
-    content = struct.pack("<Q", len(text)) + text + b"\0" * 4 * len(names) + more
+    text = json.dumps({"__metadata__": {"format": "pt", **metadata}, **header}).encode()
+    content = struct.pack("<Q", len(text)) + text + bytes([value, 0, 0, 0]) * len(names) + more
     path.write_bytes(content[: len(content) - cut])
     return path
 
@@ -24,18 +24,6 @@ def write_weights(path, *names, cut=0, more=b""):
 LORA = "transformer.blocks.0.attn.to_q.lora_A.weight"
 KOHYA = "lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight"
 FULL = "transformer_blocks.0.attn.to_q.weight"
-
-
-@pytest.mark.parametrize(
-    ("name", "step"),
-    [
-        ("checkpoint-500", 500), ("step_000500", 500), ("epoch-3-step-1500", 1500), ("epoch_7", 7),
-        ("my-lora-000010", 10), ("flux2-klein-4b", None), ("pytorch_lora_weights", None), ("iter.20", 20),
-        ("Checkpoint 40", 40), ("v2", None), ("global_step800", 800),
-    ],
-)  # fmt: skip
-def test_steps_are_read_from_names(name, step):
-    assert step_of(name) == step
 
 
 def test_checkpoints_come_in_step_order_with_the_final_one_last(tmp_path):
@@ -64,55 +52,19 @@ def test_checkpoints_come_in_step_order_with_the_final_one_last(tmp_path):
     assert find(tmp_path)[1].path == tmp_path / "checkpoint-300" / "pytorch_lora_weights.safetensors"
 
 
-def test_a_file_and_a_folder_of_one_name_are_two_checkpoints(tmp_path):
-    (tmp_path / "step-1").mkdir()
-    (tmp_path / "step-1" / "model_index.json").write_text("{}")
-    write_weights(tmp_path / "step-1.safetensors", FULL)
-    assert [found.name for found in find(tmp_path)] == ["step-1", "step-1.safetensors"]
-
-
 def test_what_cannot_be_used_is_found_with_its_problem(tmp_path):
     write_weights(tmp_path / "step-1.safetensors", FULL, cut=2)
     write_weights(tmp_path / "step-2" / "a.safetensors", FULL)
     write_weights(tmp_path / "step-2" / "b.safetensors", FULL)
     one, two = find(tmp_path)
     assert "cut short" in one.problem
-    assert "holds 2 safetensors files" in two.problem
+    assert "not called as diffusers and transformers call weights" in two.problem
 
 
 def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(CheckpointError, match="no such folder"):
         find(tmp_path / "none")
     assert find(tmp_path) == []
-
-
-def test_the_header_names_the_tensors(tmp_path):
-    assert list(read_header(write_weights(tmp_path / "a.safetensors", FULL, LORA))) == [FULL, LORA]
-    assert read_header(write_weights(tmp_path / "empty.safetensors")) == {}
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\x01",
-        struct.pack("<Q", 2**40) + b"{}",
-        struct.pack("<Q", 4) + b"nope",
-        struct.pack("<Q", 2) + b"[]",
-        struct.pack("<Q", 13) + b'{"a":{"b":1}}',
-        struct.pack("<Q", 9) + b'{"a":123}',
-    ],
-)
-def test_what_is_no_safetensors_is_refused(tmp_path, content):
-    path = tmp_path / "x.safetensors"
-    path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"x\.safetensors"):
-        read_header(path)
-
-
-def test_a_file_longer_than_it_declares_is_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="its header declares"):
-        read_header(write_weights(tmp_path / "a.safetensors", FULL, more=b"x"))
 
 
 def test_a_checkpoint_is_settled_when_whole_and_quiet(tmp_path):
@@ -143,3 +95,136 @@ def test_a_name_that_is_no_text_is_a_row_that_can_be_stored(tmp_path):
     folder.mkdir()
     with pytest.raises(CheckpointError, match=r"\\xfe: its name is no UTF-8"):
         find(folder)
+
+
+def names(folder):
+    return [found.name for found in find(folder)]
+
+
+def test_kohya_and_musubi_are_ordered_by_their_metadata_and_their_states_passed_over(tmp_path):
+    for epoch, steps in ((2, 200), (10, 1000)):
+        write_weights(
+            tmp_path / f"style-{epoch:06d}.safetensors", KOHYA, ss_steps=str(steps), ss_epoch=str(epoch), value=epoch
+        )
+        write_weights(tmp_path / f"style-{epoch:06d}-state" / "model.safetensors", FULL)
+    write_weights(tmp_path / "style-step00000500.safetensors", KOHYA, ss_steps="500", value=3)
+    write_weights(tmp_path / "style.safetensors", KOHYA, ss_steps="1200", value=4)
+    write_weights(tmp_path / "style_comfy.safetensors", LORA)
+    (tmp_path / "sample").mkdir()
+    (tmp_path / "sample" / "style_000200_00.png").write_bytes(b"")
+    found = survey(tmp_path)
+    assert [(each.name, each.step) for each in found.found] == [
+        ("style-000002", 200), ("style-step00000500", 500), ("style-000010", 1000), ("style", 1200),
+    ]  # fmt: skip
+    assert [each.name for each in found.passed_over] == [
+        "sample", "style-000002-state", "style-000010-state", "style_comfy.safetensors",
+    ]  # fmt: skip
+
+
+def test_epochs_and_steps_without_metadata_have_no_order(tmp_path):
+    write_weights(tmp_path / "style-000010.safetensors", KOHYA)
+    write_weights(tmp_path / "style-step00001500.safetensors", KOHYA)
+    with pytest.raises(
+        CheckpointError, match=r"style-step00001500 tells its step \(1500\), style-000010 its epoch \(10\)"
+    ):
+        find(tmp_path)
+    (tmp_path / "style-step00001500.safetensors").unlink()
+    write_weights(tmp_path / "style-000002.safetensors", KOHYA)
+    assert [(each.name, each.step, each.unit) for each in find(tmp_path)] == [
+        ("style-000002", 2, "epoch"), ("style-000010", 10, "epoch"),
+    ]  # fmt: skip
+
+
+def test_ai_toolkit(tmp_path):
+    for step in (500, 1000):
+        write_weights(tmp_path / f"my_lora_v1_{step:09d}.safetensors", LORA, value=step % 200)
+    write_weights(tmp_path / "my_lora_v1.safetensors", LORA, training_info=json.dumps({"step": 1500, "epoch": 3}))
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples" / "1700000000__000000500_0.jpg").write_bytes(b"")
+    (tmp_path / "optimizer.pt").write_bytes(b"")
+    (tmp_path / "config.yaml").write_text("job: extension")
+    found = survey(tmp_path)
+    assert [each.step for each in found.found] == [500, 1000, 1500]
+    assert {each.name: each.why for each in found.passed_over} == {
+        "samples": "is a trainer's folder of samples, logs or states",
+        "optimizer.pt": "is pickled; only safetensors are read",
+    }
+
+
+def test_onetrainer(tmp_path):
+    for step, epoch in ((1200, 12), (400, 4), (800, 8)):
+        # The clock of the name runs against the steps: it must not count.
+        name = f"2026-05-03_{20 - epoch}-00-00-save-{step}-{epoch}-0.safetensors"
+        write_weights(tmp_path / name, KOHYA, value=epoch)
+    write_weights(tmp_path / "2026-05-03_23-00-00-backup-1200-12-0" / "lora" / "lora.safetensors", KOHYA)
+    found = survey(tmp_path)
+    assert [each.step for each in found.found] == [400, 800, 1200]
+    assert [each.name for each in found.passed_over] == ["2026-05-03_23-00-00-backup-1200-12-0"]
+
+
+def test_simpletuner_and_diffusers_scripts(tmp_path):
+    for step in (500, 1000):
+        folder = tmp_path / f"checkpoint-{step}"
+        write_weights(folder / "pytorch_lora_weights.safetensors", LORA)
+        write_weights(folder / "ema_model.safetensors", LORA)
+        write_weights(folder / "optimizer.safetensors", FULL)
+        (folder / "random_states_0.pkl").write_bytes(b"")
+    write_weights(tmp_path / "pytorch_lora_weights.safetensors", LORA)
+    write_weights(tmp_path / "pytorch_lora_weights_ema.safetensors", LORA)
+    for name in ("validation_images", "logs", "ema"):
+        (tmp_path / name).mkdir()
+    found = survey(tmp_path)
+    assert [(each.name, each.step, each.path.name) for each in found.found] == [
+        ("checkpoint-500", 500, "pytorch_lora_weights.safetensors"),
+        ("checkpoint-1000", 1000, "pytorch_lora_weights.safetensors"),
+        ("pytorch_lora_weights", None, "pytorch_lora_weights.safetensors"),
+    ]
+    assert [each.name for each in found.passed_over] == [
+        "ema", "logs", "pytorch_lora_weights_ema.safetensors", "validation_images",
+    ]  # fmt: skip
+
+
+def test_peft_and_diffsynth(tmp_path):
+    write_weights(tmp_path / "step-300" / "adapter_model.safetensors", f"base_model.model.{LORA}")
+    write_weights(tmp_path / "step-1200.safetensors", LORA)
+    assert [(each.step, each.kind) for each in find(tmp_path)] == [(300, "lora"), (1200, "lora")]
+    other = tmp_path / "epochs"
+    for epoch in (0, 1, 10, 2):
+        write_weights(other / f"epoch-{epoch}.safetensors", LORA, value=epoch)
+    assert [each.step for each in find(other)] == [0, 1, 2, 10]
+
+
+def test_a_sharded_transformer_is_a_checkpoint(tmp_path):
+    folder = tmp_path / "checkpoint-500" / "transformer"
+    shards = {f"{FULL}.{i}": f"diffusion_pytorch_model-0000{i}-of-00002.safetensors" for i in (1, 2)}
+    for key, name in shards.items():
+        write_weights(folder / name, key)
+    index = folder / "diffusion_pytorch_model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": shards}))
+    (found,) = find(tmp_path)
+    assert (found.step, found.kind, found.path, found.problem) == (500, "transformer", folder, None)
+    index.unlink()
+    (found,) = find(tmp_path)
+    assert "without their index" in found.problem
+
+
+def test_one_step_of_two_files_is_an_error_unless_they_are_the_same(tmp_path):
+    write_weights(tmp_path / "style-step00001500.safetensors", KOHYA, value=1)
+    write_weights(tmp_path / "style.safetensors", KOHYA, value=1, ss_steps="1500")
+    found = survey(tmp_path)
+    assert [each.name for each in found.found] == ["style-step00001500"]
+    assert [(each.name, each.why) for each in found.passed_over] == [("style", "is a copy of style-step00001500")]
+    write_weights(tmp_path / "style.safetensors", KOHYA, value=2, ss_steps="1500")
+    with pytest.raises(CheckpointError, match="style and style-step00001500 are different files of one step, 1500"):
+        find(tmp_path)
+
+
+def test_weights_that_are_not_read_are_named(tmp_path):
+    for name in ("a-500.bin", "b.ckpt", "c.gguf"):
+        (tmp_path / name).write_bytes(b"")
+    write_weights(tmp_path / "STEP-700.SAFETENSORS", LORA)
+    found = survey(tmp_path)
+    assert [(each.name, each.step) for each in found.found] == [("STEP-700", 700)]
+    assert [each.name for each in found.passed_over] == ["a-500.bin", "b.ckpt", "c.gguf"]
+    write_weights(tmp_path / "only_ema.safetensors", LORA)
+    assert "only_ema" in names(tmp_path)
