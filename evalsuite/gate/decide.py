@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import evalsuite
-from evalsuite.gate.accuracy import conclude, expand, measure, worst_prompts
+from evalsuite.gate.accuracy import conclude, expand, measure, sizes, worst_prompts
 from evalsuite.gate.compare import differences, settings_notes
 from evalsuite.gate.speed import conclude_speed, measure_speed
 from evalsuite.gate.verdict import EXIT_CODES, Verdict
@@ -48,6 +48,7 @@ def judge(
         for note in (*settings_notes(side, candidate, against), *_label_notes(against, side))
     ]
     notes += _label_notes("candidate", candidate)
+    notes += policy.too_few(sizes(policy, candidate.manifest))
     if candidate.digest == baseline.digest:
         notes.append("the candidate is the baseline's own run: it cannot but agree with itself")
     draft = Verdict(
