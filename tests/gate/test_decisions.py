@@ -116,7 +116,7 @@ def test_a_failure_that_does_not_survive_holm_is_inconclusive(make_run, tmp_path
         + "".join(f'[[gates]]\nslice = "category=c{c}"\nmargin = 0.05\n' for c in range(3))
         + '[[gates]]\nslice = "language=*"\nmargin = 0.05\n[[gates]]\nslice = "all"\nmargin = 0.05\n'
     )
-    table = np.random.default_rng(0).normal(6.05, 4.6, size=400).round().clip(0, 100)
+    table = np.random.default_rng(0).normal(8.75, 4.6, size=400).round().clip(0, 100)
     candidate = make_run("b", lambda i, _: int(table[i]) if i % 3 == 0 else 0, prompts=300)
     verdict = check(make_run("a", prompts=300), candidate, policy=path)
     gate = gates(verdict)["category=c0/character_accuracy"]
@@ -192,7 +192,7 @@ def test_an_undecided_checkpoint_ships_only_where_the_policy_says_so(make_run, t
 def test_the_anchor_catches_drift_that_each_step_hides(make_run, policy_file):
     anchor = make_run("first", prompts=400)
     baseline = make_run("second", lambda i, _: 2 + i % 5, prompts=400)
-    candidate = make_run("third", lambda i, _: 6 + (i // 5) % 5, prompts=400)
+    candidate = make_run("third", lambda i, _: 5 + (i // 5) % 5, prompts=400)
     assert check(baseline, candidate, policy=policy_file).outcome == "PASS"
     verdict = check(baseline, candidate, policy=policy_file, anchor=anchor)
     assert verdict.outcome == "FAIL"
@@ -216,7 +216,7 @@ def test_an_anchor_margin_of_its_own(make_run, tmp_path):
 
 def test_an_acknowledged_failure_is_shown_and_does_not_block(make_run, policy_file):
     baseline = make_run("a", prompts=400)
-    candidate = make_run("b", lambda i, _: 12 if i % 2 else 0, prompts=400)
+    candidate = make_run("b", lambda i, _: 16 if i % 2 else 0, prompts=400)
     policy = load_policy(policy_file)
     views = open_view(baseline), open_view(candidate)
     failing = [gate.name for gate in judge(*views, policy).gates if gate.decision == "FAIL"]
@@ -276,17 +276,17 @@ def test_where_nothing_can_be_lost_nothing_passes(make_run, tmp_path, kept, marg
 def test_a_floor_is_kept_surely_or_not_at_all(make_run, tmp_path):
     runs = make_run("a", lambda i, _: 40 + i % 3), make_run("b", lambda i, _: 40 + (i + 1) % 3)
     decided = {}
-    for floor in (0.4, 0.58, 0.8):
+    for floor in (0.4, 0.585, 0.8):
         gate = check(*runs, policy=policy_of(tmp_path, "margin = 0.1", f"min_accuracy = {floor}")).gates[0]
         decided[floor] = gate.decision
         assert gate.min_accuracy == floor
-    # The candidate has 0.59; of 200 prompts the bound is about 0.585 for the spread, and 0.57 for the range.
-    assert decided == {0.4: "PASS", 0.58: "INCONCLUSIVE", 0.8: "FAIL"}
+    # The candidate has 0.59; of 200 prompts the bound is about 0.581: one that was not seen may have lost all.
+    assert decided == {0.4: "PASS", 0.585: "INCONCLUSIVE", 0.8: "FAIL"}
     low = check(*runs, policy=policy_of(tmp_path, "margin = 0.1", "min_accuracy = 0.8")).gates[0]
-    assert low.note.startswith("at most 6")
+    assert low.note.startswith("at most 59.")
     assert "below the floor of 80.00 points" in low.note
-    near = check(*runs, policy=policy_of(tmp_path, "margin = 0.1", "min_accuracy = 0.58")).gates[0]
-    assert "may be below the floor of 58.00 points" in near.note
+    near = check(*runs, policy=policy_of(tmp_path, "margin = 0.1", "min_accuracy = 0.585")).gates[0]
+    assert "may be below the floor of 58.50 points" in near.note
 
 
 def test_prompts_of_the_same_text_are_one_unit(make_run, policy_file):

@@ -34,9 +34,7 @@ def test_flat_weights_give_the_integral_of_a_b_spline(values):
     # Σ wᵢ xᵢ with flat Dirichlet weights has the B-spline with knots xᵢ as its density (Curry and Schoenberg, 1966).
     knots = np.sort(values)
     density = interpolate.BSpline.basis_element(knots, extrapolate=False)
-    pieces = [
-        (integrate.fixed_quad(density, a, b, n=8)[0], b) for a, b in pairwise(np.unique([*knots, 0.0])) if b > a
-    ]
+    pieces = [(integrate.fixed_quad(density, a, b, n=8)[0], b) for a, b in pairwise(np.unique([*knots, 0.0])) if b > a]
     below = sum(piece for piece, end in pieces if end <= 0)
     assert share_below(np.array(values), np.ones(len(values))) == pytest.approx(
         below / sum(piece for piece, _ in pieces), abs=1e-9

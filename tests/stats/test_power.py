@@ -83,7 +83,7 @@ def test_more_prompts_of_the_kind_would_decide():
     # Between prompts 0.1, within 0.2: more samples help down to 0.1 / sqrt(n).
     differences = rng.normal(0, 0.1, size=(160, 1)) + rng.normal(0, 0.2, size=(160, 4))
     differences = (differences - differences.mean() - 0.01).clip(-1, 1)
-    found, needs = needs_of(differences, 0.03)
+    _, needs = needs_of(differences, 0.03)
     sd = differences.mean(axis=1).std(ddof=1)
     t = stats.t.ppf(0.95, 159) + stats.t.ppf(0.8, 159)
     assert needs.prompts == math.ceil((sd * t / 0.02) ** 2)

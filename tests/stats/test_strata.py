@@ -70,7 +70,7 @@ def test_one_stratum_has_the_interval_of_the_suite_where_the_range_is_known():
 
 
 def test_strata_have_weights_of_their_own():
-    """Six perfect prompts, and two of which one is right: the ends of the mean of two beta variables, by integration."""
+    """Six perfect prompts, and two of which one is right: the mean of two beta variables, by integration."""
     perfect, half = [(5, 5)] * 6, [(5, 5), (0, 5)]
     found = interval([Stratum(np.array(pairs, dtype=float), SHARE, 0.5) for pairs in (perfect, half)])
     assert (found.estimate, found.n, found.method) == (0.75, 8, "Bayesian bootstrap")
