@@ -244,12 +244,14 @@ class Components:
         return math.sqrt(self.between + self.within / images)
 
 
-def components(strata: Sequence[Stratum], images: Sequence[Floats]) -> Components:
+def components(strata: Sequence[Stratum], images: Sequence[Floats], *, unseen: float = 0.0) -> Components:
     """The components of variance between prompts and between the images of a prompt (one-way random effects).
 
     Args:
         strata: As for `interval`.
         images: For each stratum the counts of the single images, shape (n, k, K), the same k everywhere.
+        unseen: So much of one more image at the far end of a range of 1 goes into the variance within prompts (with
+            one image a prompt, between them), so that images which all agree do not pass for certain.
 
     With D_ij = n k g·x_ij, so that the score is about the mean of all D_ij, `within` is the mean over prompts of
     the variance of D_ij over j, and `between` the variance of the prompts' means less within / k, at least 0
@@ -262,6 +264,11 @@ def components(strata: Sequence[Stratum], images: Sequence[Floats]) -> Component
         influence = n * k * (single @ stratum.statistic.gradient(stratum.counts.sum(axis=0)))
         inner = float(influence.var(axis=1, ddof=1).mean()) if k > 1 else 0.0
         outer = max(0.0, float(influence.mean(axis=1).var(ddof=1)) - inner / k)
+        free = n * (k - 1) if k > 1 else n - 1
+        if k > 1:
+            inner = (free * inner + unseen) / (free + unseen)
+        else:
+            outer = (free * outer + unseen) / (free + unseen)
         between += stratum.weight**2 * outer / n
         within += stratum.weight**2 * inner / n
     return Components(count, between, within if count > 1 else None)
