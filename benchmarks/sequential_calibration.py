@@ -25,7 +25,6 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks._checkpoints import (
     BACKGROUNDS,
@@ -41,79 +40,31 @@ from benchmarks._checkpoints import (
 )
 from benchmarks._checkpoints import differences as draw
 from benchmarks.gate_calibration import O_BRIEN_FLEMING, POCOCK, Tables, decisions, group_sequential, lengths
-from evalsuite.stats.betting import BETS, CAP, PRIOR_AHEAD, PRIOR_PROMPTS, PRIOR_VARIANCE, STAKES, Claim, Side, Wager
+from evalsuite.stats import wealth
+from evalsuite.stats.betting import Claim, Wager
+from evalsuite.stats.wealth import Ints
 
 ALPHA = 0.05
 LIMIT = 0.06
 MARGINS = (0.02, 0.03, 0.05)
 _CHECKED = 2
-_BLOCK = 250
 
 CLAIMS: tuple[Claim, ...] = ("this suite", "prompts like these")
-Ints = npt.NDArray[np.int_]
-SIDES: tuple[tuple[Side, float], ...] = (("PASS", 1.0), ("FAIL", -1.0))
-
-
-def suite_wealth(values: Floats, margin: float) -> tuple[Floats, Floats]:
-    """The greatest log wealth of both sides after each cell of complete runs (simulations, N), each in its order."""
-    m, count = values.shape
-    seen = np.cumsum(values, axis=1)
-    left = count - np.arange(count)
-    rest = (-margin * count - (seen - values)) / left
-    found = []
-    for _, sign in SIDES:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gain = np.where(
-                np.abs(values - rest) <= 1e-9, 0.0, sign * (values - rest) / np.maximum(1 + sign * rest, 0.0)
-            )
-        total = np.full((m, count), -np.inf)
-        for bet, stake in zip(BETS, STAKES, strict=True):
-            total = np.logaddexp(total, math.log(stake) + np.cumsum(np.log1p(bet * gain), axis=1))
-        certain = sign * seen - (left - 1) > sign * -margin * count + 1e-9
-        total[np.isnan(total) | certain] = np.inf
-        found.append(np.maximum.accumulate(np.maximum(total, 0.0), axis=1))
-    return found[0], found[1]
-
-
-def prompt_wealth(values: Floats, margin: float) -> tuple[Floats, Floats]:
-    """The greatest log wealth of both sides after each of independent prompts (simulations, n)."""
-    before = np.arange(values.shape[1]) + PRIOR_PROMPTS
-    found = []
-    for side, sign in SIDES:
-        mu, gained = 1 - sign * margin, 1 + sign * values
-        prior = mu + PRIOR_AHEAD[side] * margin
-        mean = (PRIOR_PROMPTS * prior + np.cumsum(gained, axis=1) - gained) / before
-        square = PRIOR_PROMPTS * (PRIOR_VARIANCE[side] + prior**2) + np.cumsum(gained**2, axis=1) - gained**2
-        ahead = mean - mu
-        bet = np.clip(ahead / (square / before - mean**2 + ahead**2) * mu, 0.0, CAP)
-        wealth = np.cumsum(np.log1p(bet * (gained / mu - 1)), axis=1)
-        found.append(np.maximum.accumulate(np.maximum(wealth, 0.0), axis=1))
-    return found[0], found[1]
 
 
 def stops(values: Floats, margin: float, claim: Claim, gates: int = 1) -> tuple[Ints, Ints]:
-    """For each row the looks to its verdict (all, where there is none), and the verdict: 1 PASS, -1 FAIL, 0 none."""
-    looks, verdict = [], []
-    for start in range(0, len(values), _BLOCK):
-        block = values[start : start + _BLOCK]
-        wealth = suite_wealth(block, margin) if claim == "this suite" else prompt_wealth(block, margin)
-        first = [
-            np.where((each >= need).any(axis=1), (each >= need).argmax(axis=1), block.shape[1])
-            for each, need in zip(wealth, (math.log(1 / ALPHA), math.log(gates / ALPHA)), strict=True)
-        ]
-        if start == 0:
-            _check(block, margin, claim, wealth)
-        verdict.append(np.where(first[0] < first[1], 1, np.where(first[1] < first[0], -1, 0)))
-        looks.append(np.minimum(np.minimum(*first) + 1, block.shape[1]))
-    return np.concatenate(looks), np.concatenate(verdict)
+    """Looks and verdicts of `wealth.stops`, whose first rows are checked against `Wager` itself."""
+    _check(values[:_CHECKED], margin, claim)
+    return wealth.stops(values, margin, claim, alpha=ALPHA, gates=gates)
 
 
-def _check(values: Floats, margin: float, claim: Claim, wealth: tuple[Floats, Floats]) -> None:
-    for row in range(min(_CHECKED, len(values))):
+def _check(values: Floats, margin: float, claim: Claim) -> None:
+    paths = wealth.suite_wealth(values, margin) if claim == "this suite" else wealth.prompt_wealth(values, margin)
+    for row in range(len(values)):
         wager = Wager(margin, claim=claim, population=values.shape[1] if claim == "this suite" else None)
         for place, value in enumerate(values[row, :60]):
             wager.observe(float(value))
-            expected = [min(1.0, math.exp(-float(each[row, place]))) for each in wealth]
+            expected = [min(1.0, math.exp(-float(each[row, place]))) for each in paths]
             if not np.allclose([wager.p_pass, wager.p_fail], expected, rtol=1e-6, atol=1e-12):
                 raise RuntimeError("the wealths of many simulations at a time differ from those of stats.betting")
 
@@ -275,8 +226,8 @@ def _all_gates(values: Floats, language: Ints, claim: Claim) -> tuple[Ints, Ints
         if part is not None:
             places = np.argsort(language != part, axis=1, kind="stable")[:, : end // 2]
         mine = np.take_along_axis(values, places, axis=1)
-        wealth = suite_wealth(mine, margin) if claim == "this suite" else prompt_wealth(mine, margin)
-        for side, (each, need) in enumerate(zip(wealth, (1 / ALPHA, 3 / ALPHA), strict=True)):
+        paths = wealth.suite_wealth(mine, margin) if claim == "this suite" else wealth.prompt_wealth(mine, margin)
+        for side, (each, need) in enumerate(zip(paths, (1 / ALPHA, 3 / ALPHA), strict=True)):
             over = each >= math.log(need)
             look = np.take_along_axis(places, over.argmax(axis=1)[:, None], axis=1)[:, 0]
             look = np.where(over.any(axis=1), look, end)

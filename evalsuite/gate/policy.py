@@ -67,10 +67,10 @@ class Extension(Record, frozen=True, kw_only=True):
 class SpeedRule(Record, frozen=True, kw_only=True):
     """Greatest ratios candidate / baseline that are acceptable; None is not gated.
 
-    `p50` and `p90` are those of the seconds of warm images, `memory` the peak bytes an image takes. `enforce`
-    says when latency gates count: only for runs drawn in turns by `--interleave`, for all on the same hardware
-    and settings (`same-hardware`), or `never`. Otherwise they are shown as advice. Memory counts on the same
-    hardware and settings unless `enforce` is `never`.
+    `p50` and `p90` are those of the seconds of warm images, `memory` the peak bytes an image takes. Latency counts
+    only for runs drawn in turns by `--interleave`; otherwise it is shown as advice. Memory counts on the same hardware
+    and settings. With `enforce` at `never` neither does. `same-hardware` means the same as `interleaved`: it once let
+    the latencies of two sessions count, which nothing can tell from their drift.
     """
 
     p50: float | None = None
