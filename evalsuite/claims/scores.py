@@ -11,7 +11,7 @@ import numpy as np
 
 from evalsuite import scoring
 from evalsuite.claims.comparable import score_differences
-from evalsuite.claims.verdict import ClaimVerdict, Difference, Measured, MoreImages, Outcome
+from evalsuite.claims.verdict import ClaimVerdict, Difference, Gap, Measured, MoreImages, Outcome
 from evalsuite.runs.protocol_scores import LanguageCounts, count_run, headline_strata
 from evalsuite.scoring.protocols import primary, protocol_named
 from evalsuite.stats import Interval
@@ -26,6 +26,12 @@ AVERAGE = "average"
 NAMES = {"en": "English", "zh": "Chinese"}
 MOST_IMAGES = 1_000
 """More images a prompt than this are called out of reach."""
+
+UNSEEN = 0.5
+"""So much of an image at the far end stands for the seeds that were not drawn, as in Jeffreys' interval of a share."""
+
+_ONE_SIDED = 1.645
+_TWO_SIDED = 1.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +110,19 @@ def check_score(
         _measured(name, claim, model, ceiling) for name in (*claim.languages, AVERAGE) if name in model.scores
     )
     average = next((figure for figure in figures if figure.of == AVERAGE), None)
-    outcome, more = _outcome(claim, average, differences, model)
-    rank, of = _rank(average, published)
+    gap = None if differences or average is None else seed_gap(average, claim, model)
+    outcome = _outcome(claim, gap)
+    more = more_images(gap, claim, model) if gap is not None and outcome == "inconclusive" else None
+    rank, of = (None, None) if gap is None else _rank(average, published)
     return ClaimVerdict(
         claim=claim,
         model=model.spec.name,
         outcome=outcome,
-        text=_text(claim, outcome, figures, differences, more, len(manifest.seeds), (rank, of)),
+        text=_text(claim, outcome, figures, differences, gap, more, len(manifest.seeds), (rank, of)),
         engine=run.ocr.name,
         images_per_prompt=len(manifest.seeds),
         figures=figures,
+        gap=gap,
         differences=differences,
         more=more,
         rank=rank,
@@ -138,70 +147,71 @@ def _measured(name: str, claim: ScoreClaim, model: ModelFigures, ceiling: ModelF
     )
 
 
-def _outcome(
-    claim: ScoreClaim, average: Measured | None, differences: Sequence[Difference], model: ModelFigures
-) -> tuple[Outcome, MoreImages | None]:
-    if differences or average is None or average.measured.estimate is None:
-        return "not comparable", None
-    low, high = ends(average.measured)
-    if not low - claim.average.rounding <= claim.average.value <= high + claim.average.rounding:
-        return "not reproduced", None
-    if high - low < claim.tolerance:
-        return "reproduced", None
-    return "inconclusive", more_images(average.measured, claim, model)
+def seed_gap(average: Measured, claim: ScoreClaim, model: ModelFigures) -> Gap | None:
+    """Measured less published, with the standard error that it has over the same prompts and other seeds.
 
-
-def ends(found: Interval) -> tuple[float, float]:
-    """The ends of an interval; without one, nothing is excluded, so that nothing can be concluded."""
-    return -math.inf if found.low is None else found.low, math.inf if found.high is None else found.high
-
-
-def more_images(found: Interval, claim: ScoreClaim, model: ModelFigures) -> MoreImages:
-    """How many images a prompt it takes for the interval to be narrower than the tolerance.
-
-    The width falls with the standard error, of which the part between prompts stays however many images are drawn
-    (see `statistics.components`). That of a conservative bound does not: it hangs on the number of prompts.
+    The prompts are the benchmark's own on both sides, so how they differ among themselves is no part of it; the seeds
+    are, on both sides: se² = σ²ʷ (1/k + 1/k_published), with σ²ʷ the variance of the score within prompts at one image
+    each (`stats.strata.components`). With one image a prompt all variance is taken for that of seeds, which is too much
+    rather than too little.
     """
-    tolerance = claim.tolerance
-    low, high = ends(found)
-    width = high - low
-    if found.method == "Gaffke":
-        return MoreImages(
-            images=None,
-            at_least=False,
-            text=f"the interval is a conservative bound over {found.n} prompts, too few or too alike for the "
-            "bootstrap; how many more images would settle it cannot be told from them",
-        )
-    if not math.isfinite(width):
-        return MoreImages(images=None, at_least=False, text="there is no interval, so nothing can be excluded")
+    if average.difference is None:
+        return None
+    return Gap(
+        value=average.difference,
+        standard_error=math.sqrt(_within(claim, model) * (1 / _images(model) + 1 / claim.samples)),
+    )
+
+
+def _within(claim: ScoreClaim, model: ModelFigures) -> float:
     strata = headline_strata(model.parts, protocol_named(claim.protocol))
-    parts = components(strata, [part.single() for part in model.parts])
-    if parts.within is None:
-        # At best, all of the variance is between seeds.
-        images = math.floor((width / tolerance) ** 2 * parts.images) + 1
-        return MoreImages(
-            images=images,
-            at_least=True,
-            text=f"at least {images} images a prompt would settle it; one a prompt does not show how much seeds vary",
-        )
-    spread = parts.spread(parts.images)
-    floor = width * parts.spread(math.inf) / spread
-    if floor >= tolerance:
+    parts = components(strata, [part.single() for part in model.parts], unseen=UNSEEN)
+    return parts.between if parts.within is None else parts.within
+
+
+def _images(model: ModelFigures) -> int:
+    return int(model.parts[0].single().shape[1])
+
+
+def _outcome(claim: ScoreClaim, gap: Gap | None) -> Outcome:
+    """Not reproduced: surely further apart than labs are. Reproduced: surely within the tolerance (TOST).
+
+    Two one-sided tests at 0.05 each (Schuirmann, J. Pharmacokinetics and Biopharmaceutics 15, 1987): a figure is not
+    reproduced for want of evidence against it, but for evidence that the gap is small.
+    """
+    if gap is None:
+        return "not comparable"
+    if abs(gap.value) - claim.average.rounding - _TWO_SIDED * gap.standard_error > claim.labs_differ:
+        return "not reproduced"
+    if abs(gap.value) + claim.average.rounding + _ONE_SIDED * gap.standard_error < claim.tolerance:
+        return "reproduced"
+    return "inconclusive"
+
+
+def more_images(gap: Gap, claim: ScoreClaim, model: ModelFigures) -> MoreImages:
+    """How many images a prompt it takes, if the gap stays what it is, for the claim to be decided either way."""
+    distance, rounding = abs(gap.value), claim.average.rounding
+    allowed = max(
+        (claim.tolerance - distance - rounding) / _ONE_SIDED, (distance - rounding - claim.labs_differ) / _TWO_SIDED
+    )
+    images, within = _images(model), _within(claim, model)
+    left = allowed**2 - within / claim.samples
+    if allowed <= 0 or left <= 0:
+        theirs = _TWO_SIDED * math.sqrt(within / claim.samples)
         return MoreImages(
             images=None,
             at_least=False,
-            text=f"no number of images would settle it: the prompts alone leave the interval {floor:.4f} wide, and "
-            f"the tolerance is {tolerance:.4f}",
+            text=f"no number of images would settle it: the {claim.samples} images a prompt of the published figure "
+            f"alone leave ±{theirs:.4f}",
         )
-    images = parts.images
-    while width * parts.spread(images) / spread >= tolerance and images <= MOST_IMAGES:
-        images += 1
-    if images > MOST_IMAGES:
+    wanted = max(images + 1, math.floor(within / left) + 1)
+    if wanted > MOST_IMAGES:
         return MoreImages(images=None, at_least=False, text=f"more than {MOST_IMAGES} images a prompt would be needed")
+    most = "at most " if images == 1 else ""
     return MoreImages(
-        images=images,
+        images=wanted,
         at_least=False,
-        text=f"{images} images a prompt in all ({images - parts.images} more) would settle it",
+        text=f"{most}{wanted} images a prompt in all ({wanted - images} more) would settle it, if the gap stays",
     )
 
 
@@ -217,32 +227,33 @@ def _text(
     outcome: Outcome,
     figures: Sequence[Measured],
     differences: Sequence[Difference],
+    gap: Gap | None,
     more: MoreImages | None,
     images: int,
     place: tuple[int | None, int | None],
 ) -> str:
-    if outcome == "not comparable":
+    if gap is None:
         return "; ".join(f"{each.kind}: {each.text}" for each in differences) or "the average cannot be formed"
     average = figures[-1]
-    low, high = ends(average.measured)
     figure = claim.average.text + ("" if claim.average_printed else " (computed from its languages)")
-    side = "outside" if outcome == "not reproduced" else "in"
-    kind = ", a conservative bound" if average.measured.method == "Gaffke" else ""
-    width = f"{high - low:.4f} wide{kind} (tolerance {claim.tolerance:.4f})"
-    if math.isfinite(high - low):
-        sentences = [f"The published average {figure} lies {side} [{low:.4f}, {high:.4f}], which is {width}"]
-    else:
-        estimate = average.measured.estimate
-        sentences = [f"The published average is {figure}, the run's {estimate:.4f} ({average.measured.method})"]
+    found = {
+        "reproduced": f"surely within the tolerance of {claim.tolerance:.4f}",
+        "not reproduced": f"surely more than the {claim.labs_differ:.4f} by which labs differ on one model",
+        "inconclusive": f"neither surely within the tolerance of {claim.tolerance:.4f} nor surely more than the "
+        f"{claim.labs_differ:.4f} by which labs differ",
+    }[outcome]
+    measured = f"The run's average is {average.measured.estimate:.4f}, the published one {figure}"
+    apart = f"{gap.value:+.4f} ± {gap.reach:.4f} over the same prompts with other seeds"
+    sentences = [f"{measured}: {apart}, {found}"]
     if outcome == "not reproduced":
-        parts = (f"{NAMES.get(each.of, each.of)} {signed(each)}" for each in (average, *figures[:-1]))
+        parts = (f"{NAMES.get(each.of, each.of)} {signed(each)}" for each in figures[:-1])
         sentences.append(f"Measured less published: {', '.join(parts)}")
     if more is not None:
         sentences.append(more.text[0].upper() + more.text[1:])
     if images < claim.samples:
         sentences.append(f"The benchmark draws {claim.samples} images a prompt, this run {images}")
-    sentences.append(f"It would take place {place[0]} among {place[1]} published scores")
-    sentences.append(f"Labs differ by about {claim.labs_differ} on one model")
+    if place[0] is not None:
+        sentences.append(f"It would take place {place[0]} among {place[1]} published scores")
     return ". ".join(sentences) + "."
 
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 class Standing(Record, frozen=True, kw_only=True):
     """One row: a published score, or one of the run's models (`role` set).
 
-    `rank` counts published scores alone: that of a run's row is the place that it would take among them.
-    `differences` say in what the run's row does not compare with the published ones.
+    `rank` counts published scores alone: that of a run's row is the place that it would take among them, None where it
+    does not compare with the published ones; `differences` say in what.
     """
 
-    rank: int
+    rank: int | None
     model: str
     languages: dict[str, float]
     average: float
@@ -60,7 +60,7 @@ def standings_of(run: OpenRun, figures: Mapping[str, ModelFigures], published: P
         own = (Difference(kind="completeness", text=f"{model.missing} images are missing or unread"),)
         rows.append(
             Standing(
-                rank=_rank(average.estimate, published),
+                rank=None if model.missing or different else _rank(average.estimate, published),
                 model=name,
                 languages={
                     key: found.estimate

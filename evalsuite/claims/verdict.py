@@ -51,11 +51,23 @@ class Measured(Record, frozen=True, kw_only=True):
         return self.measured.low - self.published, self.measured.high - self.published
 
 
+class Gap(Record, frozen=True, kw_only=True):
+    """The run's average less the published one, and the chance in it: the same prompts, other seeds on either side."""
+
+    value: float
+    standard_error: float
+
+    @property
+    def reach(self) -> float:
+        """Half the width of its 95 % interval."""
+        return 1.96 * self.standard_error
+
+
 class MoreImages(Record, frozen=True, kw_only=True):
     """What would settle an inconclusive claim.
 
     `images` is how many images a prompt it takes in all; None where no number does, and `text` says why. `at_least`
-    marks a lower bound: one image a prompt does not show how much seeds vary.
+    marks a lower bound.
     """
 
     images: int | None
@@ -67,8 +79,8 @@ class ClaimVerdict(Record, frozen=True, kw_only=True):
     """What a run says of one published figure.
 
     `text` is a few sentences for people. `figures` are empty for speeds and for runs without the prompts;
-    `quantity` holds what was measured for a speed. `rank` is the place that the run's average would take among
-    the `of` published ones, counting from 1.
+    `quantity` holds what was measured for a speed, `gap` what decides a score. `rank` is the place that the run's
+    average would take among the `of` published ones, counting from 1; only a comparable run has one.
     """
 
     claim: ScoreClaim | SpeedClaim
@@ -78,6 +90,7 @@ class ClaimVerdict(Record, frozen=True, kw_only=True):
     engine: str | None = None
     images_per_prompt: int
     figures: tuple[Measured, ...] = ()
+    gap: Gap | None = None
     quantity: Interval | None = None
     differences: tuple[Difference, ...] = ()
     more: MoreImages | None = None

@@ -99,7 +99,7 @@ def _standings(rows: Sequence[Standing]) -> None:
         return
     table = [
         (
-            f"→ {row.rank}" if row.role else str(row.rank),
+            f"→ {row.rank or '–'}" if row.role else str(row.rank),
             row.model if row.role in (None, "model") else f"{row.model} ({ROLES[row.role]})",
             f"{row.average:.4f}" + (f" {ends(row.interval, 4)}" if row.interval else ""),
             *(f"{row.languages[key]:.4f}" if key in row.languages else "–" for key in ("en", "zh")),

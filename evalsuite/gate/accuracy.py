@@ -10,7 +10,8 @@ import numpy as np
 from evalsuite import scoring
 from evalsuite.gate.metrics import METRICS
 from evalsuite.gate.verdict import GateResult, WorstPrompt
-from evalsuite.stats import bounds, power
+from evalsuite.stats import Gaffke, bounds, power
+from evalsuite.stats.gaffke import pseudo_length
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +31,8 @@ WORST = 20
 class Measured:
     """One gate's comparison before the decision, which waits for all gates' p-values.
 
-    `differences` has shape (n, k), prompts by samples, in the unit of the denominators `den` (n,).
+    `differences` has shape (n, k), sampling units by samples, in the unit of the denominators `den` (n,); `achieved`
+    are the candidate's numerators, shape (n,). `min_accuracy` is the floor that the candidate must keep, if any.
     """
 
     name: str
@@ -44,11 +46,26 @@ class Measured:
     found: Comparison
     differences: Floats
     den: Floats
+    achieved: Floats
+    min_accuracy: float | None = None
 
     @property
     def p_fail(self) -> float:
-        """p-value against Δ ≥ -δ."""
-        return self.found.p_below(-self.margin)
+        """p-value against Δ ≥ -δ, and, where there is a floor, against a rate at or above it (Bonferroni)."""
+        loss = self.found.p_below(-self.margin)
+        if self.min_accuracy is None:
+            return loss
+        return min(1.0, 2 * min(loss, self.rate.p_below(self.min_accuracy)))
+
+    @property
+    def rate(self) -> Gaffke:
+        """Bounds of the candidate's own rate."""
+        return Gaffke(self.achieved, self.den, 0.0, 1.0)
+
+    @property
+    def nothing_to_lose(self) -> bool:
+        """Whether even a candidate that gets all wrong would lose no more than the margin."""
+        return self.baseline <= self.margin
 
 
 def expand(rule: GateRule, manifest: Manifest) -> list[tuple[str, list[Prompt]]]:
@@ -64,8 +81,32 @@ def expand(rule: GateRule, manifest: Manifest) -> list[tuple[str, list[Prompt]]]
     return list(groups.items())
 
 
-def measure(policy: Policy, baseline: Side, candidate: Side, against: Against) -> list[Measured]:
+def sizes(policy: Policy, manifest: Manifest, unit: Mapping[str, str] | None = None) -> dict[str, int]:
+    """For each slice that the policy names, the sampling units in it; for `language=*` those of the smallest."""
+    names = unit or {}
+    return {
+        rule.slice: min(len({names.get(prompt.id, prompt.id) for prompt in prompts}) for _, prompts in found)
+        for rule in policy.gates
+        if (found := expand(rule, manifest))
+    }
+
+
+def measure(
+    policy: Policy,
+    baseline: Side,
+    candidate: Side,
+    against: Against,
+    unit: Mapping[str, str] | None = None,
+) -> list[Measured]:
     """Compare two complete, comparable runs under every gate of the policy.
+
+    Args:
+        policy: Whose gates.
+        baseline: One run.
+        candidate: The other.
+        against: What the baseline is to the candidate.
+        unit: From a prompt's id to the sampling unit that it belongs to: prompts of the same text under several ids
+            are no independent ones. By default, and for ids that are not in it, each prompt is its own.
 
     Raises:
         ValueError: The runs' denominators differ, so they were not scored alike.
@@ -81,6 +122,8 @@ def measure(policy: Policy, baseline: Side, candidate: Side, against: Against) -
             one, other, den = _arrays(metric, prompts, seeds, *counts)
             if average == "macro":
                 one, other, den = one / den[:, None], other / den[:, None], np.ones_like(den)
+            units = [prompt.id if unit is None else unit.get(prompt.id, prompt.id) for prompt in prompts]
+            one, other, den = _merged(units, one, other, den)
             difference = other - one
             measured.append(
                 Measured(
@@ -92,12 +135,28 @@ def measure(policy: Policy, baseline: Side, candidate: Side, against: Against) -
                     margin=rule.anchor_margin if anchored and rule.anchor_margin is not None else rule.margin,
                     baseline=float(one.mean(axis=1).sum() / den.sum()),
                     candidate=float(other.mean(axis=1).sum() / den.sum()),
-                    found=bounds.compare(difference.mean(axis=1), None if average == "macro" else den),
+                    found=bounds.compare(difference.mean(axis=1), None if (den == 1).all() else den),
                     differences=difference,
                     den=den,
+                    achieved=other.mean(axis=1),
+                    min_accuracy=rule.min_accuracy,
                 )
             )
     return measured
+
+
+def _merged(units: Sequence[str], one: Floats, other: Floats, den: Floats) -> tuple[Floats, Floats, Floats]:
+    """The sums over the prompts of each sampling unit, in the order of the units' first prompts.
+
+    A mean over prompts thereby becomes a ratio, of the unit's sum to its number of prompts: the rate stays the same,
+    and its bounds are those of so many units.
+    """
+    place = {name: index for index, name in enumerate(dict.fromkeys(units))}
+    owner = np.array([place[name] for name in units])
+    merged = [np.zeros((len(place), *values.shape[1:])) for values in (one, other, den)]
+    for sums, values in zip(merged, (one, other, den), strict=True):
+        np.add.at(sums, owner, values)
+    return merged[0], merged[1], merged[2]
 
 
 def _count(side: Side) -> dict[Slot, Counts]:
@@ -127,12 +186,15 @@ def _arrays(
 def conclude(
     gate: Measured, policy: Policy, look: int, p_fail_holm: float, acknowledged: Acknowledgement | None
 ) -> GateResult:
-    """The decision of one gate: PASS if L > -δ, FAIL if U < -δ after Holm's correction, else INCONCLUSIVE."""
+    """The decision of one gate: PASS if L > -δ, FAIL if U < -δ after Holm's correction, else INCONCLUSIVE.
+
+    Where the rule has a floor, a PASS also needs the candidate's own rate to be surely above it, and one that is
+    surely below it is a FAIL.
+    """
     level, found = policy.level, gate.found
-    concentration = float(gate.den.max() / gate.den.mean())
     lower, upper = found.lower(level), found.upper(level)
-    least = power.prompts_for_margin(gate.margin, level, concentration)
-    decision, note = _decide(gate, lower, upper, least, failed=p_fail_holm <= level)
+    floor = power.resolution_floor(gate.den, level)
+    decision, note = _decide(gate, level, lower, upper, floor, failed=p_fail_holm <= level)
     return GateResult(
         name=gate.name,
         against=gate.against,
@@ -154,34 +216,49 @@ def conclude(
         p_pass=found.p_above(-gate.margin),
         p_fail=gate.p_fail,
         p_fail_holm=p_fail_holm,
-        minimum_detectable_effect=power.minimum_detectable_effect(
-            found.standard_error, found.n, level, concentration=concentration
-        ),
-        resolution_floor=power.resolution_floor(found.n, level, concentration),
+        minimum_detectable_effect=power.minimum_detectable_effect(found, level),
+        resolution_floor=floor,
+        min_accuracy=gate.min_accuracy,
         note=note,
-        advice=_advice(gate, policy, look, least) if decision == "INCONCLUSIVE" else None,
+        advice=_advice(gate, policy, look, floor) if decision == "INCONCLUSIVE" else None,
         acknowledged=acknowledged if decision == "FAIL" else None,
     )
 
 
-def _decide(gate: Measured, lower: float, upper: float, least: int, *, failed: bool) -> tuple[Decision, str]:
+def _decide(
+    gate: Measured, level: float, lower: float, upper: float, floor: float, *, failed: bool
+) -> tuple[Decision, str]:
     margin, n = gate.margin, gate.found.n
     if failed:
-        return "FAIL", f"worse by at least {points(-upper)}, more than the margin of {points(margin)}"
+        if upper < -margin:
+            return "FAIL", f"worse by at least {points(-upper)}, more than the margin of {points(margin)}"
+        return "FAIL", f"at most {points(gate.rate.upper(level))}, below the floor of {points(gate.min_accuracy or 0)}"
+    if gate.nothing_to_lose:
+        return "INCONCLUSIVE", (
+            f"nothing to lose: the baseline has {points(gate.baseline)}, not more than the margin of {points(margin)}, "
+            "so that any candidate would be within it"
+        )
     if upper < -margin:
         return "INCONCLUSIVE", "beyond the margin on its own, but not after Holm's correction for all gates"
-    if lower > -margin and n >= least:
-        if upper < 0:
-            return "PASS", f"worse by {points(-gate.found.estimate)}, within the margin of {points(margin)}"
-        return "PASS", "better" if lower > 0 else f"no loss beyond the margin of {points(margin)}"
-    if n < least:
+    if lower <= -margin:
+        if floor >= margin:
+            return "INCONCLUSIVE", (
+                f"{n} prompts are too few: were a share of {margin:g} of all prompts broken, so few could miss it"
+            )
+        return "INCONCLUSIVE", f"the loss may lie on either side of the margin of {points(margin)}"
+    if gate.min_accuracy is not None and gate.rate.lower(level) <= gate.min_accuracy:
         return "INCONCLUSIVE", (
-            f"{n} prompts are too few: were a share of {margin:g} of all prompts broken, so few could miss it"
+            f"within the margin of {points(margin)}, but the candidate's {points(gate.candidate)} may be below the "
+            f"floor of {points(gate.min_accuracy)}"
         )
-    return "INCONCLUSIVE", f"the loss may lie on either side of the margin of {points(margin)}"
+    if upper < 0:
+        return "PASS", f"worse by {points(-gate.found.estimate)}, within the margin of {points(margin)}"
+    return "PASS", "better" if lower > 0 else f"no loss beyond the margin of {points(margin)}"
 
 
-def _advice(gate: Measured, policy: Policy, look: int, least: int) -> str:
+def _advice(gate: Measured, policy: Policy, look: int, floor: float) -> str:
+    if gate.nothing_to_lose:
+        return "a margin below the baseline's rate, or prompts that the baseline can draw, would let it decide"
     wanted = power.needs(gate.found, gate.differences, gate.den, gate.margin, policy.level)
     k = gate.differences.shape[1]
     ways = []
@@ -191,8 +268,11 @@ def _advice(gate: Measured, policy: Policy, look: int, least: int) -> str:
         ways.append(f"about {wanted.samples} samples a prompt instead of {k}")
     if ways:
         text = f"{' or '.join(ways)} would probably decide it"
-    elif gate.found.n < least:
+    elif floor >= gate.margin:
+        least = power.prompts_for_margin(gate.margin, policy.level, pseudo_length(gate.den) / float(gate.den.mean()))
         text = f"at least {least} prompts are needed for this margin"
+    elif gate.found.lower(policy.level) > -gate.margin:
+        text = "more prompts would show whether the candidate keeps the floor"
     else:
         text = "the loss is so close to the margin that no reasonable number of prompts would decide it"
     if look == 1 and policy.extension is not None:

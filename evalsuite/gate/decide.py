@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
 
 import evalsuite
-from evalsuite.gate.accuracy import conclude, expand, measure, worst_prompts
+from evalsuite.gate.accuracy import conclude, expand, measure, sizes, worst_prompts
 from evalsuite.gate.compare import differences, settings_notes
 from evalsuite.gate.speed import conclude_speed, measure_speed
 from evalsuite.gate.verdict import EXIT_CODES, RunRef, Verdict
@@ -57,6 +57,7 @@ def judge(
     notes += list(
         dict.fromkeys(notice for _, side in (*sides, ("candidate", candidate)) for notice in side.run.notices)
     )
+    notes += policy.too_few(sizes(policy, candidate.manifest, candidate.run.units))
     look = policy.look(len(candidate.manifest.seeds))
     facts = _Facts(
         decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -113,7 +114,9 @@ def _measure_all(
     acknowledged: Sequence[Acknowledgement],
 ) -> tuple[list[GateResult], list[SpeedResult], list[str]]:
     accepted = {each.gate: each for each in acknowledged if each.model_digest == candidate.model.digest}
-    accuracy = [gate for against, side in sides for gate in measure(policy, side, candidate, against)]
+    accuracy = [
+        gate for against, side in sides for gate in measure(policy, side, candidate, against, candidate.run.units)
+    ]
     speed, notes = [], []
     for against, side in sides:
         found, more = measure_speed(policy, side, candidate, against)

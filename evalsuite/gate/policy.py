@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,14 +14,15 @@ from evalsuite.datafiles import data_dir
 from evalsuite.errors import EvalsuiteError
 from evalsuite.gate.metrics import METRICS
 from evalsuite.records import Record, digest
-from evalsuite.stats.power import look_level
+from evalsuite.stats.power import carried_margin, look_level, prompts_that_carry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 FORMAT = 1
 DIMENSIONS = ("language", "suite", "category", "length")
 Average = Literal["macro", "micro"]
+Claim = Literal["this suite", "prompts like these"]
 
 
 class PolicyError(EvalsuiteError):
@@ -32,7 +34,9 @@ class GateRule(Record, frozen=True, kw_only=True):
 
     `slice` is `all`, `language=zh`, `suite=ui-en`, `category=menu`, `length=long`, or `language=*` for a gate
     on each language that the run has. `metric` and `average` are the policy's unless named. `anchor_margin` is
-    the margin against the anchor, by default `margin`.
+    the margin against the anchor, by default `margin`. `min_accuracy` is a floor: the candidate's own rate must surely
+    be above it, whatever the baseline's. `prompts` is how many the slice holds in the suite that the policy is for:
+    where they can hardly carry the margin, loading the policy says so.
     """
 
     slice: str = "all"
@@ -40,6 +44,18 @@ class GateRule(Record, frozen=True, kw_only=True):
     metric: str | None = None
     average: Average | None = None
     anchor_margin: float | None = None
+    min_accuracy: float | None = None
+    prompts: int | None = None
+
+
+class Sequential(Record, frozen=True, kw_only=True):
+    """What a verdict while drawing is to be about (`gate.sequential`).
+
+    `this suite`: the mean loss of the complete run, its prompts and its seeds; no assumption at all, and the fewest
+    images. `prompts like these`: all prompts there could be, of which the suite's are taken for independent draws.
+    """
+
+    claim: Claim = "prompts like these"
 
 
 class Extension(Record, frozen=True, kw_only=True):
@@ -51,10 +67,10 @@ class Extension(Record, frozen=True, kw_only=True):
 class SpeedRule(Record, frozen=True, kw_only=True):
     """Greatest ratios candidate / baseline that are acceptable; None is not gated.
 
-    `p50` and `p90` are those of the seconds of warm images, `memory` the peak bytes an image takes. `enforce`
-    says when latency gates count: only for runs drawn in turns by `--interleave`, for all on the same hardware
-    and settings (`same-hardware`), or `never`. Otherwise they are shown as advice. Memory counts on the same
-    hardware and settings unless `enforce` is `never`.
+    `p50` and `p90` are those of the seconds of warm images, `memory` the peak bytes an image takes. Latency counts
+    only for runs drawn in turns by `--interleave`; otherwise it is shown as advice. Memory counts on the same hardware
+    and settings. With `enforce` at `never` neither does. `same-hardware` means the same as `interleaved`: it once let
+    the latencies of two sessions count, which nothing can tell from their drift.
     """
 
     p50: float | None = None
@@ -83,6 +99,7 @@ class Policy(Record, frozen=True, kw_only=True):
     on_inconclusive: Literal["block", "warn"] = "block"
     gates: tuple[GateRule, ...] = ()
     speed: SpeedRule = SpeedRule()
+    sequential: Sequential = Sequential()
 
     @property
     def digest(self) -> str:
@@ -95,6 +112,25 @@ class Policy(Record, frozen=True, kw_only=True):
         if self.extension is None:
             return self.alpha
         return look_level(self.alpha, self.samples / self.extension.samples)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The gates whose margin the prompts that the policy is written for can hardly carry, in words."""
+        return self.too_few({rule.slice: rule.prompts for rule in self.gates if rule.prompts is not None})
+
+    def too_few(self, prompts: Mapping[str, int]) -> tuple[str, ...]:
+        """The gates whose margin so many prompts by slice can hardly carry, in words."""
+        found = []
+        for rule in self.gates:
+            count = prompts.get(rule.slice)
+            wanted = prompts_that_carry(rule.margin, self.level)
+            if count is not None and count < wanted:
+                least = math.ceil(1e4 * carried_margin(count, self.level)) / 1e4
+                found.append(
+                    f"{rule.slice}: {count} prompts can hardly carry a margin of {rule.margin:g}; an equal checkpoint "
+                    f"would often end undecided. {wanted} prompts are wanted, or a margin of {least:g}"
+                )
+        return tuple(found)
 
     def look(self, samples: int) -> int | None:
         """1 or 2 for runs of so many samples a prompt, None where the policy has no look at that number."""
@@ -160,6 +196,10 @@ def _rule_problems(rule: GateRule, metric: str) -> Iterable[str]:
         margin = getattr(rule, name)
         if margin is not None and not 0 < margin < 1:
             yield f"{name} = {margin}: a loss above 0 and below 1 is needed, e.g. 0.02 for two points of a hundred"
+    if rule.min_accuracy is not None and not 0 < rule.min_accuracy < 1:
+        yield f"min_accuracy = {rule.min_accuracy}: an accuracy above 0 and below 1 is needed, e.g. 0.5"
+    if rule.prompts is not None and rule.prompts < 1:
+        yield f"prompts = {rule.prompts}: at least one prompt is needed"
     if metric not in METRICS:
         yield f"metric = {metric!r}: it must lie between 0 and 1 for every prompt.{_hint(metric, METRICS)}"
     dimension, equals, value = rule.slice.partition("=")

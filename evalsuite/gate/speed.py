@@ -109,7 +109,9 @@ def measure_speed(
 def _latency_advisory(enforce: str, *, in_turns: bool) -> str | None:
     if enforce == "never":
         return "the policy does not enforce it"
-    if enforce == "interleaved" and not in_turns:
+    if not in_turns:
+        # Whatever the policy says: the latencies of a session hang together, and no resampling of them, by blocks
+        # either, shows how much two sessions differ (docs/gate-calibration.md).
         return (
             "measured in two sessions, whose drift cannot be told from a change of the model; "
             "'evalsuite run --interleave' draws both in turns"

@@ -58,8 +58,9 @@ class GateResult(Record, frozen=True, kw_only=True):
     `delta` is the candidate's rate minus the baseline's; `lower` and `upper` are its one-sided bounds at the
     verdict's `level`; `margin` is δ. `p_pass` tests Δ ≤ -δ and `p_fail` Δ ≥ -δ; `p_fail_holm` is corrected over
     all gates. `minimum_detectable_effect` is the smallest change that these prompts tell from none with 80 %
-    power, `resolution_floor` the smallest margin that so many prompts can ever clear. `note` says in words what
-    was found, `advice` what would decide it.
+    power, `resolution_floor` the smallest margin that so many prompts can ever clear. `min_accuracy` is the floor of
+    the candidate's own rate, where the policy sets one. `note` says in words what was found, `advice` what would
+    decide it.
     """
 
     name: str
@@ -78,12 +79,13 @@ class GateResult(Record, frozen=True, kw_only=True):
     upper: float
     margin: float
     standard_error: float
-    method: Literal["studentised bootstrap", "Gaffke"]
+    method: Literal["Gaffke and studentised bootstrap", "Gaffke", "studentised bootstrap"]
     p_pass: float
     p_fail: float
     p_fail_holm: float
     minimum_detectable_effect: float
     resolution_floor: float
+    min_accuracy: float | None = None
     note: str
     advice: str | None = None
     acknowledged: Acknowledgement | None = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalsuite.digests import files_digest
+from evalsuite.digests import cached_sha256, files_digest
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.adapters import adapter_files
 from evalsuite.models.checkpoints import Checkpoint, find_snapshot, open_checkpoint

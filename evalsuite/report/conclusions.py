@@ -63,7 +63,7 @@ class StandingRow(Record, frozen=True, kw_only=True):
     from being compared with the others.
     """
 
-    rank: int
+    rank: int | None
     model: str
     role: ModelRole | None
     figures: tuple[tuple[str, str], ...]

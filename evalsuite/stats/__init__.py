@@ -1,14 +1,14 @@
 """Intervals, paired bounds and power, all over prompts as the sampling unit.
 
 `intervals` says how sure a figure is, `bounds` how sure a difference between two runs, `power` what a comparison
-could have told; they rest on `resampling` (the bootstrap) and `gaffke` (bounds from a known range). Nothing here
-reads, draws or prints.
+could have told; they rest on `dirichlet` (exact quantiles of randomly weighted means), `gaffke` (bounds from a known
+range) and `resampling` (the bootstrap). Nothing here reads, draws or prints.
 """
 
 from __future__ import annotations
 
 from evalsuite.stats.bounds import Comparison, compare
-from evalsuite.stats.gaffke import gaffke_bounds
+from evalsuite.stats.gaffke import Gaffke, gaffke_bounds
 from evalsuite.stats.intervals import LEVEL, MIN_PROMPTS, Bounds, Interval, Method, mean_interval, ratio_interval
 from evalsuite.stats.power import minimum_detectable_effect, needs, prompts_for_margin, resolution_floor
 from evalsuite.stats.resampling import REPLICATES, SEED, Floats
@@ -21,6 +21,7 @@ __all__ = [
     "Bounds",
     "Comparison",
     "Floats",
+    "Gaffke",
     "Interval",
     "Method",
     "compare",

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evalsuite.stats.gaffke import gaffke_draws
-from evalsuite.stats.resampling import rank
+from evalsuite.stats.gaffke import Gaffke
 
 if TYPE_CHECKING:
     from evalsuite.stats.bounds import Comparison
@@ -25,41 +24,60 @@ POWER = 0.8
 MOST = 100
 """Beyond this many times the prompts at hand, the advice is that no number of prompts will do."""
 
-_DRAWS = 9_999
 
-
-def resolution_floor(n: int, alpha: float, concentration: float = 1.0) -> float:
-    """The smallest margin that n prompts can ever clear: 1 - α^(1/n), times `concentration`, at most 1.
+def resolution_floor(den: Floats, alpha: float) -> float:
+    """The smallest margin that these prompts can ever clear: their bound where nothing differs, 1 - α^(1/n) for a mean.
 
     If a share δ of all prompts broke outright, n prompts would show none of them with probability (1 - δ)^n;
-    unless that is below α, a spotless comparison proves nothing.
+    unless that is below α, a spotless comparison proves nothing. Where long prompts weigh more (denominators), an
+    unseen one can carry more of the loss, and the floor is higher.
 
     Args:
-        n: Prompts.
+        den: Shape (n,): denominators, ones for a mean.
         alpha: Level in (0, 1).
-        concentration: For ratios, the largest denominator over their mean: one prompt can carry that much more.
     """
-    return min(1.0, -math.expm1(math.log(alpha) / n) * concentration)
+    return -Gaffke(np.zeros_like(den), den, -1.0, 1.0).lower(alpha)
 
 
 def prompts_for_margin(margin: float, alpha: float, concentration: float = 1.0) -> int:
-    """The fewest prompts that can clear `margin`: ⌈ln α / ln(1 - δ)⌉, with δ = margin / concentration."""
+    """The fewest prompts that can clear `margin`: ⌈ln α / ln(1 - δ)⌉, with δ = margin / concentration.
+
+    `concentration` is, for ratios, the length of an unseen prompt (`gaffke.pseudo_length`) over the mean.
+    """
     prompts: float = math.log(alpha) / math.log1p(-margin / concentration)
     return math.ceil(prompts - 1e-9)
 
 
-def minimum_detectable_effect(
-    standard_error: float, n: int, alpha: float, *, power: float = POWER, concentration: float = 1.0
-) -> float:
-    """The smallest true change that n prompts tell from none with `power`, in the unit of the standard error.
+CARRIES = 1.25
+"""A margin is carried by this many times the fewest prompts that can clear it.
 
-    (t_(1-α) + t_power) · SE with n - 1 degrees of freedom, and never below the resolution floor. Where it is at
-    most the margin, an equal checkpoint passes with at least that power.
+With four samples a prompt an equal checkpoint then passes with a probability of 0.9 or more (docs/gate-calibration.md).
+"""
+
+
+def prompts_that_carry(margin: float, alpha: float) -> int:
+    """How many prompts a margin wants, for an equal checkpoint to pass most of the time; fewer mostly end undecided."""
+    return math.ceil(CARRIES * math.log(alpha) / math.log1p(-margin) - 1e-9)
+
+
+def carried_margin(n: int, alpha: float) -> float:
+    """The smallest margin that n prompts carry: `prompts_that_carry` inverted, 1 - α^(1.25 / n)."""
+    return -math.expm1(CARRIES * math.log(alpha) / n)
+
+
+def minimum_detectable_effect(found: Comparison, alpha: float, *, power: float = POWER) -> float:
+    """The smallest true change that these prompts tell from none with `power`.
+
+    The distance from the estimate to its bound at level α, and t_power standard errors with n - 1 degrees of freedom
+    on top, which the estimate may fall short by. Where it is at most the margin, an equal checkpoint passes with at
+    least that power.
     """
-    floor = resolution_floor(n, alpha, concentration)
-    if n < 2:
+    if found.n < 2:
         return 1.0
-    return min(1.0, max(floor, _quantiles(n, alpha, power) * standard_error))
+    from scipy.special import stdtrit
+
+    chance = float(stdtrit(found.n - 1, power)) * found.standard_error
+    return min(1.0, found.estimate - found.lower(alpha) + chance)
 
 
 def _quantiles(n: int, alpha: float, power: float) -> float:
@@ -118,18 +136,21 @@ def needs(found: Comparison, differences: Floats, den: Floats, margin: float, al
         alpha: Level in (0, 1).
     """
     gap = found.estimate + margin
-    concentration = float(den.max() / den.mean())
-    least = prompts_for_margin(margin, alpha, concentration) if gap > 0 else 2
-    if found.method == "Gaffke":
-        factor = _gaffke_factor(differences.mean(axis=1), den, margin, alpha)
-        prompts = None if factor is None else max(least, math.ceil(factor * found.n))
-        return Needs(prompts, None)
     if gap == 0:
         return Needs(None, None)
-    allowed = abs(gap) / _quantiles(found.n, alpha, POWER)
-    wanted = max(least, math.ceil(found.n * (found.standard_error / allowed) ** 2))
-    prompts = wanted if wanted <= MOST * found.n else None
-    return Needs(prompts, _samples(found, differences, den, allowed) if least <= found.n else None)
+    factor = _gaffke_factor(differences.mean(axis=1), den, margin, alpha)
+    if factor is None:
+        return Needs(None, None)
+    wanted = math.ceil(factor * found.n)
+    samples = None
+    if found.standard_error > 0:
+        allowed = abs(gap) / _quantiles(found.n, alpha, POWER)
+        wanted = max(wanted, math.ceil(found.n * (found.standard_error / allowed) ** 2))
+        # However many samples, there are no more prompts than these: at best, all of them show the estimate.
+        at_best = Gaffke(found.estimate * den, den, -1.0, 1.0)
+        if (at_best.p_above(-margin) if gap > 0 else at_best.p_below(-margin)) <= alpha:
+            samples = _samples(found, differences, den, allowed)
+    return Needs(wanted if wanted <= MOST * found.n else None, samples)
 
 
 def _samples(found: Comparison, differences: Floats, den: Floats, allowed: float) -> int | None:
@@ -147,16 +168,17 @@ def _samples(found: Comparison, differences: Floats, den: Floats, allowed: float
 
 
 def _gaffke_factor(mean: Floats, den: Floats, margin: float, alpha: float) -> float | None:
-    """How many times these same prompts would decide, by bisection; None beyond `MOST` times."""
-    place = rank(alpha, _DRAWS)
+    """How many times these same prompts would decide by Gaffke's bounds, by bisection; None beyond `MOST` times."""
 
     def decides(factor: float) -> bool:
-        below, above = gaffke_draws(mean, den, least=-1.0, most=1.0, times=factor, draws=_DRAWS)
-        return bool(below[place - 1] > -margin or above[-place] < -margin)
+        more = Gaffke(mean, den, -1.0, 1.0, factor)
+        return more.p_above(-margin) <= alpha or more.p_below(-margin) <= alpha
 
     if not decides(MOST):
         return None
     low, high = 1.0, float(MOST)
+    if decides(low):
+        return low
     while high / low > 1.01:
         middle = math.sqrt(low * high)
         low, high = (low, middle) if decides(middle) else (middle, high)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalsuite.stats import LEVEL, MIN_PROMPTS, REPLICATES, SEED, Bounds, Floats, Interval, Method
-from evalsuite.stats.intervals import Reason, cut, gaffke_interval, pivoted, unrefuted
+from evalsuite.stats import LEVEL, MIN_PROMPTS, REPLICATES, SEED, Bounds, Floats, Interval
+from evalsuite.stats.gaffke import pseudo_length
+from evalsuite.stats.intervals import FAR, NEAR, Reason, cut, ends_in_range, pivoted, unrefuted
 from evalsuite.stats.resampling import SAME, draw_times
 
 
@@ -66,34 +67,88 @@ def ratio(numerator: int, denominator: int, *, bounds: Bounds = (None, None)) ->
 def interval(
     strata: Sequence[Stratum], *, level: float = LEVEL, replicates: int = REPLICATES, seed: int = SEED
 ) -> Interval:
-    """Interval for the weighted sum of the strata's statistics, by the studentised bootstrap or Gaffke's bound.
+    """Interval for the weighted sum of the strata's statistics.
 
-    With g the gradient at the sums of a stratum of n prompts and x_i the counts of prompt i, the variance of its
-    statistic is n / (n - 1) Σ (g·x_i)² (linearisation), and those of the strata add up. Replicates resample
-    the prompts within each stratum; with t* = (f* - f) / se*, the interval is [f - t*_(1-α/2) se,
-    f - t*_(α/2) se] (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 12.5). For one stratum
-    with a ratio this is `evalsuite.stats.ratio_interval`, to rounding.
+    Where every statistic is a plain ratio whose range is known it is the Bayesian bootstrap of
+    `evalsuite.stats.ratio_interval`, for one stratum exactly that. For several, each has Dirichlet weights and
+    pseudo-prompts of its own, and the ends are quantiles of `replicates` draws of the weighted sum.
 
-    Where a stratum has fewer than `MIN_PROMPTS` prompts or too little varies, and every statistic is a plain ratio
-    whose range is known, each of k strata takes Gaffke's two one-sided bounds at level α / 2k, and the interval is
-    their weighted sum: it errs no oftener than any of its 2k bounds (Bonferroni), also where strata depend on one
-    another, as translations of the same prompts do. What the bounds rest on, `stats.gaffke` says. For other statistics
-    there is no interval there. Every interval is cut off at the ends of its statistics' range.
+    Otherwise it is the studentised bootstrap. With g the gradient at the sums of a stratum of n prompts and x_i the
+    counts of prompt i, the variance of its statistic is n / (n - 1) Σ (g·x_i)² (linearisation), and those of the strata
+    add up. Replicates resample the prompts within each stratum; with t* = (f* - f) / se*, the interval is
+    [f - t*_(1-α/2) se, f - t*_(α/2) se] (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 12.5), cut
+    off at the ends of the statistics' range. There is none where a stratum has fewer than `MIN_PROMPTS` prompts or too
+    little varies.
     """
     n = sum(len(stratum.counts) for stratum in strata)
     estimate = float(sum(stratum.weight * float(_value(stratum)) for stratum in strata)) if strata else math.nan
     if math.isnan(estimate):
         return Interval(estimate=None, low=None, high=None, level=level, n=n, method="none: no data")
+    ratios = _ratios(strata)
+    if ratios is not None:
+        low, high = _in_range(ratios, level, replicates, seed)
+        low, high = min(low, estimate), max(high, estimate)
+        return Interval(estimate=estimate, low=low, high=high, level=level, n=n, method="Bayesian bootstrap")
     found = _studentised(strata, estimate, level, replicates, seed)
-    ends: tuple[float | None, float | None]
-    method: Method
-    if not isinstance(found, str):
-        ends, method = cut(found, _range(strata), estimate), "studentised bootstrap"
-    elif (conservative := _gaffke(strata, level, replicates, seed)) is not None:
-        ends, method = conservative, "Gaffke"
-    else:
-        ends, method = (None, None), found
-    return Interval(estimate=estimate, low=ends[0], high=ends[1], level=level, n=n, method=method)
+    if isinstance(found, str):
+        return Interval(estimate=estimate, low=None, high=None, level=level, n=n, method=found)
+    low, high = cut(found, _range(strata), estimate)
+    return Interval(estimate=estimate, low=low, high=high, level=level, n=n, method="studentised bootstrap")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ratio:
+    """A stratum whose statistic is a plain ratio within [least, most]."""
+
+    num: Floats
+    den: Floats
+    least: float
+    most: float
+    weight: float
+
+
+def _ratios(strata: Sequence[Stratum]) -> list[_Ratio] | None:
+    """The strata as ratios; None where a statistic is none, or its range is not known or refuted."""
+    found = []
+    for stratum in strata:
+        sides = _sides(stratum)
+        least, most = unrefuted(*sides, stratum.statistic.bounds) if sides else (None, None)
+        if sides is None or least is None or most is None:
+            return None
+        found.append(_Ratio(*sides, least, most, stratum.weight))
+    return found
+
+
+def _in_range(ratios: Sequence[_Ratio], level: float, replicates: int, seed: int) -> tuple[float, float]:
+    if len(ratios) == 1:
+        (only,) = ratios
+        low, high = ends_in_range(only.num, only.den, only.least, only.most, level)
+        return only.weight * low, only.weight * high
+    rng = np.random.default_rng(seed)
+    lows, highs = np.zeros(replicates), np.zeros(replicates)
+    for each in ratios:
+        at_worst, at_best = _draws(each, replicates, rng)
+        lows += each.weight * at_worst
+        highs += each.weight * at_best
+    tail = (1 - level) / 2
+    return float(np.quantile(lows, tail)), float(np.quantile(highs, 1 - tail))
+
+
+def _draws(part: _Ratio, replicates: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """The stratum's ratio under random weights, with the greater part of the pseudo-prompt at either end."""
+    pairs, counts = np.unique(np.stack([part.num, part.den], axis=1), axis=0, return_counts=True)
+    top, bottom = np.zeros(replicates), np.zeros(replicates)
+    for (value, size), count in zip(pairs, counts, strict=True):
+        weight = rng.standard_gamma(count, size=replicates)
+        top += weight * value
+        bottom += weight * size
+    length = pseudo_length(part.den)
+    ends = []
+    for at_least in (NEAR, 1 - NEAR):
+        worst = rng.standard_gamma(at_least, size=replicates) * length
+        best = rng.standard_gamma(NEAR + FAR - at_least, size=replicates) * length
+        ends.append((top + part.least * worst + part.most * best) / (bottom + worst + best))
+    return ends[0], ends[1]
 
 
 def _studentised(
@@ -111,21 +166,6 @@ def _studentised(
     with np.errstate(divide="ignore", invalid="ignore"):
         t = shift / np.sqrt(variance)
     return pivoted(estimate, spread, np.where(np.isnan(t), 0.0, t), level)
-
-
-def _gaffke(strata: Sequence[Stratum], level: float, replicates: int, seed: int) -> tuple[float, float] | None:
-    """The weighted sum of each stratum's bounds; None where a statistic is no ratio, or its range is not known."""
-    each = 1 - (1 - level) / len(strata)
-    low = high = 0.0
-    for stratum in strata:
-        sides = _sides(stratum)
-        if sides is None:
-            return None
-        ends = gaffke_interval(*sides, unrefuted(*sides, stratum.statistic.bounds), each, replicates, seed)
-        if ends is None:
-            return None
-        low, high = low + stratum.weight * ends[0], high + stratum.weight * ends[1]
-    return low, high
 
 
 def _sides(stratum: Stratum) -> tuple[Floats, Floats] | None:
@@ -204,12 +244,14 @@ class Components:
         return math.sqrt(self.between + self.within / images)
 
 
-def components(strata: Sequence[Stratum], images: Sequence[Floats]) -> Components:
+def components(strata: Sequence[Stratum], images: Sequence[Floats], *, unseen: float = 0.0) -> Components:
     """The components of variance between prompts and between the images of a prompt (one-way random effects).
 
     Args:
         strata: As for `interval`.
         images: For each stratum the counts of the single images, shape (n, k, K), the same k everywhere.
+        unseen: So much of one more image at the far end of a range of 1 goes into the variance within prompts (with
+            one image a prompt, between them), so that images which all agree do not pass for certain.
 
     With D_ij = n k g·x_ij, so that the score is about the mean of all D_ij, `within` is the mean over prompts of
     the variance of D_ij over j, and `between` the variance of the prompts' means less within / k, at least 0
@@ -222,6 +264,11 @@ def components(strata: Sequence[Stratum], images: Sequence[Floats]) -> Component
         influence = n * k * (single @ stratum.statistic.gradient(stratum.counts.sum(axis=0)))
         inner = float(influence.var(axis=1, ddof=1).mean()) if k > 1 else 0.0
         outer = max(0.0, float(influence.mean(axis=1).var(ddof=1)) - inner / k)
+        free = n * (k - 1) if k > 1 else n - 1
+        if k > 1:
+            inner = (free * inner + unseen) / (free + unseen)
+        else:
+            outer = (free * outer + unseen) / (free + unseen)
         between += stratum.weight**2 * outer / n
         within += stratum.weight**2 * inner / n
     return Components(count, between, within if count > 1 else None)

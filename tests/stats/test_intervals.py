@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, pairwise
 from math import factorial, inf
 
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from evalsuite.stats import MIN_PROMPTS, Interval, mean_interval, ratio_interval
+from evalsuite.stats import MIN_PROMPTS, Bounds, Interval, mean_interval, ratio_interval
 
 
 def exact_t(num: list[float], den: list[float]) -> list[tuple[float, float]]:
@@ -57,28 +57,104 @@ def test_agrees_with_the_whole_bootstrap_distribution(level: float) -> None:
     assert found.high == pytest.approx(high, abs=0.05 * spread)
 
 
-def test_approaches_students_t_on_normal_data() -> None:
-    values = np.random.default_rng(1).normal(size=200)
-    found = mean_interval(values)
-    low, high = scipy_stats.t.interval(0.95, 199, values.mean(), scipy_stats.sem(values))
+@pytest.mark.parametrize("bounds", [(None, None), (-9.0, 9.0)])
+def test_approaches_students_t_on_normal_data(bounds: Bounds) -> None:
+    values = np.random.default_rng(1).normal(size=2_000)
+    found = mean_interval(values, bounds=bounds)
+    low, high = scipy_stats.t.interval(0.95, 1_999, values.mean(), scipy_stats.sem(values))
     width = high - low
     assert found.estimate == pytest.approx(values.mean())
     assert found.low == pytest.approx(low, abs=0.1 * width)
     assert found.high == pytest.approx(high, abs=0.1 * width)
 
 
-def test_covers_the_truth_as_often_as_it_says() -> None:
-    """Skewed per-prompt accuracies of 30 prompts: 90% intervals, 400 draws, within three standard errors."""
+def test_covers_the_truth_at_least_as_often_as_it_says() -> None:
+    """Skewed per-prompt accuracies of 30 prompts: 90% intervals, 400 draws; two standard errors of chance allowed."""
     rng = np.random.default_rng(7)
     covered = 0
     for _ in range(400):
         den = rng.integers(5, 60, size=30)
         num = den - rng.binomial(den, rng.beta(0.5, 4.5, size=30))
-        found = ratio_interval(num, den, level=0.9, replicates=499)
-        assert found.low is not None
-        assert found.high is not None
+        found = ratio_interval(num, den, level=0.9, bounds=(0.0, 1.0))
         covered += found.low <= 0.9 <= found.high
-    assert abs(covered / 400 - 0.9) < 3 * (0.9 * 0.1 / 400) ** 0.5
+    assert covered / 400 > 0.9 - 2 * (0.9 * 0.1 / 400) ** 0.5
+
+
+# --- Rates whose range is known ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 1), (1, 1), (3, 4), (9, 9), (8, 9), (0, 30), (19, 20), (3, 320)])
+def test_on_shares_the_ends_are_quantiles_of_beta_distributions(right: int, n: int) -> None:
+    found = mean_interval([1.0] * right + [0.0] * (n - right), bounds=(0.0, 1.0))
+    low = scipy_stats.beta.ppf(0.025, right + 3 / 8, n - right + 5 / 8)
+    high = scipy_stats.beta.ppf(0.975, right + 5 / 8, n - right + 3 / 8)
+    assert (found.estimate, found.n, found.method) == (right / n, n, "Bayesian bootstrap")
+    # The estimate belongs to its interval, also where all prompts are right, or none.
+    assert (found.low, found.high) == pytest.approx((min(low, right / n), max(high, right / n)), abs=1e-6)
+
+
+def test_it_lies_between_jeffreys_and_clopper_and_pearson() -> None:
+    for right, n in ((29, 30), (75, 80), (310, 320)):
+        found = mean_interval([1.0] * right + [0.0] * (n - right), bounds=(0.0, 1.0))
+        exact = scipy_stats.binomtest(right, n).proportion_ci(0.95, method="exact")
+        jeffreys = scipy_stats.beta.ppf([0.025, 0.975], right + 0.5, n - right + 0.5)
+        assert exact.low < found.low < jeffreys[0] < jeffreys[1] < found.high < exact.high
+
+
+@pytest.mark.parametrize("n", [9, 30])
+@pytest.mark.parametrize("flaw", [0.0, 0.5, 0.9])
+def test_the_better_of_two_models_never_has_the_wider_interval(n: int, flaw: float) -> None:
+    """One prompt after the other gets flawed: the interval widens step by step, and never jumps."""
+    widths = []
+    for flawed in range(n // 3):
+        found = mean_interval([1.0] * (n - flawed) + [flaw] * flawed, bounds=(0.0, 1.0))
+        assert found.method == "Bayesian bootstrap"
+        widths.append(found.high - found.low)
+    assert widths == sorted(widths)
+    assert all(after < 1.8 * before for before, after in pairwise(widths))
+
+
+def test_a_long_prompt_that_was_not_seen_weighs_as_the_pseudo_length_says() -> None:
+    # Three perfect prompts of 10, 20 and 10: d = (100 + 400 + 100) / 40 = 15. The lower end by simulation.
+    rng = np.random.default_rng(2)
+    weights = rng.gamma([1.0, 1.0, 1.0, 3 / 8, 5 / 8], size=(400_000, 5))
+    ratio = weights[:, :4] @ [10, 20, 10, 15] / (weights @ [10, 20, 10, 15, 15])
+    found = ratio_interval([10, 20, 10], [10, 20, 10], bounds=(0.0, 1.0))
+    assert (ratio < found.low).mean() == pytest.approx(0.025, abs=0.001)
+    assert found.high == 1.0
+
+
+def test_the_order_of_prompts_is_no_matter() -> None:
+    once = ratio_interval(NUM, DEN, bounds=(0.0, 1.0))
+    assert ratio_interval(NUM[::-1], DEN[::-1], bounds=(0.0, 1.0)) == once
+    assert ratio_interval(NUM, DEN, bounds=(0.0, 1.0), seed=5) == once
+
+
+def test_half_a_range_is_not_enough() -> None:
+    for bounds in ((0.0, None), (None, 1.0), (None, None)):
+        found = mean_interval([1.0] * 6, bounds=bounds)
+        assert (found.low, found.high, found.method) == (None, None, "none: no spread")
+
+
+def test_an_end_that_a_prompt_lies_beyond_is_not_relied_on() -> None:
+    """Accuracies below 0: nothing is cut there, and no end starts from there."""
+    few = mean_interval([-0.5, 1.0, 0.25], bounds=(0.0, 1.0))
+    assert (few.low, few.high, few.method) == (None, None, "none: too few prompts")
+    values = [-0.5, -0.2, -0.4, -0.1, 0.1, -0.3, 0.05, -0.25]
+    free, found = mean_interval(values), mean_interval(values, bounds=(0.0, 1.0))
+    assert found == free
+    assert found.low < found.estimate < 0
+
+
+def test_a_rounding_error_beyond_the_range_refutes_nothing() -> None:
+    sums = [0.1 * 3 + 0.7, 1 + 1e-15, 1.0]
+    found = ratio_interval(sums, [1.0] * 3, bounds=(0.0, 1.0))
+    assert found.method == "Bayesian bootstrap"
+    assert found.high >= found.estimate
+    assert found.high == pytest.approx(1.0)
+
+
+# --- Rates without an end: the studentised bootstrap ---------------------------------------------------
 
 
 def test_the_seed_decides_the_interval() -> None:
@@ -132,7 +208,7 @@ def test_one_prompt_that_differs_leaves_too_many_replicates_without_spread() -> 
 
 def test_bounds_cut_the_interval_only() -> None:
     values = [1.0, 0.5, 1.0, 0.6, 0.9, 0.4, 1.0]
-    free, cut = mean_interval(values), mean_interval(values, bounds=(0.0, 1.0))
+    free, cut = mean_interval(values), mean_interval(values, bounds=(None, 1.0))
     assert free.high is not None
     assert free.high > 1
     assert (cut.estimate, cut.low, cut.high) == (free.estimate, free.low, 1.0)

@@ -62,22 +62,24 @@ def test_where_there_is_no_interval_it_says_why(strata, method, estimate):
 SHARE = ratio(0, 1, bounds=(0.0, 1.0))
 
 
-def test_one_stratum_takes_the_bound_of_the_suite_where_the_range_is_known():
-    for pairs in (PAIRS[:3], [(10, 10)] * 6, [(0, 4), (0, 4), (3, 3)]):
+def test_one_stratum_has_the_interval_of_the_suite_where_the_range_is_known():
+    for pairs in (PAIRS[:3], PAIRS, [(10, 10)] * 6, [(0, 4), (0, 4), (3, 3)]):
         expected = stats.ratio_interval([a for a, _ in pairs], [b for _, b in pairs], bounds=(0.0, 1.0))
-        assert expected.method == "Gaffke"
+        assert expected.method == "Bayesian bootstrap"
         assert interval([Stratum(np.array(pairs, dtype=float), SHARE)]) == expected
 
 
-def test_strata_share_the_level_between_them():
-    # Six perfect prompts and two of which one is right: Clopper and Pearson's bounds at 0.05 / 4 each, half of either.
+def test_strata_have_weights_of_their_own():
+    """Six perfect prompts, and two of which one is right: the mean of two beta variables, by integration."""
     perfect, half = [(5, 5)] * 6, [(5, 5), (0, 5)]
-    strata = [Stratum(np.array(pairs, dtype=float), SHARE, 0.5) for pairs in (perfect, half)]
-    found = interval(strata)
-    low = 0.0125 ** (1 / 6) / 2 + scipy_stats.beta.ppf(0.0125, 1, 2) / 2
-    high = 0.5 + scipy_stats.beta.ppf(1 - 0.0125, 2, 1) / 2
-    assert (found.estimate, found.n, found.method) == (0.75, 8, "Gaffke")
-    assert (found.low, found.high) == pytest.approx((low, high), abs=0.003)
+    found = interval([Stratum(np.array(pairs, dtype=float), SHARE, 0.5) for pairs in (perfect, half)])
+    assert (found.estimate, found.n, found.method) == (0.75, 8, "Bayesian bootstrap")
+    grid = (np.arange(20_000) + 0.5) / 20_000
+    for end, shift, level in ((found.low, 0.0, 0.025), (found.high, 0.25, 0.975)):
+        one = scipy_stats.beta(6 + 3 / 8 + shift, 5 / 8 - shift)
+        other = scipy_stats.beta(1 + 3 / 8 + shift, 1 + 5 / 8 - shift)
+        below = one.cdf(2 * end - other.ppf(grid)).mean()
+        assert below == pytest.approx(level, abs=0.005)
 
 
 def test_one_stratum_without_a_range_leaves_the_whole_without_a_bound():
@@ -89,12 +91,13 @@ def test_one_stratum_without_a_range_leaves_the_whole_without_a_bound():
 
 def test_intervals_end_where_the_range_ends():
     pairs = np.array([(right, 10) for right in (10, 5, 10, 6, 9, 4, 10)], dtype=float)
-    free, held = (interval([Stratum(pairs, each)]) for each in (RATIO, SHARE))
+    half = ratio(0, 1, bounds=(None, 1.0))
+    free, held = (interval([Stratum(pairs, each)]) for each in (RATIO, half))
     assert free.high > 1
     assert (held.low, held.high, held.method) == (free.low, 1.0, "studentised bootstrap")
     # A mean of two, of which one has no greatest value, has none either.
-    for other, most in ((ratio(0, 1, bounds=(0.0, None)), 9.0), (SHARE, 1.0)):
-        both = interval([Stratum(pairs, SHARE, 0.1), Stratum(pairs, other, 0.9)])
+    for other, most in ((ratio(0, 1, bounds=(0.0, None)), 9.0), (half, 1.0)):
+        both = interval([Stratum(pairs, half, 0.1), Stratum(pairs, other, 0.9)])
         assert both.high == min(most, interval([Stratum(pairs, RATIO, 0.1), Stratum(pairs, RATIO, 0.9)]).high)
 
 
