@@ -7,9 +7,10 @@ import math
 import msgspec
 import numpy as np
 import pytest
+from runs_by_hand import open_side
 
 from evalsuite import scoring
-from evalsuite.gate import load_policy, open_view
+from evalsuite.gate import load_policy
 from evalsuite.gate.policy import GateRule, Sequential
 from evalsuite.gate.sequential import SequentialGates
 from evalsuite.gate.wagers import drawing_order
@@ -17,7 +18,7 @@ from evalsuite.stats.betting import Wager
 
 
 def counts_of(view):
-    return {slot: scoring.count(score) for slot, score in view.scores.items()}
+    return {slot: scoring.count(score.result) for slot, score in view.scores.items()}
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def play(make_run, policy_file):
         policy = msgspec.structs.replace(load_policy(policy_file), sequential=Sequential(claim=claim))
         if rules is not None:
             policy = msgspec.structs.replace(policy, gates=tuple(rules))
-        views = [open_view(make_run(name, each, prompts=prompts)) for name, each in (("a", before), ("b", lost))]
+        views = [open_side(make_run(name, each, prompts=prompts)) for name, each in (("a", before), ("b", lost))]
         gates = SequentialGates(
             policy, views[0].manifest, {"baseline": counts_of(views[0])}, lot=lot, unit=options.pop("unit", None)
         )
@@ -43,7 +44,7 @@ def play(make_run, policy_file):
 
 
 def test_the_order_is_a_lot_that_the_digests_decide(make_run):
-    manifest = open_view(make_run("a", prompts=30)).manifest
+    manifest = open_side(make_run("a", prompts=30)).manifest
     cells = {(prompt.id, seed) for prompt in manifest.prompts for seed in manifest.seeds}
     one, other = (drawing_order(manifest, "this suite", lot) for lot in ("plan candidate", "plan another"))
     assert set(one) == set(other) == cells
@@ -53,7 +54,7 @@ def test_the_order_is_a_lot_that_the_digests_decide(make_run):
 
 
 def test_prompts_like_these_come_with_all_their_seeds_and_all_that_has_their_text(make_run):
-    manifest = open_view(make_run("a", prompts=30)).manifest
+    manifest = open_side(make_run("a", prompts=30)).manifest
     unit = {f"p{i:03d}": f"text {i // 2}" for i in range(30)}
     order = drawing_order(manifest, "prompts like these", "lot", unit)
     texts = [unit[prompt] for prompt, _ in order]
@@ -189,7 +190,7 @@ def test_an_anchor_has_gates_and_margins_of_its_own(make_run, policy_file):
         gates=(GateRule(margin=0.05, anchor_margin=0.3, min_accuracy=0.1),),
         sequential=Sequential(claim="this suite"),
     )
-    views = [open_view(make_run(name, each)) for name, each in (("a", lambda *_: 10), ("b", lambda *_: 0))]
+    views = [open_side(make_run(name, each)) for name, each in (("a", lambda *_: 10), ("b", lambda *_: 0))]
     gates = SequentialGates(
         policy, views[0].manifest, {"baseline": counts_of(views[0]), "anchor": counts_of(views[1])}, lot="lot"
     )

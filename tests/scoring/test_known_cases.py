@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import pytest
 
-from evalsuite.records import GlyphError, TextLine
-from evalsuite.scoring import ImageScore, rates, score_image
+from evalsuite.records import GlyphError, ImageScore, TextLine
+from evalsuite.scoring import rates, score_image
 
 SIGN = ("GRAND OPENING", "Open Daily")  # 12 + 9 characters without white space
 

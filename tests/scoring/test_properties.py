@@ -8,8 +8,8 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalsuite.records import TextLine
-from evalsuite.scoring import PROFILES, ImageScore, count, rates, score_image
+from evalsuite.records import ImageScore, TextLine
+from evalsuite.scoring import PROFILES, count, rates, score_image
 from evalsuite.scoring.normalize import normalize, profile_named
 
 WORDS = ("OPEN", "Open", "OPENING", "SALE", "Sale!", "a", "24h", "$9.99", "新鲜", "咖啡", "开", "Café", "it's", "—")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalsuite.records import TextLine
-from evalsuite.scoring import PROFILES, ImageScore, score, score_image
+from evalsuite.records import ImageScore, TextLine
+from evalsuite.scoring import PROFILES, score, score_image
 from evalsuite.scoring.normalize import normalize, profile_named
 
 WORDS = (
