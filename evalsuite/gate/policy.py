@@ -194,8 +194,8 @@ def _problems(policy: Policy) -> Iterable[str]:
 def _rule_problems(rule: GateRule, metric: str) -> Iterable[str]:
     for name in ("margin", "anchor_margin"):
         margin = getattr(rule, name)
-        if margin is not None and not 0 < margin < 1:
-            yield f"{name} = {margin}: a loss above 0 and below 1 is needed, e.g. 0.02 for two points of a hundred"
+        if margin is not None and not 0 < margin < 0.5:
+            yield f"{name} = {margin}: a loss above 0 and below 0.5 is needed, e.g. 0.02 for two points of a hundred"
     if rule.min_accuracy is not None and not 0 < rule.min_accuracy < 1:
         yield f"min_accuracy = {rule.min_accuracy}: an accuracy above 0 and below 1 is needed, e.g. 0.5"
     if rule.prompts is not None and rule.prompts < 1:

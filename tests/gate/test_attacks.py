@@ -353,7 +353,8 @@ def test_nothing_against_nothing_does_not_pass(make_run, policy_file):
 @pytest.mark.parametrize(
     ("line", "outcome"),
     [
-        ("margin = 0.999", "INCONCLUSIVE"),
+        ("margin = 0.999", "PolicyError"),
+        ("margin = 0.5", "PolicyError"),
         ("margin = -0.1", "PolicyError"),
         ("margin = nan", "PolicyError"),
         ("margin = inf", "PolicyError"),

@@ -143,7 +143,7 @@ def test_micro_gates_divide_sums_and_use_the_ratio_bootstrap(make_run, tmp_path)
     )
     sizes = [20 + 10 * (i % 9) for i in range(200)]
     prompts = tuple(
-        msgspec.structs.replace(prompt, text="x" * size, targets=("x" * size,))
+        msgspec.structs.replace(prompt, text=f"{prompt.id}: {'x' * size}", targets=("x" * size,))
         for prompt, size in zip(make_run.prompts(200), sizes, strict=True)
     )
     lost = [i % 7 for i in range(200)]
@@ -264,15 +264,11 @@ def policy_of(tmp_path, *lines):
     return path
 
 
-@pytest.mark.parametrize(("kept", "margin"), [(0, 0.05), (1, 0.05), (100, 0.999)])
+@pytest.mark.parametrize(("kept", "margin"), [(0, 0.05), (45, 0.47)])
 def test_where_nothing_can_be_lost_nothing_passes(make_run, tmp_path, kept, margin):
     """0 against 0, and a margin that even the loss of everything would keep."""
     policy = policy_of(tmp_path, f"margin = {margin}")
-    runs = [make_run(name, lambda *_: 100 - kept) for name in "ab"] if kept < 100 else [make_run("a"), make_run("b")]
-    verdict = check(*runs, policy=policy)
-    if kept == 100:  # a baseline of 1.0 is above 0.999: it can be lost
-        assert verdict.outcome == "PASS"
-        return
+    verdict = check(*[make_run(name, lambda *_: 100 - kept) for name in "ab"], policy=policy)
     assert (verdict.outcome, verdict.exit_code) == ("INCONCLUSIVE", 11)
     assert f"nothing to lose: the baseline has {kept}.00 points" in verdict.gates[0].note
     assert "a margin below the baseline's rate" in verdict.gates[0].advice

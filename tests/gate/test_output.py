@@ -18,7 +18,7 @@ from evalsuite.gate.markdown import MAX_BYTES, markdown
 from evalsuite.gate.output import schema, write
 from evalsuite.gate.verdict import Acknowledgement
 
-HOSTILE = "</td><script>alert(1)</script> | `x` **b** [l](javascript:1)\x00\x1b[31m\u202eabc\ud800 " + "long " * 30_000
+HOSTILE = "</td><script>alert(1)</script> | `x` **b** [l](javascript:1)\x00\x1b[31m\u202eabc\ud800 " + "long " * 1_000
 
 
 @pytest.fixture
