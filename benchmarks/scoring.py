@@ -1,7 +1,8 @@
 """How fast is the scorer, and is its packing the best? Against serial CER (jiwer) and HiGHS (SciPy's milp).
 
 Scores 1,280 corrupted readings (320 prompts × 4) on one core and prints milliseconds an image, the worst
-image, and peak memory. All times are processor time, so that what else the machine does counts little. Then
+image, and peak memory; the same for perfect and nearly perfect readings, and for readings made to take long
+(`tests/scoring/test_bounds.py`). All times are processor time, so that what else the machine does counts little. Then
 gives the candidates of every image, the same ones, to the packing and to `scipy.optimize.milp`, and compares
 time and optimum image by image. Exits with 1 where an optimum differs.
 
@@ -31,14 +32,14 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
-from benchmarks._readings import LANGUAGES, Damage, Damaged, damage, glyphs_of, pages
+from benchmarks._readings import LANGUAGES, Damage, Damaged, Page, damage, glyphs_of, pages
 from evalsuite.records import TextLine
 from evalsuite.scoring import rates, score_image
 from evalsuite.scoring.folding import simplified
 from evalsuite.scoring.matching import all_candidates
 from evalsuite.scoring.normalize import normalize, profile_named
 from evalsuite.scoring.packing import gain, pack
-from evalsuite.scoring.page import Page
+from evalsuite.scoring.page import Page as Reading
 from evalsuite.scoring.pieces import Alphabet, Candidate, Pattern, Patterns
 
 Times = dict[str, float]
@@ -56,6 +57,38 @@ def corrupted(how: Damage, seeds: int) -> tuple[list[Damaged], str]:
         rng = random.Random(f"scoring-{seed}")
         found += [damage(page, how, rng, glyphs[page.language]) for page in everything]
     return found, source
+
+
+COMMON = {
+    "perfect": Damage(),
+    "split": Damage(split=0.8, shuffle=True),
+    "nearly": Damage(errors=0.01, split=0.3, shuffle=True),
+}
+"""Readings as a good model's are: each target a line, over several lines, and with one letter of a hundred wrong."""
+
+
+def hard_readings() -> dict[str, Damaged]:
+    """Readings that took seconds before the work was bounded, and larger ones."""
+    rng = random.Random(7)
+    words = ["".join(rng.choices("etaoinshrdlucmfwyp", k=rng.randint(2, 9))) for _ in range(900)]
+
+    def wrong(text: str) -> str:
+        return "".join(rng.choice("etaoinshrdlu") if c != " " and rng.random() < 0.1 else c for c in text)
+
+    long = [" ".join(words[row : row + 7]) for row in range(0, 300, 7)]
+    short = [" ".join(words[row : row + 3]) for row in range(300, 900, 3)]
+    cases = {
+        "one target of 2,000, a tenth wrong": ([" ".join(long)], [wrong(line) for line in long]),
+        "200 targets, a tenth wrong": (short, [wrong(line) for line in short]),
+        "100 equal targets, 200 equal lines": (["GRAND OPENING"] * 100, ["GRAND OPENING"] * 200),
+        "the same, one letter wrong": (["GRAND OPENING"] * 100, ["GRAND OPENIMG"] * 200),
+        "a line of 3.9 million characters": (["GRAND OPENING"], ["GRAND OPENING", "word " * 780_000]),
+        "500 lines of 4,000 characters": (["GRAND OPENING"], ["GRAND OPENING", *["word " * 800] * 500]),
+    }
+    return {
+        name: Damaged(Page(name, "en", tuple(targets)), tuple(TextLine(text=text) for text in texts), (), ())
+        for name, (targets, texts) in cases.items()
+    }
 
 
 def timed(work: Callable[[Damaged], object], readings: Sequence[Damaged]) -> list[float]:
@@ -93,24 +126,25 @@ def _flat(texts: Sequence[str]) -> str:
     return "".join("".join(text.split()).casefold() for text in texts) or " "
 
 
-def candidates(targets: Sequence[str], lines: Sequence[TextLine]) -> tuple[list[Candidate], list[int]]:
-    """All candidates of an image and the lengths of its targets."""
+def candidates(targets: Sequence[str], lines: Sequence[TextLine]) -> tuple[list[Candidate], Patterns]:
+    """All candidates of an image and its distinct targets."""
     profile, alphabet = profile_named("standard"), Alphabet()
     patterns = Patterns(Pattern(normalize(target, profile), alphabet) for target in sorted(targets))
-    return all_candidates(Page(lines, profile, alphabet), patterns), [len(pattern.key) for pattern in patterns]
+    return all_candidates(Reading(lines, profile, alphabet), patterns), patterns
 
 
-def best_gain(found: Sequence[Candidate], lengths: Sequence[int]) -> tuple[int, float]:
+def best_gain(found: Sequence[Candidate], patterns: Patterns) -> tuple[int, float]:
     """The greatest total gain by HiGHS, and the seconds that it took (the model's making not counted)."""
-    weights = np.array([gain(candidate, lengths[candidate.target]) for candidate in found])
-    rows = {("target", number): number for number in range(len(lengths))}
+    weights = np.array([gain(candidate, patterns.sizes[candidate.target]) for candidate in found])
+    rows = {("target", number): number for number in range(len(patterns))}
     cells = []
     for column, candidate in enumerate(found):
         cells.append((candidate.target, column))
         cells += [(rows.setdefault(("unit", unit), len(rows)), column) for unit in candidate.units]
     at, columns = zip(*cells, strict=True)
     matrix = csr_array((np.ones(len(cells)), (at, columns)), shape=(len(rows), len(found)))
-    constraints = LinearConstraint(matrix, -np.inf, 1)
+    most = np.array([*patterns.counts, *[1] * (len(rows) - len(patterns))])
+    constraints = LinearConstraint(matrix, -np.inf, most)
     seconds = float("inf")
     for _ in range(REPEATS):
         start = time.process_time()
@@ -132,17 +166,18 @@ def against_milp(readings: Sequence[Damaged]) -> dict[str, float]:
     ours, theirs, ratios, contested = [], [], [], 0
     different = unproven = 0
     for reading in readings:
-        found, lengths = candidates(reading.page.targets, reading.lines)
+        found, patterns = candidates(reading.page.targets, reading.lines)
         if not found:
             continue
-        ours.append(min(timed(lambda _: pack(found, lengths), [reading] * REPEATS)))  # noqa: B023 - called at once
-        packing = pack(found, lengths)
-        best, seconds = best_gain(found, lengths)
+        sizes, counts = patterns.sizes, patterns.counts
+        ours.append(min(timed(lambda _: pack(found, sizes, counts), [reading] * REPEATS)))  # noqa: B023 - called at once
+        packing = pack(found, sizes, counts)
+        best, seconds = best_gain(found, patterns)
         theirs.append(seconds)
         ratios.append(theirs[-1] / ours[-1])
         contested += len(found) > len({c.target for c in found})
         unproven += not packing.exact
-        different += sum(gain(c, lengths[c.target]) for c in packing.chosen) != best
+        different += sum(gain(c, sizes[c.target]) for c in packing.chosen) != best
     return {
         "images": len(ours),
         "images_with_a_choice": contested,
@@ -183,6 +218,13 @@ def main() -> int:
     for name, work in (("evalsuite", score), ("jiwer", serial)):
         result[name] = row = summary(timed(work, readings))
         print(f"{name:10}", "  ".join(f"{key} {value:.2f}" for key, value in row.items()))
+    for name, other in COMMON.items():
+        common, _ = corrupted(other, 1)
+        result[name] = row = summary(timed(score, common))
+        print(f"{name:10}", "  ".join(f"{key} {value:.3f}" for key, value in row.items()))
+    result["hard"] = hard = {name: 1e3 * timed(score, [made])[0] for name, made in hard_readings().items()}
+    for name, milliseconds in hard.items():
+        print(f"  {name:40} {milliseconds:.1f} ms")
     accuracy = rates([score_image(reading.page.targets, reading.lines) for reading in readings]).character_accuracy
     errors = statistics.fmean(min(serial(reading), 1) for reading in readings)
     result |= {"character_accuracy": accuracy, "one_minus_serial_cer": 1 - errors}

@@ -8,8 +8,10 @@ File names follow LongText-Bench: `{id}_{n}.png|jpg|webp`, or `{id}.png` for a s
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -151,7 +153,7 @@ class FolderModel:
 def _scan(folder: Path) -> dict[tuple[str, int], Path]:
     found: dict[tuple[str, int], Path] = {}
     try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+        paths = sorted(path for path in folder.iterdir() if _is_image(path))
     except OSError as error:
         raise FolderError(f"{folder}: cannot be read: {error.strerror}") from error
     if not paths:
@@ -166,8 +168,30 @@ def _scan(folder: Path) -> dict[tuple[str, int], Path]:
         found[slot] = path
     numbered = [path.stem for path in paths if re.search(r"_\d{1,4}$", path.stem)]
     if numbered and not any(re.search(r"_0{1,4}$", stem) for stem in numbered):
-        found = {(ident, max(sample - 1, 0)): path for (ident, sample), path in found.items()}
+        return _from_zero(found)
     return found
+
+
+def _is_image(path: Path) -> bool:
+    """Whether a file is an image by its name; macOS leaves `._NAME` beside each file on foreign disks."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith("._") and path.is_file()
+
+
+def _from_zero(found: dict[tuple[str, int], Path]) -> dict[tuple[str, int], Path]:
+    """Files that count their samples from 1, by samples from 0.
+
+    Raises:
+        FolderError: A file without a number and the first numbered one are both the first sample.
+    """
+    counted: dict[tuple[str, int], Path] = {}
+    for (ident, sample), path in found.items():
+        slot = ident, max(sample - 1, 0)
+        if slot in counted:
+            raise FolderError(
+                f"{path.parent}: {counted[slot].name} and {path.name} are both the first sample of {ident}; keep one"
+            )
+        counted[slot] = path
+    return counted
 
 
 def read_table(table: Path) -> dict[tuple[str, int], Path]:
@@ -203,18 +227,24 @@ def table_rows(table: Path) -> Iterator[tuple[int, dict[str, object]]]:
     except (OSError, UnicodeDecodeError) as error:
         raise FolderError(f"{table}: cannot be read as UTF-8 text: {error}") from error
     if table.suffix.lower() == ".csv":
-        reader = csv.DictReader(content.splitlines())
-        for row in reader:
-            if None in row or None in row.values():
-                raise FolderError(f"{table}:{reader.line_num}: the row does not have the header's number of columns")
-            yield reader.line_num, dict(row)
+        # As the format has it: a line ends at CR and LF alone, and a quoted cell may hold either.
+        reader = csv.DictReader(io.StringIO(content, newline=""))
+        try:
+            for row in reader:
+                if None in row or None in row.values():
+                    raise FolderError(
+                        f"{table}:{reader.line_num}: the row does not have the header's number of columns"
+                    )
+                yield reader.line_num, dict(row)
+        except csv.Error as error:
+            raise FolderError(f"{table}:{reader.line_num}: is no CSV: {error}") from error
         return
     for number, line in enumerate(content.split("\n"), start=1):
         if not line.strip():
             continue
         try:
             value = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FolderError(f"{table}:{number}: not JSON: {error}") from error
         if not isinstance(value, dict):
             raise FolderError(f"{table}:{number}: expected an object")
@@ -222,8 +252,15 @@ def table_rows(table: Path) -> Iterator[tuple[int, dict[str, object]]]:
 
 
 def inside(base: Path, name: str, where: str) -> Path:
-    """The file `name` below `base`; names that lead elsewhere, or to no file, are refused."""
-    path = (base / name).resolve()
-    if not path.is_relative_to(base) or not path.is_file():
-        raise FolderError(f"{where}: {name!r} is no file in {base}")
-    return path
+    """The file `name` below `base`; names that lead elsewhere, or to no file, are refused.
+
+    Accents count alike however they are written: macOS stores them apart from their letters, tables mostly do not.
+    """
+    for form in (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)):
+        try:
+            path = (base / form).resolve()
+            if path.is_relative_to(base) and path.is_file():
+                return path
+        except (OSError, ValueError):  # longer than a name may be, or with a zero byte
+            break
+    raise FolderError(f"{where}: {name[:200]!r} is no file in {base}")

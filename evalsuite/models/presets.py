@@ -97,7 +97,7 @@ def load_custom(path: Path) -> CustomModel:
         EvalsuiteError: It cannot be read, has unknown keys or values, or names neither base nor source.
     """
     try:
-        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         model = msgspec.convert(table, CustomModel)
     except (OSError, UnicodeDecodeError) as error:
         raise EvalsuiteError(f"{path}: cannot be read: {error}") from error
@@ -106,6 +106,10 @@ def load_custom(path: Path) -> CustomModel:
     except msgspec.ValidationError as error:
         known = ", ".join(CustomModel.__struct_fields__)
         raise EvalsuiteError(f"{path}: {error}. A model file has: {known}.") from error
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets nested without end
+        raise EvalsuiteError(f"{path}: cannot be read as TOML: {type(error).__name__}") from error
+    if not model.name.strip() or not model.name.isprintable() or ".." in model.name.split("/"):
+        raise EvalsuiteError(f"{path}: name = {model.name!r}: a name of printable characters is needed")
     if model.base is None and model.source is None:
         raise EvalsuiteError(f"{path}: names neither `base` (a preset) nor `source` (a folder or hub id)")
     if model.base is not None and model.base not in load_presets().presets:

@@ -88,7 +88,7 @@ class Oriented:
     @classmethod
     def of(cls, line: TextLine) -> Oriented | None:
         """The box of a line, None where it has no place that can be measured."""
-        if not line.polygon or not all(math.isfinite(value) for corner in line.polygon for value in corner):
+        if not line.polygon or not math.isfinite(sum([x + y for x, y in line.polygon])):
             return None
         corners: Corners = line.polygon
         if len(corners) != 4:

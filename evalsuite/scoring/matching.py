@@ -79,7 +79,7 @@ def _lines(page: Page) -> dict[int, Line]:
 
 def _most_units(patterns: Patterns) -> int:
     """Units of a reading that these patterns are searched for in."""
-    return MAX_CELLS // max(len(patterns), sum(patterns.sizes) // 64, 1)
+    return MAX_CELLS // max(2 * len(patterns), sum(patterns.sizes) // 64, 1)
 
 
 def _first_lines(lines: dict[int, Line], most: int) -> tuple[dict[int, Line], Chain]:

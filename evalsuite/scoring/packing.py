@@ -36,6 +36,9 @@ MERGE_LIMIT = 2_000
 SINGLE_LIMIT = 12
 """Targets that are merged one by one where some are equal; each may be told from its equals only by its place."""
 
+ROW_LIMIT = 100
+"""Choices that are merged; each merging looks at all pairs of them."""
+
 NODE_LIMIT = 2_000
 """Nodes that HiGHS may search; then the best packing so far is taken, and flagged as not proven."""
 
@@ -146,6 +149,8 @@ def _parts(rows: Iterable[_Row]) -> list[list[_Row]]:
 def _solve(rows: list[_Row], node_limit: int) -> tuple[list[_Option], bool]:
     """The best packing of some rows, and whether it is proven to be."""
     best, unmerged = _greedy(rows), rows
+    if len(rows) > ROW_LIMIT and _weight(best) < _top(rows):
+        return _by_highs(rows, best, node_limit)
     if _weight(best) < _top(rows) and sum(row.times for row in rows) > len(rows):
         if sum(row.times for row in rows) > SINGLE_LIMIT:
             return _by_highs(rows, best, node_limit)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from evalsuite.images import ImageError, load_image, to_rgb
-from evalsuite.models.folder import FolderError, FolderModel
+from evalsuite.models.folder import FolderError, FolderModel, read_table
 from evalsuite.records import Prompt
 
 
@@ -145,3 +145,41 @@ def test_sixteen_bit_grey_is_scaled_and_not_clipped():
     assert [pixel[0] for pixel in np.asarray(to_rgb(ramp))[0].tolist()] == [0, 1, 128, 255]
     with pytest.raises(ImageError, match="no stated range"):
         to_rgb(Image.new("F", (2, 2)))
+
+
+def test_a_file_without_a_number_and_the_first_numbered_one_are_one_sample(tmp_path):
+    with pytest.raises(FolderError, match=r"1\.png and 1_1\.png are both the first sample of 1; keep one"):
+        open_folder(save(tmp_path, "1.png", "1_1.png", "2_1.png", "2_2.png"))
+
+
+def test_what_macos_leaves_beside_files_is_no_image(tmp_path):
+    save(tmp_path, "1_0.png")
+    (tmp_path / "._1_0.png").write_bytes(b"\x00\x05\x16\x07")
+    assert open_folder(tmp_path).match([prompt("signage-en-001")], [0]).surplus == ()
+
+
+def test_csv_lines_end_where_the_format_says(tmp_path):
+    save(tmp_path, "a.png", "b.png")
+    table = tmp_path / "t.csv"
+    table.write_bytes('image,prompt\r\na.png,x\u2028y\r\nb.png,"two\nlines"\r\n'.encode())
+    assert set(read_table(table)) == {("x\u2028y", 0), ("two\nlines", 0)}
+    table.write_text("image,prompt\na.png\n")
+    with pytest.raises(FolderError, match=r"t\.csv:2: the row does not have"):
+        read_table(table)
+    table.write_text("image,prompt\na.png," + "x" * 200_000)
+    with pytest.raises(FolderError, match="is no CSV"):
+        read_table(table)
+
+
+def test_accents_count_alike_however_they_are_written(tmp_path):
+    save(tmp_path, "cafe\u0301.png")
+    table = tmp_path / "t.jsonl"
+    table.write_text(json.dumps({"image": "caf\u00e9.png", "prompt": "x"}))
+    assert read_table(table)["x", 0].is_file()
+    for name in ("n" * 5000, "a\u0000b"):
+        table.write_text(json.dumps({"image": name, "prompt": "x"}))
+        with pytest.raises(FolderError, match="is no file in"):
+            read_table(table)
+    table.write_text("[" * 100_000)
+    with pytest.raises(FolderError, match="not JSON"):
+        read_table(table)

@@ -255,12 +255,22 @@ def test_a_users_model_file(checkpoints, tmp_path, prompt):
         ("name = 'x'\nbase = 'flux2-klein-4b'\n[settings]\nstep = 3", "Did you mean steps"),
         ("name = 'x'\nbase = 'flux2-klein-4b'\nrole = 'reference'", "role is"),
         ("name = ", "is not valid TOML"),
+        ("name = ''\nbase = 'flux2-klein-4b'", "a name of printable characters"),
+        ("name = '../../x'\nbase = 'flux2-klein-4b'", "a name of printable characters"),
+        ('name = "\\u001b[31m"\nbase = "flux2-klein-4b"', "a name of printable characters"),
+        ("name = " + "[" * 100_000, "cannot be read as TOML"),
+        ("name = " + "9" * 10_000, "cannot be read as TOML"),
     ],
 )
 def test_mistakes_in_a_model_file_are_named(tmp_path, text, message):
     (tmp_path / "m.toml").write_text(text)
     with pytest.raises(EvalsuiteError, match=message):
         resolve(str(tmp_path / "m.toml"))
+
+
+def test_a_model_file_may_have_a_byte_order_mark(tmp_path):
+    (tmp_path / "m.toml").write_bytes(b"\xef\xbb\xbfname = 'x'\nbase = 'flux2-klein-4b'\n")
+    assert load_custom(tmp_path / "m.toml").name == "x"
 
 
 def test_a_model_file_may_say_that_it_is_a_stand_in(tmp_path):
