@@ -28,11 +28,6 @@ class Interval(Protocol):
         """The upper end."""
         ...
 
-    @property
-    def method(self) -> str:
-        """How it was made, or why it has no ends."""
-        ...
-
 
 MAX_TEXT = 4_000
 """Characters of one string that a page carries; what is longer is cut with a note of how much."""
@@ -70,16 +65,6 @@ def end(value: float | None) -> str:
     return f"{value:.3f}" if value is not None and 0.99995 <= value < 1 else rate(value)
 
 
-CONSERVATIVE = "†"
-"""Stands behind an interval that is a conservative bound; a page that shows intervals says once what it means."""
-MEANS = "a conservative bound, prompts too few or too alike for the bootstrap"
-
-
-def mark(interval: Interval) -> str:
-    """`CONSERVATIVE` where an interval is Gaffke's bound: too few prompts, or too alike, for the bootstrap."""
-    return CONSERVATIVE if interval.method == "Gaffke" else ""
-
-
 def point(interval: Interval | None, digits: int | None = None) -> str:
     """The estimate alone: with `digits` decimals, or as `rate`; `undefined` where there is none."""
     if interval is None or interval.estimate is None:
@@ -88,12 +73,12 @@ def point(interval: Interval | None, digits: int | None = None) -> str:
 
 
 def ends(interval: Interval | None, digits: int | None = None) -> str:
-    """The ends of an interval with its mark, e.g. `[0.9712, 0.9754]`; empty where it has none."""
+    """The ends of an interval, e.g. `[0.9712, 0.9754]`; empty where it has none."""
     if interval is None or interval.low is None or interval.high is None:
         return ""
     low, high = interval.low, interval.high
     texts = (rate(low), end(high)) if digits is None else (f"{low:.{digits}f}", f"{high:.{digits}f}")
-    return f"[{texts[0]}, {texts[1]}]{mark(interval)}"
+    return f"[{texts[0]}, {texts[1]}]"
 
 
 def with_ends(interval: Interval | None, digits: int | None = None) -> str:
@@ -145,9 +130,9 @@ def images_per_prompt(count: int) -> str:
     return f"{count} image{'' if count == 1 else 's'} per prompt"
 
 
-def did_you_mean(name: str, known: Iterable[str], *, what: str = "known") -> str:
-    """What to offer for an unknown name: its closest matches, and all that is known."""
+def did_you_mean(name: str, known: Iterable[str], *, listed: bool = True) -> str:
+    """What to offer for an unknown name: its closest matches and, unless they are too many, all that is known."""
     names = list(known)
     close = difflib.get_close_matches(name, names, n=3)
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-    return f"{hint}{what}: {', '.join(names)}"
+    return f"{hint}known: {', '.join(names)}" if listed else hint

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import tomllib
 from decimal import Decimal
 from functools import cache
@@ -15,6 +14,7 @@ import msgspec
 from evalsuite.datafiles import data_dir
 from evalsuite.errors import EvalsuiteError
 from evalsuite.records import Json, Record
+from evalsuite.wording import did_you_mean
 
 Quantity = Literal["s an image", "images/s", "GB of GPU memory"]
 
@@ -149,9 +149,9 @@ class Published(Record, frozen=True, kw_only=True):
         """The claim with that id; raises `EvalsuiteError` with close matches where there is none."""
         known = {claim.id: claim for claim in self.all}
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=3)
-            hint = f"did you mean {' or '.join(close)}? " if close else ""
-            raise EvalsuiteError(f"unknown claim {name!r}: {hint}'evalsuite claims --list' lists them")
+            raise EvalsuiteError(
+                f"unknown claim {name!r}: {did_you_mean(name, known, listed=False)}'evalsuite claims --list' lists them"
+            )
         return known[name]
 
 

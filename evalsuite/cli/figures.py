@@ -8,7 +8,7 @@ import typer
 
 from evalsuite.cli import console
 from evalsuite.errors import ExitCode
-from evalsuite.wording import CONSERVATIVE, MEANS, listed, point, with_ends
+from evalsuite.wording import listed, point, with_ends
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ def show(result: RunResult) -> None:
     )  # fmt: skip
     scorer = run.scorer
     console.say(
-        f"Accuracy is of characters, exact of whole strings; intervals are over prompts ({CONSERVATIVE}: {MEANS}). "
+        f"Accuracy is of characters, exact of whole strings; intervals are over prompts. "
         f"Scorer {scorer.name} {scorer.version}, profile {scorer.profile}; OCR {run.ocr.name} "
         f"({run.ocr.settings.get('recognition', run.ocr.digest[:12])})."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evalsuite.cli import console
-from evalsuite.wording import CONSERVATIVE, MEANS, images_per_prompt, point, with_ends
+from evalsuite.wording import images_per_prompt, point, with_ends
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ def _protocol(scores: ProtocolScores) -> None:
     console.wide_table(f"{scores.title} ({scores.protocol} {scores.version})", columns, rows, right=columns[3:])
     left_out = sorted(scores.left_out.items())
     notes = [
-        f"Source: {scores.source}. Intervals: 95 %, over prompts ({CONSERVATIVE}: {MEANS}).",
+        f"Source: {scores.source}. Intervals: 95 %, over prompts.",
         *(f"{count} prompts in {name} are left out: the protocol is not defined for them." for name, count in left_out),
     ]
     if not scores.engine.startswith(scores.published_reader):

@@ -11,7 +11,7 @@ from evalsuite import __version__, hardware
 from evalsuite.errors import EvalsuiteError, IncompleteError
 from evalsuite.report import figures as views
 from evalsuite.report.i18n import translate
-from evalsuite.wording import CONSERVATIVE, MEANS, sentence, visible
+from evalsuite.wording import sentence, visible
 
 if TYPE_CHECKING:
     from evalsuite.records import Json
@@ -104,8 +104,7 @@ def _protocol(run: OpenRun) -> str:
         f"Suites: {suites}; seeds {', '.join(map(str, run.manifest.seeds))}. "
         f"Scorer: {escape(run.scorer.name)} {escape(run.scorer.version)}, profile {escape(run.scorer.profile)}, "
         f"{escape(run.scorer.normalizer)}. OCR: {escape(run.ocr.name)} {run.ocr.digest[:8]}. "
-        f"{views.level(run.summary)} % intervals: studentised bootstrap over prompts; "
-        f"{CONSERVATIVE}: {MEANS}."
+        f"{views.level(run.summary)} % intervals over prompts: Bayesian bootstrap with a pseudo-prompt at the ends."
     )
 
 

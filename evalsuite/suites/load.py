@@ -5,7 +5,6 @@ A prompt whose targets do not stand in its text is an error of the suite, never 
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from evalsuite.datafiles import data_dir
 from evalsuite.records import Prompt
 from evalsuite.suites import longtext_bench
 from evalsuite.suites.suite import Suite, SuiteError
+from evalsuite.wording import did_you_mean
 
 MAX_FILE_BYTES = 64 * 2**20
 MAX_PROMPT_CHARS = 20_000
@@ -69,9 +69,7 @@ def load(name: str) -> tuple[Suite, ...]:
     if path.suffix.lower() in {".yaml", ".yml", ".jsonl"} or path.exists():
         return (load_file(path),)
     known = ("all", *own_suites(), *longtext_bench.NAMES)
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    raise SuiteError(f"unknown suite {name!r}: {hint}known: {', '.join(known)}, or a .yaml or .jsonl file")
+    raise SuiteError(f"unknown suite {name!r}: {did_you_mean(name, known)}, or a .yaml or .jsonl file")
 
 
 def _load_own(name: str) -> Suite:

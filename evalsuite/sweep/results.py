@@ -9,7 +9,7 @@ from evalsuite.gate.markdown import plain
 from evalsuite.gate.verdict import Outcome
 from evalsuite.records import Record
 from evalsuite.sweep.checkpoints import Kind
-from evalsuite.wording import CONSERVATIVE, MEANS, size, with_ends
+from evalsuite.wording import size, with_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,10 +108,9 @@ def _lines(sweep: Sweep) -> Iterator[str]:
         yield f"| {' | '.join(plain(cell) for cell in cells(sweep, row))} |"
     yield ""
     yield (
-        f"Accuracy with 95 % intervals over prompts ({CONSERVATIVE}: {MEANS}); change with one-sided bounds of policy "
-        f"{plain(sweep.policy)} "
-        f"({sweep.policy_digest[:12]}) against {plain(sweep.baseline or 'nothing')}. Each checkpoint is gated by "
-        "itself: of many equal ones, the best looks better than it is."
+        "Accuracy with 95 % intervals over prompts; change with one-sided bounds of policy "
+        f"{plain(sweep.policy)} ({sweep.policy_digest[:12]}) against {plain(sweep.baseline or 'nothing')}. "
+        "Each checkpoint is gated by itself: of many equal ones, the best looks better than it is."
     )
     if sweep.waiting:
         yield ""

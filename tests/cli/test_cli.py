@@ -56,7 +56,7 @@ def test_a_bad_suite_is_one_line_with_its_place(tmp_path, case):
 def test_unknown_names_are_one_line_with_the_known_ones(tmp_path):
     assert_one_clear_line(evalsuite("run", "--suite", "sinage-en", cwd=tmp_path), "did you mean 'signage-en'")
     assert_one_clear_line(evalsuite("run", "--model", "flux3", cwd=tmp_path), "flux3")
-    assert_one_clear_line(evalsuite("run", "--ocr", "tesseract", cwd=tmp_path), "known: paddle")
+    assert_one_clear_line(evalsuite("run", "--ocr", "teseract", cwd=tmp_path), "known: paddle")
     assert_one_clear_line(evalsuite("run", "--profile", "loose", cwd=tmp_path), "loose")
     assert_one_clear_line(evalsuite("run", "--prompt", "nobody", cwd=tmp_path), "nobody")
     assert not (tmp_path / "reports").exists()

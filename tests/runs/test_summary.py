@@ -39,17 +39,16 @@ def test_counts_and_rates_worked_by_hand(noodes):
     assert {each.value: each.prompts for each in model.by("length")} == {"short": 2, "long": 1}
 
 
-def test_three_prompts_are_too_few_for_the_bootstrap(noodes):
+def test_intervals_of_three_prompts(noodes):
     found = summary_of(noodes).models[0].overall.intervals
     # Characters right of each prompt, over two seeds: NIGHT NOODLES; GRAND OPENING and Open Daily; the menu.
     expected = stats.ratio_interval([22, 42, 10], [24, 42, 12], bounds=(0.0, 1.0))
     assert found["character_accuracy"] == expected
-    assert expected.method == "Gaffke"
+    assert expected.method == "Bayesian bootstrap"
     assert 0 < expected.low < 74 / 78 < expected.high < 1
-    # All images of one prompt right, none of the two others: Clopper and Pearson's interval for 1 of 3.
+    # All images of one prompt right, none of the two others: Jeffreys' interval for 1 of 3.
     images = found["all_exact_image_rate"]
-    exact = scipy_stats.binomtest(1, 3).proportion_ci(0.95, method="exact")
-    assert (images.low, images.high) == pytest.approx((exact.low, exact.high), abs=0.003)
+    assert (images.low, images.high) == pytest.approx(scipy_stats.beta.ppf((0.025, 0.975), 1.5, 2.5), abs=0.003)
     # Extra text takes the strict accuracy below zero without limit, so there is no worst value to reckon with.
     strict = found["strict_accuracy"]
     assert (strict.low, strict.high, strict.method) == (None, None, "none: too few prompts")
@@ -59,11 +58,11 @@ def test_perfect_prompts_have_an_interval_within_one(handmade, tmp_path):
     neon = handmade.PROMPTS[0]
     prompts = tuple(msgspec.structs.replace(neon, id=f"n-{n}", text=f"{n}: {neon.text}") for n in range(6))
     perfect = summary_of(handmade.make_run(tmp_path / "run", prompts=prompts)).models[0].overall
-    low = 0.025 ** (1 / 6)
+    low, high = scipy_stats.beta.ppf((0.025, 0.975), 6.5, 0.5)  # Jeffreys' interval for 6 of 6
     for name in ("character_accuracy", "exact_string_rate", "all_exact_image_rate"):
         found = perfect.intervals[name]
-        assert (found.estimate, found.high, found.method) == (1.0, 1.0, "Gaffke")
-        assert found.low == pytest.approx(low, abs=0.003)
+        assert (found.estimate, found.method) == (1.0, "Bayesian bootstrap")
+        assert (found.low, found.high) == pytest.approx((low, high), abs=0.003)
 
 
 def test_the_ceiling_is_the_same_slice_of_the_clean_reference(handmade, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evalsuite.report.charts.accuracy import by_dimension, by_string_length, over_steps, step_of
+from evalsuite.report.charts.accuracy import by_dimension, by_string_length, over_steps, series_of
 from evalsuite.report.charts.canvas import Cell, Chart
 from evalsuite.report.charts.errors import confusions
 from evalsuite.report.charts.speed import by_phase, trade_off
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from evalsuite.records import Generation, Score
     from evalsuite.runs.summary import Summary
 
-__all__ = ["Cell", "Chart", "draw_all", "step_of"]
+__all__ = ["Cell", "Chart", "draw_all", "series_of"]
 
 
 def draw_all(summary: Summary, scores: Sequence[Score], generations: Mapping[str, Generation]) -> list[Chart]:

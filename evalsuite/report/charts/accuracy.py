@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evalsuite import stats
+from evalsuite.models.training_steps import step_of
 from evalsuite.report.charts.canvas import (
     INK,
     MARKERS,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from evalsuite.models.training_steps import Trained, Unit
     from evalsuite.records import Score
     from evalsuite.runs.summary import Dimension, ModelSummary, Slice, Summary
     from evalsuite.stats import Interval
@@ -225,27 +227,33 @@ def _line(axes: Axes, points: Sequence[tuple[float, Interval | None]], dress: Dr
     )
 
 
-_STEP = re.compile(
-    r"(?P<stem>.*?)[-_./:@]?(?:step|steps|checkpoint|ckpt|iter)[-_=]?(?P<step>\d+)(?P<rest>.*)", re.IGNORECASE
-)
+def series_of(name: str) -> tuple[str, Trained] | None:
+    """The series that a checkpoint's name belongs to and how far it was trained; None where the name tells nothing.
 
-
-def step_of(name: str) -> tuple[str, int] | None:
-    """The series and the training step that a checkpoint's name tells, e.g. `klein-step-2000`; else None."""
-    match = _STEP.fullmatch(name)
-    return (match["stem"] + match["rest"], int(match["step"])) if match else None
+    How far is the rule of `evalsuite.models.step_of`; the series is the name without that number.
+    """
+    trained = step_of(name)
+    if trained is None:
+        return None
+    numbers = [match for match in re.finditer(r"\d+", name) if int(match[0]) == trained.number]
+    last = numbers[-1]
+    return f"{name[: last.start()]}…{name[last.end() :]}", trained
 
 
 def over_steps(summary: Summary) -> Chart | None:
     """Accuracy over training steps, where at least three models are checkpoints of one training run."""
-    series: dict[str, list[tuple[int, ModelSummary]]] = defaultdict(list)
+    found: dict[tuple[str, Unit], list[tuple[int, ModelSummary]]] = defaultdict(list)
     for model in summary.models:
-        found = step_of(model.name)
-        if found is not None:
-            series[found[0]].append((found[1], model))
-    series = {name: sorted(points, key=lambda point: point[0]) for name, points in series.items() if len(points) >= 3}
-    if not series:
+        known = series_of(model.name)
+        if known is not None:
+            found[known[0], known[1].unit].append((known[1].number, model))
+    whole = {key: sorted(points, key=lambda point: point[0]) for key, points in found.items() if len(points) >= 3}
+    if not whole:
         return None
+    # Steps and epochs are never on one axis: steps come first.
+    unit: Unit = "step" if any(kind == "step" for _, kind in whole) else "epoch"
+    series = {name: points for (name, kind), points in whole.items() if kind == unit}
+    axis = "plot.steps.axis" if unit == "step" else "plot.epochs.axis"
     rows: list[tuple[Cell, ...]] = []
     with figure(3.4) as (drawing, (axes,)):
         for place, (name, points) in enumerate(series.items()):
@@ -256,13 +264,11 @@ def over_steps(summary: Summary) -> Chart | None:
                 cells(named(model), f"{step:,}", interval_text(each))
                 for (step, model), (_, each) in zip(points, intervals, strict=True)
             ]
-        axes.set_xlabel(translate("plot.steps.axis"))
+        axes.set_xlabel(translate(axis))
         axes.set_ylabel(translate("accuracy.characters"))
         axes.tick_params(length=0)
         largest = np.max([step for points in series.values() for step, _ in points])
         axes.set_xlim(0, float(largest) * 1.05)
         legend(drawing, axes)
-        svg = to_markup(drawing, "steps", ("plot.steps.axis", "accuracy.characters"))
-    return Chart(
-        "steps", svg, cells(word("accuracy.model"), word("plot.steps.axis"), word("accuracy.characters")), tuple(rows)
-    )
+        svg = to_markup(drawing, "steps", (axis, "accuracy.characters"))
+    return Chart("steps", svg, cells(word("accuracy.model"), word(axis), word("accuracy.characters")), tuple(rows))

@@ -5,8 +5,6 @@ docs/protocols.md says of each where it comes from and what is wrong with it.
 
 from __future__ import annotations
 
-import difflib
-
 from evalsuite.errors import EvalsuiteError
 from evalsuite.scoring.protocols.anytext import ANYTEXT
 from evalsuite.scoring.protocols.base import Metric, TextProtocol, primary
@@ -14,6 +12,7 @@ from evalsuite.scoring.protocols.cvtg import CVTG
 from evalsuite.scoring.protocols.longtext import LONGTEXT, LONGTEXT_FIXED
 from evalsuite.scoring.protocols.oneig import ONEIG
 from evalsuite.scoring.protocols.pairing import LEX, TIIF
+from evalsuite.wording import did_you_mean
 
 __all__ = ["PROTOCOLS", "Metric", "TextProtocol", "primary", "protocol_named"]
 
@@ -28,6 +27,4 @@ def protocol_named(name: str) -> TextProtocol:
     try:
         return PROTOCOLS[name]
     except KeyError:
-        close = difflib.get_close_matches(name, PROTOCOLS, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise EvalsuiteError(f"unknown protocol {name!r}: {hint}known: {', '.join(PROTOCOLS)}") from None
+        raise EvalsuiteError(f"unknown protocol {name!r}: {did_you_mean(name, PROTOCOLS)}") from None
