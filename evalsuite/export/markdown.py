@@ -10,7 +10,7 @@ import yaml
 from evalsuite import __version__
 from evalsuite.errors import EvalsuiteError, IncompleteError
 from evalsuite.report import figures as views
-from evalsuite.report.text import CONSERVATIVE, MEANS, visible
+from evalsuite.report.text import visible
 
 if TYPE_CHECKING:
     from evalsuite.records import Json
@@ -90,8 +90,7 @@ def _protocol(run: Run) -> str:
         f"Suites: {suites}; seeds {', '.join(map(str, run.manifest.seeds))}. "
         f"Scorer: {escape(run.scorer.name)} {escape(run.scorer.version)}, profile {escape(run.scorer.profile)}, "
         f"{escape(run.scorer.normalizer)}. OCR: {escape(run.ocr.name)} {run.ocr.digest[:8]}. "
-        f"{views.level(run.summary)} % intervals: studentised bootstrap over prompts; "
-        f"{CONSERVATIVE}: {MEANS}."
+        f"{views.level(run.summary)} % intervals over prompts: Bayesian bootstrap with a pseudo-prompt at the ends."
     )
 
 

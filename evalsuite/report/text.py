@@ -46,11 +46,11 @@ def end(value: float | None) -> str:
 
 CONSERVATIVE = "†"
 """Stands behind an interval that is a conservative bound; a page that shows intervals says once what it means."""
-MEANS = "a conservative bound, prompts too few or too alike for the bootstrap"
+MEANS = "a conservative bound, of Gaffke's type"
 
 
 def mark(interval: Interval) -> str:
-    """`CONSERVATIVE` where an interval is Gaffke's bound: too few prompts, or too alike, for the bootstrap."""
+    """`CONSERVATIVE` where an interval is Gaffke's bound, as in runs that were summed up by an earlier version."""
     return CONSERVATIVE if interval.method == "Gaffke" else ""
 
 

@@ -12,6 +12,7 @@ import yaml
 from evalsuite.errors import EvalsuiteError, ExitCode, IncompleteError
 from evalsuite.export import FORMATS, export, markdown, tables
 from evalsuite.report import stored
+from evalsuite.stats import ratio_interval
 
 
 @pytest.fixture
@@ -110,11 +111,11 @@ def test_a_dataset_goes_into_an_empty_folder_only(run, tmp_path):
 
 def test_markdown_shows_interval_ceiling_protocol_and_what_is_no_model(run):
     content = export(run, "markdown").read_text(encoding="utf-8")
-    interval = r"\(0\.\d{3}\u2009–\u2009[01]\.\d{3}†\)"
+    interval = r"\(0\.\d{3}\u2009–\u2009[01]\.\d{3}\)"
     assert re.search(rf"\| klein \| all, pooled \| \*\*0\.949\*\* {interval} \| 1\.000 {interval} \|", content)
     typeset = rf"\| typeset \(reference, no model\) \| en \| \*\*1\.000\*\* {interval} \| is the ceiling \|"
     assert re.search(typeset, content)
-    assert "†: a conservative bound, prompts too few or too alike for the bootstrap" in content
+    assert "95 % intervals over prompts: Bayesian bootstrap with a pseudo-prompt at the ends." in content
     assert "profile standard" in content
     assert "OCR: paddle" in content
     assert "Incomplete" not in content
@@ -146,8 +147,9 @@ def test_a_model_card_carries_the_protocol_with_each_metric(run):
     assert metric["type"] == "character_accuracy"
     assert metric["value"] == pytest.approx(10 / 12)
     assert metric["args"]["ocr_ceiling"] == 1.0
-    # One Chinese prompt of accuracy 5/6: Gaffke's bound is 0.025 x and 1 - 0.025 (1 - x).
-    assert metric["args"]["interval"] == pytest.approx([0.025 * 5 / 6, 1 - 0.025 / 6], abs=0.003)
+    # One Chinese prompt of accuracy 5/6, with a pseudo-prompt at the ends of the range.
+    expected = ratio_interval([10.0], [12.0], bounds=(0.0, 1.0))
+    assert metric["args"]["interval"] == pytest.approx([expected.low, expected.high])
     assert metric["args"]["profile"] == "standard"
     assert metric["args"]["seeds"] == [0, 1]
     assert results["evalsuite signs"]["dataset"]["revision"] == "5" * 16

@@ -75,8 +75,8 @@ def test_the_figures_read_without_javascript(handmade, tmp_path):
     handmade.make_run(tmp_path / "run", outcome=handmade.noodes, seeds=(0, 1))
     page = built(tmp_path / "run")
     assert "Text rendering report" in page.words
-    assert re.search(r"0\.949 0\.\d{3} – 0\.\d{3}†", page.words)
-    assert "† conservative bound, where they are too few or too alike for the bootstrap" in page.words
+    assert re.search(r"0\.949 0\.\d{3} – 0\.\d{3}", page.words)
+    assert "95 % intervals over prompts, by the Bayesian bootstrap" in page.words
     assert "too few prompts for an interval" in page.words  # accuracy less extra text has no least value
     assert "OCR ceiling" in page.words
     assert "evalsuite-packing" in page.words

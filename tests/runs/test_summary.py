@@ -39,17 +39,17 @@ def test_counts_and_rates_worked_by_hand(noodes):
     assert {each.value: each.prompts for each in model.by("length")} == {"short": 2, "long": 1}
 
 
-def test_three_prompts_are_too_few_for_the_bootstrap(noodes):
+def test_three_prompts_have_an_interval_where_the_range_is_known(noodes):
     found = summary_of(noodes).models[0].overall.intervals
     # Characters right of each prompt, over two seeds: NIGHT NOODLES; GRAND OPENING and Open Daily; the menu.
     expected = stats.ratio_interval([22, 42, 10], [24, 42, 12], bounds=(0.0, 1.0))
     assert found["character_accuracy"] == expected
-    assert expected.method == "Gaffke"
+    assert expected.method == "Bayesian bootstrap"
     assert 0 < expected.low < 74 / 78 < expected.high < 1
-    # All images of one prompt right, none of the two others: Clopper and Pearson's interval for 1 of 3.
+    # All images of one prompt right, none of the two others: 1 of 3, with 5/8 and 3/8 of a prompt at the ends.
     images = found["all_exact_image_rate"]
-    exact = scipy_stats.binomtest(1, 3).proportion_ci(0.95, method="exact")
-    assert (images.low, images.high) == pytest.approx((exact.low, exact.high), abs=0.003)
+    ends = scipy_stats.beta.ppf(0.025, 1 + 3 / 8, 2 + 5 / 8), scipy_stats.beta.ppf(0.975, 1 + 5 / 8, 2 + 3 / 8)
+    assert (images.low, images.high) == pytest.approx(ends, abs=1e-6)
     # Extra text takes the strict accuracy below zero without limit, so there is no worst value to reckon with.
     strict = found["strict_accuracy"]
     assert (strict.low, strict.high, strict.method) == (None, None, "none: too few prompts")
@@ -58,11 +58,11 @@ def test_three_prompts_are_too_few_for_the_bootstrap(noodes):
 def test_perfect_prompts_have_an_interval_within_one(handmade, tmp_path):
     prompts = tuple(msgspec.structs.replace(handmade.PROMPTS[0], id=f"neon-{place}") for place in range(6))
     perfect = summary_of(handmade.make_run(tmp_path / "run", prompts=prompts)).models[0].overall
-    low = 0.025 ** (1 / 6)
+    low = scipy_stats.beta.ppf(0.025, 6 + 3 / 8, 5 / 8)
     for name in ("character_accuracy", "exact_string_rate", "all_exact_image_rate"):
         found = perfect.intervals[name]
-        assert (found.estimate, found.high, found.method) == (1.0, 1.0, "Gaffke")
-        assert found.low == pytest.approx(low, abs=0.003)
+        assert (found.estimate, found.high, found.method) == (1.0, 1.0, "Bayesian bootstrap")
+        assert found.low == pytest.approx(low, abs=1e-6)
 
 
 def test_the_ceiling_is_the_same_slice_of_the_clean_reference(handmade, tmp_path):
