@@ -10,7 +10,13 @@ from __future__ import annotations
 from evalsuite.stats.bounds import Comparison, compare
 from evalsuite.stats.gaffke import Gaffke, gaffke_bounds
 from evalsuite.stats.intervals import LEVEL, MIN_PROMPTS, Bounds, Interval, Method, mean_interval, ratio_interval
-from evalsuite.stats.power import minimum_detectable_effect, needs, prompts_for_margin, resolution_floor
+from evalsuite.stats.power import (
+    minimum_detectable_effect,
+    needs,
+    prompts_for_margin,
+    prompts_for_width,
+    resolution_floor,
+)
 from evalsuite.stats.resampling import REPLICATES, SEED, Floats
 
 __all__ = [
@@ -30,6 +36,7 @@ __all__ = [
     "minimum_detectable_effect",
     "needs",
     "prompts_for_margin",
+    "prompts_for_width",
     "ratio_interval",
     "resolution_floor",
 ]

@@ -16,6 +16,7 @@ from evalsuite.stats.gaffke import Gaffke
 
 if TYPE_CHECKING:
     from evalsuite.stats.bounds import Comparison
+    from evalsuite.stats.intervals import Interval
     from evalsuite.stats.resampling import Floats
 
 POWER = 0.8
@@ -63,6 +64,16 @@ def prompts_that_carry(margin: float, alpha: float) -> int:
 def carried_margin(n: int, alpha: float) -> float:
     """The smallest margin that n prompts carry: `prompts_that_carry` inverted, 1 - α^(1.25 / n)."""
     return -math.expm1(CARRIES * math.log(alpha) / n)
+
+
+def prompts_for_width(found: Interval, width: float) -> int | None:
+    """About how many prompts like these make an interval so narrow: n (w / `width`)², since w falls with the root of n.
+
+    None where there is no interval. For pages that show one which decides nothing.
+    """
+    if found.low is None or found.high is None:
+        return None
+    return max(found.n, math.ceil(found.n * ((found.high - found.low) / width) ** 2 - 1e-9))
 
 
 def minimum_detectable_effect(found: Comparison, alpha: float, *, power: float = POWER) -> float:

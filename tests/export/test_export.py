@@ -242,8 +242,6 @@ def test_a_model_card_carries_the_protocol_with_each_metric(run):
     # One Chinese prompt of accuracy 5/6, with a pseudo-prompt at the ends of the range.
     expected = ratio_interval([10.0], [12.0], bounds=(0.0, 1.0))
     assert metric["args"]["interval"] == pytest.approx([expected.low, expected.high])
-    assert expected.low < 0.1
-    assert expected.high > 0.97
     assert metric["args"]["profile"] == "standard"
     assert metric["args"]["seeds"] == [0, 1]
     digests = {ref.name: ref.digest for ref in open_run(run).manifest.suites}

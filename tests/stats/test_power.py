@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evalsuite.stats import bounds, power
+from evalsuite.stats import Interval, bounds, power
 
 
 def test_prompts_for_a_margin_by_hand():
@@ -40,6 +40,15 @@ def test_a_margin_that_prompts_carry_by_hand():
     assert power.prompts_that_carry(0.02, 0.05) == 186
     assert power.carried_margin(160, 0.05) == pytest.approx(0.02313, abs=1e-5)
     assert power.prompts_that_carry(power.carried_margin(160, 0.05), 0.05) == 160
+
+
+def test_prompts_for_a_width_by_hand():
+    found = Interval(estimate=0.9, low=0.82, high=0.98, level=0.95, n=30, method="Bayesian bootstrap")
+    # 0.16 wide: a quarter of it takes sixteen times the prompts, and twice as wide they already are enough.
+    assert power.prompts_for_width(found, 0.04) == 480
+    assert power.prompts_for_width(found, 0.32) == 30
+    none = Interval(estimate=0.9, low=None, high=None, level=0.95, n=3, method="none: too few prompts")
+    assert power.prompts_for_width(none, 0.1) is None
 
 
 def test_two_looks_have_the_level_of_pocock():
