@@ -110,4 +110,5 @@ def test_lists_and_counts_read_as_english():
     assert wording.images_per_prompt(1) == "1 image per prompt"
     assert wording.images_per_prompt(4) == "4 images per prompt"
     assert wording.did_you_mean("paddel", ["paddle", "qwen"]) == "did you mean 'paddle'? known: paddle, qwen"
-    assert wording.did_you_mean("x", ["paddle"], what="engines") == "engines: paddle"
+    assert wording.did_you_mean("x", ["paddle"]) == "known: paddle"
+    assert wording.did_you_mean("paddel", ["paddle", "qwen"], listed=False) == "did you mean 'paddle'? "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from pathlib import Path
@@ -15,6 +14,7 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.gate.metrics import METRICS
 from evalsuite.records import Record, digest
 from evalsuite.stats.power import carried_margin, look_level, prompts_that_carry
+from evalsuite.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -151,7 +151,9 @@ def load_policy(name: str | Path) -> Policy:
         path = shipped / f"{name}.toml"
         if not path.is_file():
             names = sorted(each.stem for each in shipped.glob("*.toml"))
-            raise PolicyError(f"--policy {name}: no policy has this name.{_hint(str(name), names)} Or name a TOML file")
+            raise PolicyError(
+                f"--policy {name}: no policy has this name: {did_you_mean(str(name), names)}; or name a TOML file"
+            )
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -201,13 +203,8 @@ def _rule_problems(rule: GateRule, metric: str) -> Iterable[str]:
     if rule.prompts is not None and rule.prompts < 1:
         yield f"prompts = {rule.prompts}: at least one prompt is needed"
     if metric not in METRICS:
-        yield f"metric = {metric!r}: it must lie between 0 and 1 for every prompt.{_hint(metric, METRICS)}"
+        hint = did_you_mean(metric, sorted(METRICS))
+        yield f"metric = {metric!r}: it must lie between 0 and 1 for every prompt; {hint}"
     dimension, equals, value = rule.slice.partition("=")
     if rule.slice != "all" and not (dimension in DIMENSIONS and equals and value):
         yield f"slice = {rule.slice!r}: write all, or one of {', '.join(DIMENSIONS)} with a value, e.g. language=zh"
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    return (f" Did you mean {close[0]!r}?" if close else "") + f" Known: {', '.join(names)}."

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.models.settings import check_settings, did_you_mean
+from evalsuite.models.settings import check_settings
 from evalsuite.records import Json, ModelRole
+from evalsuite.wording import did_you_mean
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,7 +115,7 @@ def load_custom(path: Path) -> CustomModel:
         raise EvalsuiteError(f"{path}: names neither `base` (a preset) nor `source` (a folder or hub id)")
     if model.base is not None and model.base not in load_presets().presets:
         raise EvalsuiteError(
-            f"{path}: base = {model.base!r} is no preset.{did_you_mean(model.base, load_presets().presets)}"
+            f"{path}: base = {model.base!r} is no preset: {did_you_mean(model.base, sorted(load_presets().presets))}"
         )
     if model.role == "reference":
         raise EvalsuiteError(f"{path}: role is `model` or `stand-in`; the reference is the typeset renderer")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.records import Json
+from evalsuite.wording import did_you_mean
 
 _SIZE = re.compile(r"^([1-9][0-9]{1,4})x([1-9][0-9]{1,4})$")
 _TRUE = frozenset({"true", "yes", "on", "1"})
@@ -192,7 +192,7 @@ def check_settings(settings: Mapping[str, Json], *, where: str = "--set") -> dic
     for name, value in settings.items():
         setting = SETTINGS.get(name)
         if setting is None:
-            raise SettingError(f"{where}: no setting is called {name!r}.{did_you_mean(name, SETTINGS)}")
+            raise SettingError(f"{where}: no setting is called {name!r}: {did_you_mean(name, sorted(SETTINGS))}")
         try:
             checked[name] = setting.parse(value)
         except _RefusedError as error:
@@ -240,14 +240,6 @@ def size_of(settings: Mapping[str, Json]) -> tuple[int, int]:
     """Width and height in pixels of the settings' `size`."""
     width, height = str(settings["size"]).split("x")
     return int(width), int(height)
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The sentence of an error that offers close matches of `name` and lists what is known."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
-    hint = f" Did you mean {' or '.join(close)}?" if close else ""
-    return f"{hint} Known: {', '.join(names)}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from evalsuite.models.checkpoints import (
 )
 from evalsuite.models.memory import describe_needs, estimate, gigabytes
 from evalsuite.models.presets import Part, Preset, load_custom, load_presets
-from evalsuite.models.settings import did_you_mean
 from evalsuite.models.weight_sets import WeightsMissingError
 from evalsuite.records import Json, ModelRole
+from evalsuite.wording import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ def find_source(name: str) -> ModelSource:
         raise WeightsMissingError(f"{name}: there is no such folder")
     known = ["typeset", "folder:DIR", *stand_ins(), *presets]
     raise EvalsuiteError(
-        f"{name!r}: no model is called that.{did_you_mean(name, known)} A folder with model_index.json, a hub id "
-        "(organisation/name@revision) or a .toml file will also do."
+        f"{name!r}: no model is called that: {did_you_mean(name, sorted(known))}. A folder with "
+        "model_index.json, a hub id (organisation/name@revision) or a .toml file will also do."
     )
 
 

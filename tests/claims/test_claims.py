@@ -618,7 +618,7 @@ def test_a_file_of_claims_that_is_wrong_is_named(tmp_path, content, message):
 
 def test_unknown_claims_models_and_folders_are_errors(write, tmp_path):
     folder = write(Plan(GOOD))
-    with pytest.raises(EvalsuiteError, match="did you mean ernie-image-longtext"):
+    with pytest.raises(EvalsuiteError, match="did you mean 'ernie-image-longtext' or"):
         check(folder, ["ernie-image-longtex"])
     with pytest.raises(EvalsuiteError, match="no model 'x' in this run; it has candidate, typeset"):
         check(folder, models=["x"])

@@ -223,7 +223,7 @@ POLICIES = {
     "slice": ('format = 1\nname = "x"\n[[gates]]\nslice = "lang=zh"\nmargin = 0.1\n', "slice = 'lang=zh'"),
     "metric": (
         'format = 1\nname = "x"\nmetric = "character_acuracy"\n[[gates]]\nmargin = 0.1\n',
-        "Did you mean 'character_accuracy'",
+        "did you mean 'character_accuracy'",
     ),
     "unbounded metric": (
         'format = 1\nname = "x"\nmetric = "strict_accuracy"\n[[gates]]\nmargin = 0.1\n', "between 0 and 1 for every"
@@ -245,7 +245,7 @@ def test_a_policy_that_cannot_be_used_says_why(tmp_path, case):
 
 
 def test_an_unknown_policy_name_lists_the_known(tmp_path):
-    with pytest.raises(PolicyError, match=r"Did you mean 'default'\? Known: default, longtext-bench, quick"):
+    with pytest.raises(PolicyError, match=r"did you mean 'default'\? known: default, longtext-bench, quick"):
         load_policy("defaults")
     with pytest.raises(PolicyError, match="cannot be read"):
         load_policy(tmp_path / "none.toml")

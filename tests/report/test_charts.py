@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from evalsuite.models.training_steps import Trained
 from evalsuite.report import charts
 from evalsuite.report import figures as views
 from evalsuite.report.charts import accuracy, canvas, errors, speed
@@ -144,15 +145,17 @@ def test_nothing_to_plot_is_no_plot(handmade, tmp_path):
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("klein-step-2000", ("klein", 2000)),
-        ("runs/ernie_checkpoint-500", ("runs/ernie", 500)),
-        ("ckpt12+lora", ("+lora", 12)),
+        ("klein-step-2000", ("klein-step-…", Trained("step", 2000))),
+        ("runs/ernie_checkpoint-500", ("runs/ernie_checkpoint-…", Trained("step", 500))),
+        ("ckpt12+lora", ("ckpt…+lora", Trained("step", 12))),
+        ("my-lora-000500", ("my-lora-…", Trained("epoch", 500))),
+        ("epoch-3", ("epoch-…", Trained("epoch", 3))),
         ("flux2-klein-4b", None),
         ("stepwise", None),
     ],
 )
 def test_steps_are_read_from_names(name, found):
-    assert charts.step_of(name) == found
+    assert charts.series_of(name) == found
 
 
 def test_three_checkpoints_make_a_curve_in_the_order_of_their_steps(handmade, tmp_path):
