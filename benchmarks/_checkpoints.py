@@ -4,7 +4,7 @@ Backgrounds (the baseline, and a candidate that lost nothing):
 
 * quiet: every image is perfect, and repeats exactly;
 * real: four of five images are perfect, the others lose a share that follows Beta(0.5, 2.5): mean 0.967, spread 0.107.
-  Images of one prompt are alike, so that two runs' means over prompts correlate by 0.73 (one image a prompt) and 0.91
+  Images of one prompt are alike, so that two runs' means over prompts correlate by 0.73 (one image per prompt) and 0.91
   (four);
 * loose: the same with images that are less alike, 0.41 and 0.74.
 

@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
 
 
 class EvalsuiteError(Exception):
-    """Something that the user can mend. The message says what was wrong, where, and what to do.
+    """Something that the user can fix. The message says what was wrong, where, and what to do.
 
     The command line prints it on one line without a traceback and exits with `exit_code`.
     """

@@ -18,7 +18,7 @@ console = Console(width=160)
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One way of drawing: seconds an image over the warm ones, by phase.
+    """One way of drawing: seconds per image over the warm ones, by phase.
 
     Attributes:
         preset: The preset whose architecture and settings were drawn with.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 AVERAGE = "average"
 NAMES = {"en": "English", "zh": "Chinese"}
 MOST_IMAGES = 1_000
-"""More images a prompt than this are called out of reach."""
+"""More images per prompt than this are called out of reach."""
 
 UNSEEN = 0.5
 """So much of an image at the far end stands for the seeds that were not drawn, as in Jeffreys' interval of a share."""
@@ -152,8 +152,8 @@ def seed_gap(average: Measured, claim: ScoreClaim, model: ModelFigures) -> Gap |
 
     The prompts are the benchmark's own on both sides, so how they differ among themselves is no part of it; the seeds
     are, on both sides: se² = σ²ʷ (1/k + 1/k_published), with σ²ʷ the variance of the score within prompts at one image
-    each (`stats.strata.components`). With one image a prompt all variance is taken for that of seeds, which is too much
-    rather than too little.
+    each (`stats.strata.components`). With one image per prompt all variance is taken for that of seeds, which is too
+    much rather than too little.
     """
     if average.difference is None:
         return None
@@ -189,7 +189,7 @@ def _outcome(claim: ScoreClaim, gap: Gap | None) -> Outcome:
 
 
 def more_images(gap: Gap, claim: ScoreClaim, model: ModelFigures) -> MoreImages:
-    """How many images a prompt it takes, if the gap stays what it is, for the claim to be decided either way."""
+    """How many images per prompt it takes, if the gap stays what it is, for the claim to be decided either way."""
     distance, rounding = abs(gap.value), claim.average.rounding
     allowed = max(
         (claim.tolerance - distance - rounding) / _ONE_SIDED, (distance - rounding - claim.labs_differ) / _TWO_SIDED
@@ -201,17 +201,19 @@ def more_images(gap: Gap, claim: ScoreClaim, model: ModelFigures) -> MoreImages:
         return MoreImages(
             images=None,
             at_least=False,
-            text=f"no number of images would settle it: the {claim.samples} images a prompt of the published figure "
+            text=f"no number of images would settle it: the {claim.samples} images per prompt of the published figure "
             f"alone leave ±{theirs:.4f}",
         )
     wanted = max(images + 1, math.floor(within / left) + 1)
     if wanted > MOST_IMAGES:
-        return MoreImages(images=None, at_least=False, text=f"more than {MOST_IMAGES} images a prompt would be needed")
+        return MoreImages(
+            images=None, at_least=False, text=f"more than {MOST_IMAGES} images per prompt would be needed"
+        )
     most = "at most " if images == 1 else ""
     return MoreImages(
         images=wanted,
         at_least=False,
-        text=f"{most}{wanted} images a prompt in all ({wanted - images} more) would settle it, if the gap stays",
+        text=f"{most}{wanted} images per prompt in all ({wanted - images} more) would settle it, if the gap stays",
     )
 
 
@@ -251,7 +253,7 @@ def _text(
     if more is not None:
         sentences.append(more.text[0].upper() + more.text[1:])
     if images < claim.samples:
-        sentences.append(f"The benchmark draws {claim.samples} images a prompt, this run {images}")
+        sentences.append(f"The benchmark draws {claim.samples} images per prompt, this run {images}")
     if place[0] is not None:
         sentences.append(f"It would take place {place[0]} among {place[1]} published scores")
     return ". ".join(sentences) + "."

@@ -73,7 +73,7 @@ def _quantity(claim: SpeedClaim, generations: Sequence[Generation]) -> Interval 
 
 
 def _inverse(mean: Interval) -> Interval:
-    """Images a second from seconds an image; without an interval where that of the mean reaches 0."""
+    """Images per second from seconds per image; without an interval where that of the mean reaches 0."""
     if mean.estimate is None:
         return mean
     whole = mean.low is not None and mean.high is not None and mean.low > 0

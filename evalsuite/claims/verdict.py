@@ -23,8 +23,8 @@ class Difference(Record, frozen=True, kw_only=True):
 class Measured(Record, frozen=True, kw_only=True):
     """One language of a score, or `average`: the published figure against the run's.
 
-    `measured` is under the claim's protocol, `fixed` under the same with its faults mended, `accuracy` the suite's own
-    character accuracy over the same readings; each `ceiling` is that of the typeset reference. Differences are
+    `measured` is under the claim's protocol, `fixed` under the same with its faults corrected, `accuracy` the suite's
+    own character accuracy over the same readings; each `ceiling` is that of the typeset reference. Differences are
     measured - published; their ends are None where there is no interval.
     """
 
@@ -66,7 +66,7 @@ class Gap(Record, frozen=True, kw_only=True):
 class MoreImages(Record, frozen=True, kw_only=True):
     """What would settle an inconclusive claim.
 
-    `images` is how many images a prompt it takes in all; None where no number does, and `text` says why. `at_least`
+    `images` is how many images per prompt it takes in all; None where no number does, and `text` says why. `at_least`
     marks a lower bound.
     """
 

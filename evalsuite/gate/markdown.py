@@ -39,7 +39,7 @@ def _lines(verdict: Verdict) -> Iterator[str]:
         )
     if verdict.missing:
         yield ""
-        yield f"{len(verdict.missing)} lacking:"
+        yield f"{len(verdict.missing)} missing:"
         yield ""
         yield from (f"- {plain(name)}" for name in verdict.missing[:_LISTED])
         if len(verdict.missing) > _LISTED:

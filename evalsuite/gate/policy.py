@@ -177,7 +177,7 @@ def _problems(policy: Policy) -> Iterable[str]:
     if not 0 < policy.alpha < 0.5:
         yield f"alpha = {policy.alpha}: a one-sided level above 0 and below 0.5 is needed, usually 0.05"
     if policy.samples < 1:
-        yield f"samples = {policy.samples}: at least one image a prompt is needed"
+        yield f"samples = {policy.samples}: at least one image per prompt is needed"
     if policy.extension is not None and policy.extension.samples <= policy.samples:
         yield f"extension.samples = {policy.extension.samples}: more than samples = {policy.samples} are needed"
     seen = set()

@@ -88,7 +88,7 @@ class PromptCache:
     """Encodes each prompt once and reuses it for its other seeds (`encode_once`).
 
     Prompts of a batch are encoded one by one where their encodings can be put together again: lists, and
-    tensors that have a row a prompt. Elsewhere a batch is reused as a whole.
+    tensors that have a row per prompt. Elsewhere a batch is reused as a whole.
     """
 
     def __init__(self, pipeline: Any) -> None:

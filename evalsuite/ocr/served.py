@@ -225,7 +225,7 @@ class ServedReader:
         if hopeless:
             raise OcrServerError(
                 f"{self._options.server}: the last {self._failures} images failed at every attempt ({reason}); what "
-                "was read is kept: mend the server and run the same command again"
+                "was read is kept: fix the server and run the same command again"
             )
 
     def _body(self, image: Image) -> bytes:

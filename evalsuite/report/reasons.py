@@ -18,7 +18,7 @@ MAX_TEXT = 300
 def reason(verdict: Verdict) -> Cell:
     """The figure that decided: of the first gate that agrees with the outcome, and how many gates do.
 
-    Where nothing was compared, what is lacking or differs first.
+    Where nothing was compared, what is missing or differs first.
     """
     if verdict.outcome == "NOT COMPARABLE" and verdict.differences:
         first = verdict.differences[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evalsuite.report.conclusions import VerdictRow
-from evalsuite.wording import rate, seconds, sentence, signed, size
+from evalsuite.wording import images_per_prompt, rate, seconds, sentence, signed, size
 
 if TYPE_CHECKING:
     from evalsuite.gate.verdict import GateResult, SpeedResult, Verdict
@@ -32,9 +32,9 @@ def _text(verdict: Verdict) -> str:
     if verdict.missing:
         names = ", ".join(verdict.missing[:MAX_NAMES])
         more = f" and {len(verdict.missing) - MAX_NAMES} more" if len(verdict.missing) > MAX_NAMES else ""
-        parts.append(f"Lacking: {names}{more}.")
+        parts.append(f"Missing: {names}{more}.")
     parts += [sentence(note) for note in verdict.notes]
-    images = f"{verdict.samples} image{'' if verdict.samples == 1 else 's'} a prompt"
+    images = images_per_prompt(verdict.samples)
     parts.append(f"Policy {verdict.policy}; one-sided bounds at level {verdict.level:.3g}, {images}.")
     return " ".join(parts)
 

@@ -160,7 +160,8 @@ class ReadingPool:
                 except BrokenProcessPool as error:
                     raise EvalsuiteError(
                         "an OCR process died, probably out of memory; what was read is kept: run the same command "
-                        "again, with --ocr-workers 1"
+                        "again, with --ocr-workers 1. In a Python script, also put the call below "
+                        "if __name__ == '__main__', as every script must that starts processes"
                     ) from error
             if not block:
                 return

@@ -38,7 +38,7 @@ class Statistic:
 class Stratum:
     """Prompts that are sampled apart from others, e.g. those of one language.
 
-    `counts` has shape (n, K): one row a prompt, summed over its images. `weight` is the part that the
+    `counts` has shape (n, K): one row per prompt, summed over its images. `weight` is the part that the
     stratum's statistic plays in the whole, positive.
     """
 
@@ -226,7 +226,7 @@ def _replicates(stratum: Stratum, replicates: int, rng: np.random.Generator) -> 
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """Where the variance of a score over k images a prompt comes from.
+    """Where the variance of a score over k images per prompt comes from.
 
     The variance of the score over n prompts of k images each is (between + within / k) / n, summed over the
     strata with their squared weights: `between` and `within` below hold those sums, already divided by n.
@@ -238,9 +238,9 @@ class Components:
     within: float | None
 
     def spread(self, images: float) -> float:
-        """The standard error with that many images a prompt, `math.inf` for the limit; needs `within`."""
+        """The standard error with that many images per prompt, `math.inf` for the limit; needs `within`."""
         if self.within is None:
-            raise ValueError("one image a prompt does not show how much seeds vary")
+            raise ValueError("one image per prompt does not show how much seeds vary")
         return math.sqrt(self.between + self.within / images)
 
 
@@ -251,7 +251,7 @@ def components(strata: Sequence[Stratum], images: Sequence[Floats], *, unseen: f
         strata: As for `interval`.
         images: For each stratum the counts of the single images, shape (n, k, K), the same k everywhere.
         unseen: So much of one more image at the far end of a range of 1 goes into the variance within prompts (with
-            one image a prompt, between them), so that images which all agree do not pass for certain.
+            one image per prompt, between them), so that images which all agree do not pass for certain.
 
     With D_ij = n k g·x_ij, so that the score is about the mean of all D_ij, `within` is the mean over prompts of
     the variance of D_ij over j, and `between` the variance of the prompts' means less within / k, at least 0

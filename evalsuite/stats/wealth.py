@@ -82,7 +82,7 @@ class Expected(Record, frozen=True, kw_only=True):
     """How a gate would fare with so many `samples` a prompt, were the true loss `loss` everywhere.
 
     `images` are those to its verdict on average, of `planned`; `passed` and `failed` the shares of each. `seeds_known`
-    is False where the stored run has one image a prompt: seeds are then taken not to matter, which is too hopeful.
+    is False where the stored run has one image per prompt: seeds are then taken not to matter, which is too hopeful.
     """
 
     samples: int
@@ -117,7 +117,7 @@ def expected_images(
         claim: What its verdict is about.
         alpha: Its level.
         gates: The wagers of the policy, which share α for FAIL.
-        samples: The images a prompt to look at.
+        samples: The images per prompt to look at.
         factors: The true losses, in margins.
         simulations: For each.
         seed: Of the simulations.

@@ -1,6 +1,6 @@
 """LongText-Bench's prompts as suites: `longtext-bench-en`, `longtext-bench-zh`, and `longtext-bench` for both.
 
-160 prompts a language with long target texts (X-Omni, arXiv 2507.22058; Apache-2.0). The project does not carry
+160 prompts per language with long target texts (X-Omni, arXiv 2507.22058; Apache-2.0). The project does not carry
 them. They come from the hub through `datasets`, or from a folder that the name or an environment variable gives
 (`longtext-bench:FOLDER`). Whatever the way, their content must be the published one, by digest.
 

@@ -18,7 +18,7 @@ class SuiteError(EvalsuiteError):
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A named, hashed, ordered set of prompts. `warnings` are what a careful author would mend."""
+    """A named, hashed, ordered set of prompts. `warnings` are what a careful author would fix."""
 
     name: str
     description: str

@@ -147,7 +147,7 @@ def test_reproduced(write):
     assert average.measured.estimate == pytest.approx(share)
     assert average.measured.low < 0.9733 < average.measured.high
     assert (verdict.images_per_prompt, verdict.engine, verdict.differences, verdict.more) == (4, "qwen2.5-vl", (), None)
-    # ours stands beside: mended score and character accuracy, each with its ceiling
+    # ours stands beside: corrected score and character accuracy, each with its ceiling
     assert average.fixed.estimate == pytest.approx(share)
     assert average.ceiling.estimate == pytest.approx(1 - 1 / (40 * TOKENS))
     assert [figure.of for figure in verdict.figures] == ["en", "zh", "average"]
@@ -211,7 +211,7 @@ def test_prompts_that_differ_among_themselves_do_not_matter(write):
 
 def test_inconclusive_says_how_many_more_images_would_settle_it(write):
     """Seeds vary much and prompts little: the chance in the gap narrows with the images, down to the published part."""
-    # 22 of 320 images a language lost 40 of their 50 tokens: 0.945 in all, wherever they fall.
+    # 22 of 320 images per language lost 40 of their 50 tokens: 0.945 in all, wherever they fall.
     lost = np.repeat([TOKENS - 40, TOKENS], [22, 298])
     noisy = {key: np.random.default_rng(n).permutation(lost).reshape(80, 4) for n, key in enumerate(("en", "zh"))}
     verdict = one(write(Plan(noisy)), "qwen-image-longtext", trust_settings=True)
@@ -225,7 +225,7 @@ def test_inconclusive_says_how_many_more_images_would_settle_it(write):
         if abs(gap.value) + 0.00005 + 1.645 * math.sqrt(within * (1 / k + 1 / 4)) < 0.016
     )  # fmt: skip
     assert verdict.more.images == needed
-    assert f"{needed} images a prompt in all ({needed - 4} more) would settle it, if the gap stays" in verdict.text
+    assert f"{needed} images per prompt in all ({needed - 4} more) would settle it, if the gap stays" in verdict.text
     assert exit_code([verdict], named=True) == ExitCode.INCONCLUSIVE
 
 
@@ -235,7 +235,7 @@ def test_inconclusive_for_ever_where_the_published_seeds_leave_too_much(write):
     verdict = one(write(Plan(noisy)), "qwen-image-longtext", trust_settings=True)
     assert verdict.outcome == "inconclusive", verdict.text
     assert verdict.more.images is None
-    assert "no number of images would settle it: the 4 images a prompt of the published figure alone leave" in (
+    assert "no number of images would settle it: the 4 images per prompt of the published figure alone leave" in (
         verdict.more.text
     )
 
@@ -246,11 +246,11 @@ def test_one_image_a_prompt_takes_all_variance_for_that_of_seeds(write):
     assert verdict.outcome == "inconclusive"
     assert verdict.gap.standard_error == pytest.approx(math.sqrt(seed_variance(noisy) * 1.25))
     assert verdict.more.text.startswith("at most ")
-    assert "The benchmark draws 4 images a prompt, this run 1" in verdict.text
+    assert "The benchmark draws 4 images per prompt, this run 1" in verdict.text
 
 
 def test_images_that_all_agree_are_not_beyond_doubt(write):
-    """Six prompts a language, all at 0.97: half an unseen image leaves a standard error of 0.034."""
+    """Six prompts per language, all at 0.97: half an unseen image leaves a standard error of 0.034."""
     few = {"en": np.full((6, 4), 49), "zh": np.full((6, 4), 48)}
     verdict = one(write(Plan(few)))
     assert verdict.gap.standard_error == pytest.approx(math.sqrt(0.5 / 18.5 / 6 / 2 * 0.5))

@@ -572,13 +572,13 @@ def _axe():
     return (Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 
 
-DRESSES = [("light", "en", 1280), ("dark", "zh-CN", 1280), ("light", "zh-CN", 390), ("dark", "en", 390)]
+STYLES = [("light", "en", 1280), ("dark", "zh-CN", 1280), ("light", "zh-CN", 390), ("dark", "en", 390)]
 """Colour scheme, language and width: each two values of any two of them meet once."""
 
 
 @contextlib.contextmanager
-def dressed(browser, scheme, locale, width):
-    """A page in this dress into which axe may be put; it closes behind itself."""
+def styled(browser, scheme, locale, width):
+    """A page in this style into which axe may be put; it closes behind itself."""
     context = browser.new_context(
         color_scheme=scheme, locale=locale, bypass_csp=True, viewport={"width": width, "height": 900}
     )
@@ -600,11 +600,11 @@ def axe_faults(page):
     }
 
 
-@pytest.mark.parametrize(("scheme", "locale", "width"), DRESSES)
+@pytest.mark.parametrize(("scheme", "locale", "width"), STYLES)
 @pytest.mark.parametrize("kind", ["report", "comparison"])
 def test_axe_finds_no_fault(browser, run, comparison, scheme, locale, width, kind):
     folder = comparison.parent if kind == "comparison" else run.folder
-    with dressed(browser, scheme, locale, width) as page:
+    with styled(browser, scheme, locale, width) as page:
         page.goto(f"file://{folder}/index.html")
         ready(page)
         assert page.evaluate("document.documentElement.lang") == ("en" if locale == "en" else "zh-Hans")
@@ -616,10 +616,10 @@ def test_axe_finds_no_fault(browser, run, comparison, scheme, locale, width, kin
         assert axe_faults(page) == {}, "with an image open"
 
 
-@pytest.mark.parametrize(("scheme", "locale", "width"), DRESSES)
+@pytest.mark.parametrize(("scheme", "locale", "width"), STYLES)
 @pytest.mark.parametrize("folder", ["run", "out"])
-def test_the_notices_of_missing_images_fit_every_dress(browser, damaged, scheme, locale, width, folder):
-    with dressed(browser, scheme, locale, width) as page:
+def test_the_notices_of_missing_images_fit_every_style(browser, damaged, scheme, locale, width, folder):
+    with styled(browser, scheme, locale, width) as page:
         page.goto(f"file://{damaged / folder}/index.html")
         assert axe_faults(page) == {}
         notice = page.locator("section.notice.bad").inner_text()

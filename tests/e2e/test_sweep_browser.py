@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
     checkpoints = [
         made.checkpoint("step-100", 100, pages=True),
         made.checkpoint(f"step-200 {HOSTILE} #é%", 200, handmade.noodes, verdict=pages.FAIL, pages=True),
-        made.checkpoint("step-300", 300, handmade.noodes, verdict=pages.LACKING, role="stand-in", pages=True),
+        made.checkpoint("step-300", 300, handmade.noodes, verdict=pages.MISSING, role="stand-in", pages=True),
         pages.Checkpoint("step-400 </script>", 400, "runs/step-400", "</script><script>window.stolen=1</script>"),
     ]
     pages.build_sweep(pages.swept(checkpoints, reference=made.reference()), out)
@@ -107,9 +107,9 @@ def test_it_reads_without_javascript(browser, folder):
     context.close()
 
 
-@pytest.mark.parametrize(("scheme", "locale", "width"), report_browser.DRESSES)
+@pytest.mark.parametrize(("scheme", "locale", "width"), report_browser.STYLES)
 def test_axe_finds_no_fault(browser, folder, scheme, locale, width):
-    with report_browser.dressed(browser, scheme, locale, width) as page:
+    with report_browser.styled(browser, scheme, locale, width) as page:
         page.goto(f"file://{folder}/index.html")
         assert page.evaluate("document.documentElement.lang") == ("en" if locale == "en" else "zh-Hans")
         assert report_browser.axe_faults(page) == {}

@@ -108,7 +108,7 @@ class Encoding:
             return rows
         if self.shape == "pair":
             return torch.stack(rows), None, torch.zeros(len(rows), 1)
-        return torch.stack(rows), torch.zeros(3, 2)  # the second has no row a prompt (FLUX.1's text ids)
+        return torch.stack(rows), torch.zeros(3, 2)  # the second has no row per prompt (FLUX.1's text ids)
 
 
 def encode(shape, *batches, **kwargs):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from evalsuite import ocr
 from evalsuite.models import ModelOptions, parse_settings, resolve
 from evalsuite.models.pipeline_setup import computing_precision, cpu_has_bf16, fit_precision
 from evalsuite.runs.plan import plan_prompts
@@ -123,7 +124,7 @@ class TestPlans:
         cpu_with("avx2")
         model = self.plan(checkpoints, "device=cpu", "precision=fp8")
         assert (model.spec.settings["precision"], model.spec.settings["compute"]) == ("fp8", "fp32")
-        assert model.notices((), ())[0].startswith("klein: computes in float32")
+        assert model.notices((), ())[0].startswith("computes in float32")
         bf16 = self.plan(checkpoints, "device=cpu", "precision=fp8", "compute=bf16")
         assert "compute=bf16 is slow here" in bf16.notices[0]
         assert bf16.spec.digest == self.plan(checkpoints, "device=cuda:0", "precision=fp8").spec.digest
@@ -138,9 +139,9 @@ class TestPlans:
         pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
         cpu_with("avx2")
         model = self.plan(checkpoints, "device=cpu")
-        asked = {"ocr_name": "paddle", "profile": "standard", "samples": 1, "seed": 0, "name": "x"}
+        asked = {"engine": ocr.resolve("paddle"), "profile": "standard", "samples": 1, "seed": 0, "name": "x"}
         plan = plan_prompts(refs=[], prompts=[prompt()], models=[model], **asked)
-        assert plan.notices == model.notices((), ())
+        assert plan.notices == tuple(f"klein: {notice}" for notice in model.notices((), ()))
         assert plan.manifest.models[0].settings["precision"] == "fp32"
 
     def test_the_stand_ins_that_ship_are_in_float32_everywhere(self):

@@ -367,7 +367,7 @@ def test_a_run_keeps_what_was_read_when_the_server_breaks_and_goes_on_from_there
     server.script = ["SALE", "CAFE"]
     result = evalsuite.run([images], [str(tmp_path / "small.yaml")], **arguments)
     assert len(server.requests) == 2
-    assert [(score.status, score.targets[0].exact) for score in result.scores] == [("scored", True)] * 3
+    assert [(score.status, score.targets[0].exact) for score in result.run.scores] == [("scored", True)] * 3
 
 
 def test_an_image_that_the_server_fails_on_makes_the_run_incomplete_and_is_read_again(server, images, tmp_path):
@@ -375,13 +375,13 @@ def test_an_image_that_the_server_fails_on_makes_the_run_incomplete_and_is_read_
     arguments = {"out": tmp_path / "run", "ceiling": False}
     name = server.name + ",attempts=2,concurrency=1"
     result = evalsuite.run([images], [str(tmp_path / "small.yaml")], ocr=name, **arguments)
-    assert [score.status for score in result.scores] == ["scored", "unreadable", "scored"]
-    assert "failed all 2 attempts: HTTP 500" in result.incomplete[0].detail
+    assert [score.status for score in result.run.scores] == ["scored", "unreadable", "scored"]
+    assert "failed all 2 attempts: HTTP 500" in result.missing[0].why
     server.requests.clear()
     server.script = ["SALE"]
     result = evalsuite.run([images], [str(tmp_path / "small.yaml")], ocr=name, **arguments)
     assert len(server.requests) == 1
-    assert result.incomplete == ()
+    assert result.complete
 
 
 def test_a_run_has_many_requests_under_way_and_its_rows_tell_of_retries(server, images, tmp_path):
@@ -391,7 +391,7 @@ def test_a_run_has_many_requests_under_way_and_its_rows_tell_of_retries(server, 
         [images], [str(tmp_path / "small.yaml")], out=tmp_path / "run", ceiling=False, workers=4, ocr=server.name
     )
     assert server.most_under_way == 3
-    rows = result.store.readings(result.ocr).read()
+    rows = result.run.store.readings(result.run.ocr).read()
     assert len(rows) == 3
     (retried,) = [row for row in rows if row.findings]
     assert retried.findings[0].message == "read at attempt 2, after: HTTP 503"
@@ -404,8 +404,8 @@ def test_a_run_read_again_by_it_remembers_what_it_was(server, images, tmp_path):
     evalsuite.run([images], [str(tmp_path / "small.yaml")], out=folder, ceiling=False, workers=1)
     result = evalsuite.rescore(folder, ocr=server.name)
     store = RunStore.open(folder)
-    assert [spec.name for spec in store.readers()] == ["paddle", "qwen2.5-vl-served"]
-    assert store.readers()[1] == result.ocr
+    assert [spec.name for spec in store.engines()] == ["paddle", "qwen2.5-vl-served"]
+    assert store.engines()[1] == result.run.ocr
     (folder / "ocr.qwen2.5-vl-served-x.json").write_text("{")
     with pytest.raises(EvalsuiteError, match="not the description of an OCR engine"):
-        store.readers()
+        store.engines()

@@ -63,7 +63,7 @@ def verdict(outcome, *gates, speed=(), **more):
         ),
         (
             verdict("INCOMPLETE", missing=("candidate: neon-001 seed 0: not drawn", "candidate: b seed 0: not drawn")),
-            "2 things are lacking, first: candidate: neon-001 seed 0: not drawn.",
+            "2 things are missing, first: candidate: neon-001 seed 0: not drawn.",
         ),
         (
             verdict(

@@ -106,7 +106,7 @@ def test_ticks_stand_at_checkpoints_and_apart():
 
 
 def test_every_verdict_has_a_shape_of_its_own():
-    looks = {mark: (dress.marker, dress.face == dress.colour) for mark, dress in steps.DRESSES.items()}
+    looks = {mark: (style.marker, style.face == style.colour) for mark, style in steps.STYLES.items()}
     assert set(looks) == set(steps.WORDS)
     assert all(one != other for one, other in combinations(looks.values(), 2))
 
@@ -121,7 +121,7 @@ def test_latency_wants_two_timed_checkpoints():
     timed[3] = replace(POINTS[3], p50=0.05, p90=None, warm=1)
     chart = steps.latency(timed)
     assert table(chart) == [["step-500", "500", "1.5 s", "1.75 s", "5"], ["step-4000", "4,000", "50 ms", "–", "1"]]
-    assert {"Seconds an image", "Training step"} <= set(texts(chart))
+    assert {"Seconds per image", "Training step"} <= set(texts(chart))
 
 
 def test_the_charts_stand_in_a_page_with_a_strict_policy():

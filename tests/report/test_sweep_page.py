@@ -32,7 +32,7 @@ FAIL = Verdict(
     level=0.05, look=1, samples=1, candidate=SIDE, baseline=SIDE, gates=(GATE,),
 )  # fmt: skip
 WHY = "all/character_accuracy: −0.051, at best −0.034, beyond the margin of 0.020. 1 of 1 gate failed."
-LACKING = msgspec.structs.replace(FAIL, outcome="INCOMPLETE", gates=(), missing=("candidate: neon-001 seed 0",))
+MISSING = msgspec.structs.replace(FAIL, outcome="INCOMPLETE", gates=(), missing=("candidate: neon-001 seed 0",))
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
     "<svg onload=alert(1)>",
@@ -175,7 +175,7 @@ def test_what_is_incomplete_is_named_in_red(made):
 
     checkpoints = [
         made.checkpoint("step-1", 1),
-        made.checkpoint("step-2", 2, outcome, verdict=LACKING),
+        made.checkpoint("step-2", 2, outcome, verdict=MISSING),
         Checkpoint("step-3", 3, "runs/step-3", "no safetensors file"),
     ]
     content = build_sweep(swept(checkpoints), made.out).read_text(encoding="utf-8")
@@ -185,7 +185,7 @@ def test_what_is_incomplete_is_named_in_red(made):
         "An incomplete checkpoint cannot pass its gate. "
         "step-3 Could not be run : no safetensors file step-2 neon-001 seed 0: out of memory"
     )
-    assert "Incomplete 1 thing is lacking, first: candidate: neon-001 seed 0." in lines(content)[2]
+    assert "Incomplete 1 thing is missing, first: candidate: neon-001 seed 0." in lines(content)[2]
 
 
 def test_changed_and_deleted_images_make_a_checkpoint_incomplete(made):

@@ -111,7 +111,7 @@ def test_what_forbids_a_verdict_is_said(outcome, handmade, tmp_path):
         VERDICT, outcome=outcome, gates=(), speed=(), differences=(difference,), missing=missing
     )
     row = verdict_row(verdict)
-    assert row.text.startswith("seeds: 0 there, 0, 1 here. Lacking: p-0 seed 0,")
+    assert row.text.startswith("seeds: 0 there, 0, 1 here. Missing: p-0 seed 0,")
     assert "p-19 seed 0 and 5 more." in row.text
     assert row.columns == ()
     run = open_run(handmade.make_run(tmp_path / "run"))
@@ -124,6 +124,6 @@ def test_notes_are_sentences_and_nothing_is_said_twice():
     verdict = msgspec.structs.replace(VERDICT, notes=("drawn with 4 steps", "a stand-in"), samples=1, speed=(speed,))
     row = verdict_row(verdict)
     assert row.text == (
-        "Drawn with 4 steps. A stand-in. Policy default; one-sided bounds at level 0.05, 1 image a prompt."
+        "Drawn with 4 steps. A stand-in. Policy default; one-sided bounds at level 0.05, 1 image per prompt."
     )
     assert row.gates[1][-1] == "Advisory: other hardware."

@@ -141,7 +141,5 @@ def test_anytext_by_hand():
 
 
 def test_an_unknown_protocol_is_named_with_the_known_ones():
-    with pytest.raises(
-        EvalsuiteError, match=r"'longtex': did you mean 'longtext' or .*known: longtext"
-    ):
+    with pytest.raises(EvalsuiteError, match=r"'longtex': did you mean 'longtext' or .*known: longtext"):
         protocol_named("longtex")

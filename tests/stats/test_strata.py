@@ -141,7 +141,7 @@ def test_one_image_a_prompt_does_not_tell_seeds_from_prompts():
     single = np.array([[(8, 10)], [(10, 10)], [(6, 10)]], dtype=float)
     found = components([Stratum(single.sum(axis=1), RATIO)], [single])
     assert found.within is None
-    with pytest.raises(ValueError, match="one image a prompt"):
+    with pytest.raises(ValueError, match="one image per prompt"):
         found.spread(4)
 
 

@@ -27,7 +27,7 @@ HELD_OUT = 0x5EED
 
 
 def accuracy(pipeline: Any, count: int) -> tuple[Rates, float]:
-    """Draw held-out prompts of the size that signage suites have; their rates, and seconds an image."""
+    """Draw held-out prompts of the size that signage suites have; their rates, and seconds per image."""
     rng = random.Random(HELD_OUT)
     engine = resolve("paddle")
     steps = STEPS["klein" if "Klein" in type(pipeline).__name__ else "ernie"]

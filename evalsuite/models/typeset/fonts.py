@@ -111,8 +111,8 @@ def faces_for(text: str) -> Sequence[Face]:
     if fallback:
         return fallback
     covered = frozenset().union(*(_characters(face.path) for face in FALLBACK_FACES))
-    lacking = sorted(chr(code) for code in needed - covered) or sorted(map(chr, needed))
-    raise FontsMissingError(f"no face has the characters {' '.join(lacking[:12])} of {text[:40]!r}")
+    missing = sorted(chr(code) for code in needed - covered) or sorted(map(chr, needed))
+    raise FontsMissingError(f"no face has the characters {' '.join(missing[:12])} of {text[:40]!r}")
 
 
 @cache

@@ -1,5 +1,5 @@
 "use strict";
-/* The page's language and its light or dark dress: chosen by the reader's settings, kept in the browser. */
+/* The page's language and its light or dark style: chosen by the reader's settings, kept in the browser. */
 (() => {
   const words = JSON.parse(document.getElementById("words").textContent);
   const listeners = [];
@@ -59,7 +59,7 @@
     return "en";
   }
 
-  function dress(theme) {
+  function style(theme) {
     if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
     else delete document.documentElement.dataset.theme;
     document.getElementById("theme").value = theme;
@@ -73,9 +73,9 @@
 
   document.getElementById("language").addEventListener("change", (event) => choose(event.target.value));
   document.getElementById("theme").addEventListener("change", (event) => {
-    dress(event.target.value);
+    style(event.target.value);
     remembered.set("evalsuite.theme", event.target.value);
   });
-  dress(remembered.get("evalsuite.theme") || "auto");
+  style(remembered.get("evalsuite.theme") || "auto");
   choose(preferred(), { keep: false });
 })();

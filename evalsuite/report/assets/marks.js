@@ -77,7 +77,7 @@
     const file = el("input", { type: "file", accept: "application/json,.json", class: "unseen", id: "marks-file", tabindex: "-1", "aria-hidden": "true",
       onchange: async (event) => {
         const chosen = event.target.files[0];
-        event.target.value = ""; // so that the same file, mended, can be chosen again
+        event.target.value = ""; // so that the same file, corrected, can be chosen again
         if (chosen) await upload(chosen, (text) => { document.getElementById("marks-note").textContent = text; });
       } });
     note.id = "marks-note";

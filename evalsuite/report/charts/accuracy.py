@@ -17,14 +17,14 @@ from evalsuite.report.charts.canvas import (
     SERIES,
     Cell,
     Chart,
-    Dress,
+    Style,
     cells,
-    dresses,
     figure,
     interval_text,
     label,
     legend,
     named,
+    styles,
     to_markup,
     word,
 )
@@ -61,7 +61,7 @@ def by_dimension(summary: Summary, dimension: Dimension) -> Chart | None:
         for place, model in enumerate(models):
             offset = (place - (len(models) - 1) / 2) * 0.7 / max(1, len(models))
             found = [(row + offset, by_value.get((model.name, value))) for row, value in enumerate(drawn)]
-            _points(axes, found, dresses(summary)[model.name], named(model).text)
+            _points(axes, found, styles(summary)[model.name], named(model).text)
         _ceilings(axes, summary, [by_value[models[0].name, value] for value in drawn])
         axes.set_yticks(range(len(drawn)), [_value_label(dimension, value) for value in drawn])
         axes.set_ylim(len(drawn) - 0.4, -0.6)
@@ -100,20 +100,20 @@ def _value_label(dimension: Dimension, value: str) -> str:
     return translate(f"length.{value}") if dimension == "length" else label(value)
 
 
-def _points(axes: Axes, found: Iterable[tuple[float, Slice | None]], dress: Dress, text: str) -> None:
+def _points(axes: Axes, found: Iterable[tuple[float, Slice | None]], style: Style, text: str) -> None:
     known = [(y, each.intervals["character_accuracy"]) for y, each in found if each is not None]
     known = [(y, interval) for y, interval in known if interval.estimate is not None]
     for y, interval in known:
         if interval.low is not None and interval.high is not None:
-            axes.hlines(y, max(interval.low, -0.02), min(interval.high, 1.0), color=dress.colour, linewidth=1.4)
+            axes.hlines(y, max(interval.low, -0.02), min(interval.high, 1.0), color=style.colour, linewidth=1.4)
     axes.plot(
         [interval.estimate or 0.0 for _, interval in known],
         [y for y, _ in known],
         linestyle="none",
-        marker=dress.marker,
+        marker=style.marker,
         markersize=5,
-        color=dress.colour,
-        markerfacecolor=dress.face,
+        color=style.colour,
+        markerfacecolor=style.face,
         label=text,
     )
 
@@ -163,9 +163,9 @@ def by_string_length(summary: Summary, scores: Sequence[Score]) -> Chart | None:
             # Side by side, so that intervals do not hide each other.
             aside = (place - (len(drawn) - 1) / 2) * min(0.1, 0.6 / len(drawn))
             is_ceiling = name == summary.ceiling_model and len(drawn) > 1
-            dress = CEILING if is_ceiling else dresses(summary)[name]
+            style = CEILING if is_ceiling else styles(summary)[name]
             text = translate("accuracy.ceiling") if is_ceiling else models[name].text
-            _line(axes, [(row + aside, intervals.get((name, row))) for row in used], dress, text)
+            _line(axes, [(row + aside, intervals.get((name, row))) for row in used], style, text)
         axes.set_xticks(used, [_bin_text(place) for place in used])
         axes.grid(visible=False, axis="x")
         axes.set_xlabel(translate("plot.string_length.axis"))
@@ -201,28 +201,28 @@ def _bin_text(place: int) -> str:
     return f"{low}+" if high is None else f"{low}–{high}"
 
 
-CEILING = Dress(QUIET, "", QUIET)
+CEILING = Style(QUIET, "", QUIET)
 """The ceiling in line charts: dashed, without a marker."""
 
 
-def _line(axes: Axes, points: Sequence[tuple[float, Interval | None]], dress: Dress, text: str) -> None:
+def _line(axes: Axes, points: Sequence[tuple[float, Interval | None]], style: Style, text: str) -> None:
     known = [(x, each) for x, each in points if each is not None and each.estimate is not None]
     spread = [(x, each) for x, each in known if each.low is not None and each.high is not None]
     axes.vlines(
         [x for x, _ in spread],
         [max(each.low or 0.0, -0.02) for _, each in spread],
         [min(each.high or 0.0, 1.0) for _, each in spread],
-        color=dress.colour,
+        color=style.colour,
         linewidth=1.2,
     )
     axes.plot(
         [x for x, _ in known],
         [each.estimate or 0.0 for _, each in known],
-        color=dress.colour,
-        linestyle="-" if dress.marker else (0, (4, 3)),
-        marker=dress.marker or None,
+        color=style.colour,
+        linestyle="-" if style.marker else (0, (4, 3)),
+        marker=style.marker or None,
         markersize=5,
-        markerfacecolor=dress.face,
+        markerfacecolor=style.face,
         label=text,
     )
 
@@ -258,8 +258,8 @@ def over_steps(summary: Summary) -> Chart | None:
     with figure(3.4) as (drawing, (axes,)):
         for place, (name, points) in enumerate(series.items()):
             intervals = [(step, model.overall.intervals["character_accuracy"]) for step, model in points]
-            dress = Dress(SERIES[place % len(SERIES)], MARKERS[place % len(MARKERS)], SERIES[place % len(SERIES)])
-            _line(axes, intervals, dress, label(name))
+            style = Style(SERIES[place % len(SERIES)], MARKERS[place % len(MARKERS)], SERIES[place % len(SERIES)])
+            _line(axes, intervals, style, label(name))
             rows += [
                 cells(named(model), f"{step:,}", interval_text(each))
                 for (step, model), (_, each) in zip(points, intervals, strict=True)

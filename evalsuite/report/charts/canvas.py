@@ -142,7 +142,7 @@ def colour(place: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Dress:
+class Style:
     """How a model looks in every chart of a page: the same colour and marker, references grey and hollow."""
 
     colour: str
@@ -150,15 +150,15 @@ class Dress:
     face: str
 
 
-def dresses(summary: Summary) -> dict[str, Dress]:
-    """One dress a model, by name. There are more markers than colours, so that no two of 24 models look alike."""
+def styles(summary: Summary) -> dict[str, Style]:
+    """One style per model, by name. There are more markers than colours, so that no two of 24 models look alike."""
     found = {}
     real = [model.name for model in summary.models if model.role != "reference"]
     for place, name in enumerate(real):
-        found[name] = Dress(colour(place), MARKERS[place % len(MARKERS)], colour(place))
+        found[name] = Style(colour(place), MARKERS[place % len(MARKERS)], colour(place))
     references = [model.name for model in summary.models if model.role == "reference"]
     for place, name in enumerate(references):
-        found[name] = Dress(QUIET, MARKERS[place % len(MARKERS)], GROUND)
+        found[name] = Style(QUIET, MARKERS[place % len(MARKERS)], GROUND)
     return found
 
 

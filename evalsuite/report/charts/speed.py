@@ -12,14 +12,14 @@ from evalsuite.report.charts.canvas import (
     QUIET,
     Cell,
     Chart,
-    Dress,
+    Style,
     cells,
-    dresses,
     figure,
     interval_text,
     label,
     legend,
     named,
+    styles,
     to_markup,
     word,
 )
@@ -44,7 +44,7 @@ def trade_off(summary: Summary) -> Chart | None:
     ceiling = summary.ceiling(timed[0][0].overall)
     with figure(3.6) as (drawing, (axes,)):
         for model, total in timed:
-            _model_point(axes, model, total, dresses(summary)[model.name])
+            _model_point(axes, model, total, styles(summary)[model.name])
         if ceiling is not None and ceiling.rates.character_accuracy is not None:
             axes.axhline(
                 ceiling.rates.character_accuracy,
@@ -86,19 +86,19 @@ def _timed(summary: Summary) -> list[ModelSummary]:
     return [model for model in summary.models if model.role != "reference" and model.timing is not None]
 
 
-def _model_point(axes: Axes, model: ModelSummary, total: Spread, dress: Dress) -> None:
+def _model_point(axes: Axes, model: ModelSummary, total: Spread, style: Style) -> None:
     interval = model.overall.intervals["character_accuracy"]
     if interval.estimate is None:
         return
     if interval.low is not None and interval.high is not None:
-        axes.vlines(total.p50, max(interval.low, -0.02), min(interval.high, 1.0), color=dress.colour, linewidth=1.4)
-    axes.hlines(interval.estimate, total.p50, total.p90, color=dress.colour, linewidth=1.4)
+        axes.vlines(total.p50, max(interval.low, -0.02), min(interval.high, 1.0), color=style.colour, linewidth=1.4)
+    axes.hlines(interval.estimate, total.p50, total.p90, color=style.colour, linewidth=1.4)
     axes.plot(
         total.p50,
         interval.estimate,
-        marker=dress.marker,
+        marker=style.marker,
         markersize=8,
-        color=dress.colour,
+        color=style.colour,
         linestyle="none",
         label=named(model).text,
     )
@@ -135,7 +135,7 @@ def by_phase(summary: Summary, generations: Mapping[str, Generation]) -> Chart |
     drawing_height = 0.7 + sum(heights) * 0.27 + 0.42 * len(heights)
     with figure(drawing_height, len(heights), sharex=True, height_ratios=heights) as (drawing, panels):
         for axes, (model, phases) in zip(panels, times.items(), strict=True):
-            _boxes(axes, list(phases.values()), dresses(summary)[model])
+            _boxes(axes, list(phases.values()), styles(summary)[model])
             axes.set_yticks(range(len(phases)), [_phase_text(phase) for phase in phases])
             axes.set_ylim(len(phases) - 0.4, -0.6)
             axes.grid(visible=False, axis="y")
@@ -178,13 +178,13 @@ def _phase_text(phase: str) -> str:
     return translate(key) if key in catalogue("en") else label(phase)
 
 
-def _boxes(axes: Axes, phases: Sequence[Sequence[float]], dress: Dress) -> None:
+def _boxes(axes: Axes, phases: Sequence[Sequence[float]], style: Style) -> None:
     """From the 5th to the 95th percentile a line, from the quartiles a bar, the median a point."""
     for row, values in enumerate(phases):
         positive = [value for value in values if value > 0]
         if not positive:
             continue
         p5, p25, p50, p75, p95 = np.percentile(positive, [5, 25, 50, 75, 95])
-        axes.hlines(row, p5, p95, color=dress.colour, linewidth=1.2)
-        axes.hlines(row, p25, p75, color=dress.colour, linewidth=7, alpha=0.35)
-        axes.plot(p50, row, marker=dress.marker, markersize=5.5, color=dress.colour, linestyle="none")
+        axes.hlines(row, p5, p95, color=style.colour, linewidth=1.2)
+        axes.hlines(row, p25, p75, color=style.colour, linewidth=7, alpha=0.35)
+        axes.plot(p50, row, marker=style.marker, markersize=5.5, color=style.colour, linestyle="none")

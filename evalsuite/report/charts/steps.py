@@ -17,7 +17,7 @@ from evalsuite.report.charts.canvas import (
     QUIET,
     Cell,
     Chart,
-    Dress,
+    Style,
     cells,
     colour,
     figure,
@@ -56,15 +56,15 @@ WORDS: dict[Mark, str] = {
 }
 """The message of each mark."""
 
-DRESSES: dict[Mark, Dress] = {
-    "baseline": Dress(INK, "*", INK),
-    "PASS": Dress(GOOD, "o", GOOD),
-    "INCONCLUSIVE": Dress(OPEN, "D", GROUND),
-    "FAIL": Dress(BAD, "X", BAD),
-    "INCOMPLETE": Dress(BAD, "v", GROUND),
-    "NOT COMPARABLE": Dress(OPEN, "s", GROUND),
-    "not gated": Dress(QUIET, "o", GROUND),
-    "failed": Dress(BAD, "s", BAD),
+STYLES: dict[Mark, Style] = {
+    "baseline": Style(INK, "*", INK),
+    "PASS": Style(GOOD, "o", GOOD),
+    "INCONCLUSIVE": Style(OPEN, "D", GROUND),
+    "FAIL": Style(BAD, "X", BAD),
+    "INCOMPLETE": Style(BAD, "v", GROUND),
+    "NOT COMPARABLE": Style(OPEN, "s", GROUND),
+    "not gated": Style(QUIET, "o", GROUND),
+    "failed": Style(BAD, "s", BAD),
 }
 """How each mark looks: no two share a shape and its filling, so that none needs its colour to be told."""
 
@@ -125,7 +125,7 @@ def accuracy(points: Sequence[Point], ceilings: Mapping[str | None, Interval]) -
                 axes.set_title(_group(group).text, loc="left", fontsize=10, fontweight="bold")
             axes.margins(y=0.1)
             axes.tick_params(length=0)
-        axis.dress(panels[-1])
+        axis.style(panels[-1])
         panels[0].set_ylabel(translate("accuracy.characters"))
         legend(drawing, panels[0])
         words = ["accuracy.characters", "accuracy.ceiling", axis.key, *WORDS.values()]
@@ -149,7 +149,7 @@ def accuracy(points: Sequence[Point], ceilings: Mapping[str | None, Interval]) -
 
 
 def latency(points: Sequence[Point]) -> Chart | None:
-    """Median seconds an image over the steps, with a line up to the 90th percentile; None below two timed points."""
+    """Median seconds per image over the steps, with a line up to the 90th percentile; None below two timed points."""
     timed = [point for point in points if point.p50 is not None]
     if len(timed) < 2:
         return None
@@ -164,7 +164,7 @@ def latency(points: Sequence[Point]) -> Chart | None:
         axes.set_ylim(0, 1.08 * max(max(p50, p90 or 0.0) for _, p50, p90 in known))
         axes.set_ylabel(translate("plot.phases.axis"))
         axes.tick_params(length=0)
-        axis.dress(axes)
+        axis.style(axes)
         svg = to_markup(drawing, "sweep-latency", ["plot.phases.axis", axis.key])
     rows = tuple(
         cells(named(point), _step(point), seconds(point.p50), seconds(point.p90), str(point.warm)) for point in timed
@@ -218,7 +218,7 @@ class _Axis:
         """Inches that slanted names take below the axis."""
         return 0.9 if self.key == "sweep.checkpoint" else 0.0
 
-    def dress(self, axes: Axes) -> None:
+    def style(self, axes: Axes) -> None:
         """Ticks at checkpoints, as many as have room; names stand aslant."""
         by_name = self.key == "sweep.checkpoint"
         slant: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if by_name else {}
@@ -269,7 +269,7 @@ def _curve(axes: Axes, points: Sequence[tuple[float, Interval]], shade: str, *, 
 
 def _marks(axes: Axes, known: Sequence[tuple[float, Mark, Interval]], failed: Sequence[float]) -> None:
     """Each checkpoint's verdict at its accuracy; what could not be run has none, and stands at the foot."""
-    for mark, dress in DRESSES.items():
+    for mark, style in STYLES.items():
         at = [(x, each.estimate) for x, is_mark, each in known if is_mark == mark and each.estimate is not None]
         foot: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False} if mark == "failed" else {}
         if mark == "failed":
@@ -279,12 +279,12 @@ def _marks(axes: Axes, known: Sequence[tuple[float, Mark, Interval]], failed: Se
                 [x for x, _ in at],
                 [y for _, y in at],
                 linestyle="none",
-                marker=dress.marker,
-                markersize=_SIZES[dress.marker],
+                marker=style.marker,
+                markersize=_SIZES[style.marker],
                 # A filled shape is edged with the ground, so that it stands off the line.
-                markeredgewidth=1.0 if dress.face == dress.colour else 1.6,
-                markeredgecolor=GROUND if dress.face == dress.colour else dress.colour,
-                markerfacecolor=dress.face,
+                markeredgewidth=1.0 if style.face == style.colour else 1.6,
+                markeredgecolor=GROUND if style.face == style.colour else style.colour,
+                markerfacecolor=style.face,
                 zorder=4,
                 label=translate(WORDS[mark]),
                 **foot,

@@ -34,7 +34,7 @@ class TextProtocol:
         title: What a page calls it.
         source: Where the definition stands.
         languages: The languages that it is defined for (primary subtags).
-        images: How many images a prompt it asks for.
+        images: How many images per prompt it asks for.
         reader: The reader that its published figures were read with.
         missing: Whether an image that is missing or could not be read is left out of the sums, as the
             published code does it, or counted as an empty reading. The run is incomplete either way.

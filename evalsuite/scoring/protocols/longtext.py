@@ -1,4 +1,4 @@
-"""LongText-Bench's Text Score as its authors compute it, and the same with its faults mended.
+"""LongText-Bench's Text Score as its authors compute it, and the same with its faults corrected.
 
 X-Omni: Geng et al., arXiv 2507.22058; `textbench/summary_scores.py` and `evaluate_text_reward.py` of
 X-Omni-Team/X-Omni at 2b8237b. The score of a language is Σ matched tokens / Σ target tokens over all images
@@ -120,7 +120,7 @@ LONGTEXT = TextProtocol(
 LONGTEXT_FIXED = TextProtocol(
     name="longtext-fixed",
     version="1",
-    title="LongText-Bench, faults mended",
+    title="LongText-Bench, faults corrected",
     source=f"evalsuite docs/longtext-bench.md, after {SOURCE}",
     languages=("en", "zh"),
     images=IMAGES,
