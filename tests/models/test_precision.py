@@ -126,7 +126,7 @@ class TestPlans:
         assert (model.spec.settings["precision"], model.spec.settings["compute"]) == ("fp8", "fp32")
         assert model.notices((), ())[0].startswith("computes in float32")
         bf16 = self.plan(checkpoints, "device=cpu", "precision=fp8", "compute=bf16")
-        assert "compute=bf16 is slow here" in bf16.notices[0]
+        assert "compute=bf16 is slow here" in bf16.notices((), ())[0]
         assert bf16.spec.digest == self.plan(checkpoints, "device=cuda:0", "precision=fp8").spec.digest
         assert bf16.spec.digest != model.spec.digest
 

@@ -350,7 +350,9 @@ def images(tmp_path) -> str:
     folder = tmp_path / "images"
     folder.mkdir()
     for name in ("one", "two", "three"):
-        PICTURE.save(folder / f"{name}_0.png")
+        picture = Image.new("RGB", (20, 10), "red")  # one colour alone would be a blank image, which is no drawing
+        picture.paste("white", (5, 2, 15, 8))
+        picture.save(folder / f"{name}_0.png")
     (tmp_path / "small.yaml").write_text(SUITE)
     return f"folder:{folder}"
 
@@ -367,7 +369,7 @@ def test_a_run_keeps_what_was_read_when_the_server_breaks_and_goes_on_from_there
     server.script = ["SALE", "CAFE"]
     result = evalsuite.run([images], [str(tmp_path / "small.yaml")], **arguments)
     assert len(server.requests) == 2
-    assert [(score.status, score.targets[0].exact) for score in result.run.scores] == [("scored", True)] * 3
+    assert [(score.status, score.result.targets[0].exact) for score in result.run.scores] == [("scored", True)] * 3
 
 
 def test_an_image_that_the_server_fails_on_makes_the_run_incomplete_and_is_read_again(server, images, tmp_path):

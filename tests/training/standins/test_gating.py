@@ -60,7 +60,7 @@ def test_what_has_not_learnt_to_write_fails_and_the_stand_in_does_not(architectu
 
 
 RECORDED = Path(__file__).parent / "recorded"
-POLICY = 'format = 1\nname = "points"\nsamples = 1\n[[gates]]\nslice = "all"\nmargin = {margin}\n'
+POINTS = 'format = 1\nname = "points"\nsamples = 1\n[[gates]]\nslice = "all"\nmargin = {margin}\n'
 
 
 def lay_out(folder: Path) -> None:
@@ -89,7 +89,7 @@ def test_an_early_checkpoint_of_a_real_training_fails_and_its_twin_passes(handma
     policy = tmp_path / "policy.toml"
 
     def check(baseline, candidate, margin=0.05):
-        policy.write_text(POLICY.format(margin=margin), encoding="utf-8")
+        policy.write_text(POINTS.format(margin=margin), encoding="utf-8")
         return handmade.check(tmp_path / baseline, tmp_path / candidate, policy=policy)
 
     unverifiable = check("last", "early")
