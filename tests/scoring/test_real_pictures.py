@@ -1,4 +1,4 @@
-"""On released pictures that nobody here made, nothing that was read right is lost to reading order but a coin's legend."""
+"""On released pictures that nobody here made, reading order loses nothing that was read right but a coin's legend."""
 
 from __future__ import annotations
 
