@@ -120,7 +120,7 @@ def test_the_rows_are_consistent(
         if row.matched:
             # More than a third of the target, marks at its ends aside, is there, or all of a short one.
             assert 3 * (row.length - edits) > len(
-                "".join(normalize(row.target, profile_named(profile)).keys).strip(" —!")
+                "".join(normalize(row.target, profile_named(profile)).keys).strip(" -—!")
             )
         else:
             assert not row.spans
