@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalsuite.scoring import Counts, Rates
+from evalsuite.scoring import Counts, Rates, total
 from evalsuite.wording import clipped, ends, rate, seconds, size
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def ordered_values(models: Sequence[ModelSummary], dimension: str) -> list[str]:
         return values
     judged = {model.name for model in models if model.role != "reference"} or {model.name for model in models}
     pooled = {
-        value: sum((each.rates.counts for each in slices if each.value == value and each.model in judged), Counts())
+        value: total(each.rates.counts for each in slices if each.value == value and each.model in judged)
         for value in values
     }
     return sorted(values, key=lambda value: _accuracy(pooled[value]))

@@ -145,9 +145,10 @@ def _slice(
     group: Sequence[tuple[Score, Counts]],
     units: Mapping[str, str],
 ) -> Slice:
-    by_prompt: dict[str, Counts] = defaultdict(Counts)
+    images: dict[str, list[Counts]] = defaultdict(list)
     for score, counts in group:
-        by_prompt[units[score.prompt]] += counts
+        images[units[score.prompt]].append(counts)
+    by_prompt = [scoring.total(counts) for counts in images.values()]
     return Slice(
         model=model,
         dimension=dimension,
@@ -155,9 +156,9 @@ def _slice(
         prompts=len(by_prompt),
         images=len(group),
         missing=sum(score.status != "scored" for score, _ in group),
-        rates=Rates(counts=sum(by_prompt.values(), start=Counts())),
+        rates=Rates(counts=scoring.total(by_prompt)),
         intervals=_intervals(
-            list(by_prompt.values()), stats.REPLICATES if dimension in ("all", "language") else FINE_REPLICATES
+            by_prompt, stats.REPLICATES if dimension in ("all", "language") else FINE_REPLICATES
         ),
     )
 

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from evalsuite.scoring.metrics import RATES, Counts, Rates, count, rates
+from evalsuite.scoring.metrics import RATES, Counts, Rates, count, rates, total
 from evalsuite.scoring.normalize import NORMALIZER, PROFILES
 from evalsuite.scoring.score import check_targets, score_image, scorer_spec, unread_targets
 
@@ -23,5 +23,6 @@ __all__ = [
     "rates",
     "score_image",
     "scorer_spec",
+    "total",
     "unread_targets",
 ]

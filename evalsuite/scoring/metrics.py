@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from msgspec import structs
+
 from evalsuite.records import ImageScore, Record
 
 
@@ -35,7 +37,7 @@ class Counts(Record, frozen=True, kw_only=True):
     ned_sum: float = 0.0
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
+        return total((self, other))
 
     @property
     def edits(self) -> int:
@@ -46,6 +48,12 @@ class Counts(Record, frozen=True, kw_only=True):
     def extra_length(self) -> int:
         """Graphemes read that belong to no target."""
         return self.duplicate_length + self.other_length
+
+
+def total(counts: Iterable[Counts]) -> Counts:
+    """The sum of any number of counts."""
+    columns = zip(*map(structs.astuple, counts), strict=True)
+    return Counts(**dict(zip(Counts.__struct_fields__, map(sum, columns), strict=False)))
 
 
 def count(score: ImageScore) -> Counts:
@@ -148,4 +156,4 @@ def rates(scores: ImageScore | Iterable[ImageScore]) -> Rates:
     """Rates of one score or of many: their counts are summed first, then divided."""
     if isinstance(scores, ImageScore):
         return Rates(counts=count(scores))
-    return Rates(counts=sum(map(count, scores), start=Counts()))
+    return Rates(counts=total(map(count, scores)))
