@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from evalsuite.errors import EvalsuiteError, ExitCode, IncompleteError, NotComparableError
+from evalsuite.version import __version__
 
 if TYPE_CHECKING:
     from evalsuite.api import (
@@ -33,13 +34,14 @@ if TYPE_CHECKING:
     )
     from evalsuite.runs.opened import OpenRun, open_run
 
-__version__ = "0.1.0"
+
 __all__ = [
     "EvalsuiteError",
     "ExitCode",
     "IncompleteError",
     "NotComparableError",
     "OpenRun",
+    "__version__",
     "claims",
     "compare",
     "export",

@@ -296,8 +296,8 @@ def claims(
         EvalsuiteError: when there is no run, or a claim, model or engine is not known.
     """
     from evalsuite.claims import check_claims, exit_code, published_reader
-    from evalsuite.claims.rows import report_rows, standing_rows
     from evalsuite.report import build_report, store_claims
+    from evalsuite.report.claim_rows import report_rows, standing_rows
     from evalsuite.results import ClaimsResult
     from evalsuite.runs import RunStore, open_run
 

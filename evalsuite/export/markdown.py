@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from evalsuite import __version__, hardware
+from evalsuite import hardware
 from evalsuite.errors import EvalsuiteError, IncompleteError
 from evalsuite.report import figures as views
 from evalsuite.report.i18n import translate
+from evalsuite.version import __version__
 from evalsuite.wording import sentence, visible
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
 
-import evalsuite
 from evalsuite.gate.accuracy import conclude, expand, measure, sizes, worst_prompts
 from evalsuite.gate.compare import differences, settings_notes
 from evalsuite.gate.speed import conclude_speed, measure_speed
 from evalsuite.gate.verdict import EXIT_CODES, RunRef, Verdict
+from evalsuite.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -61,7 +61,7 @@ def judge(
     look = policy.look(len(candidate.manifest.seeds))
     facts = _Facts(
         decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        evalsuite=evalsuite.__version__,
+        evalsuite=__version__,
         policy=policy.name,
         policy_digest=policy.digest,
         alpha=policy.alpha,

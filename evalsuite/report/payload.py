@@ -132,7 +132,7 @@ def _row(score: Score, generation: Generation | None, picture: Picture, tables: 
         sum(target.length for target in score.result.targets),
         edits,
         sum(extra.length for extra in score.result.extras),
-        [_target(target) for target in score.result.targets],
+        [target_row(target) for target in score.result.targets],
         [[EXTRA_KINDS.index(extra.kind), clipped(extra.text)] for extra in score.result.extras],
         [
             [tables["errors"].place(error.kind), clipped(error.wanted), clipped(error.read), error.malformed_suspected]
@@ -146,7 +146,7 @@ def _row(score: Score, generation: Generation | None, picture: Picture, tables: 
     ]
 
 
-def _target(target: TargetScore) -> Json:
+def target_row(target: TargetScore) -> Json:
     """0 for a target that was read letter for letter, else [matched, errors, case errors, exact, edits]."""
     if target.exact and all(edit.kind == "equal" and edit.target == edit.read for edit in target.edits):
         return 0

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-import evalsuite
 from evalsuite.errors import EvalsuiteError
 from evalsuite.report import conclusions, i18n, payload
 from evalsuite.runs.rows import write_atomically
+from evalsuite.version import __version__
 from evalsuite.wording import sentence, signed, visible
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def render(template: str, *, shell: Shell, data: Any = None, boxes: Any = None, 
         _environment()
         .get_template(template)
         .render(
-            version=evalsuite.__version__,
+            version=__version__,
             languages=i18n.LANGUAGES,
             words=payload.script_json({code: dict(i18n.catalogue(code)) for code in i18n.LANGUAGES}),
             data=payload.script_json(data),

@@ -157,9 +157,7 @@ def _slice(
         images=len(group),
         missing=sum(score.status != "scored" for score, _ in group),
         rates=Rates(counts=scoring.total(by_prompt)),
-        intervals=_intervals(
-            by_prompt, stats.REPLICATES if dimension in ("all", "language") else FINE_REPLICATES
-        ),
+        intervals=_intervals(by_prompt, stats.REPLICATES if dimension in ("all", "language") else FINE_REPLICATES),
     )
 
 

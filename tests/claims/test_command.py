@@ -31,7 +31,7 @@ def test_the_command_prints_standings_and_verdicts_and_exits_by_the_worst(write)
 
 def test_the_report_has_the_verdicts_and_the_standings(write):
     folder = write(Plan(GOOD))
-    from evalsuite.claims.rows import report_rows
+    from evalsuite.report.claim_rows import report_rows
 
     (row,) = report_rows(check(folder, ["ernie-image-longtext"]))
     assert row.outcome == "inconclusive"
