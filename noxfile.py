@@ -1,10 +1,11 @@
-"""The project's commands: `nox -s eval`, `nox -s gate`, `nox -s claims`, `nox -s tests`, `nox -s lint`, `nox -s bench`.
+"""The project's commands: `nox -s eval`, and `gate`, `claims`, `tests`, `docs`, `lint`, `bench`, `train-standins`.
 
 Each session makes its own environment with the versions pinned in constraints.txt and installs all it needs.
 """
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -78,9 +79,22 @@ def gate(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests. Arguments after -- go to pytest, e.g. `-m 'not slow'`."""
+    """Run the tests, two files at a time. Arguments after -- go to pytest, e.g. `-m 'not slow'`, `-n 0` for one."""
     install(session, "ocr", "tesseract", "fonts", "models", "datasets", "server", groups=("test",))
-    session.run("pytest", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+    two = ["--numprocesses", "2", "--dist", "loadfile"]
+    session.run("pytest", *two, *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run every example of docs/python.md, in an empty folder, and compare what it shows: a few minutes."""
+    install(session, "ocr", "fonts", "models")
+    page = Path("docs/python.md").resolve()
+    empty = Path(session.create_tmp(), "docs").resolve()
+    shutil.rmtree(empty, ignore_errors=True)
+    empty.mkdir()
+    session.chdir(empty)
+    session.run("python", "-m", "doctest", "-o", "ELLIPSIS", "-o", "NORMALIZE_WHITESPACE", str(page))
 
 
 @nox.session(name="train-standins")

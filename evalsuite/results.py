@@ -120,7 +120,8 @@ class ComparisonResult:
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [
-            (each.contestant.name, each.language or "all", with_ends(each.interval, 4)) for each in self.differences
+            (each.contestant.name, each.language or "all", with_ends(each.interval, 4, sign="+"))
+            for each in self.differences
         ]
 
     def __repr__(self) -> str:

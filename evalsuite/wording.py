@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,6 +28,9 @@ class Interval(Protocol):
         """The upper end."""
         ...
 
+
+Sign = Literal["-", "+"]
+"""Which numbers carry their sign: the negative ones, or all (of differences)."""
 
 MAX_TEXT = 4_000
 """Characters of one string that a page carries; what is longer is cut with a note of how much."""
@@ -65,25 +68,28 @@ def end(value: float | None) -> str:
     return f"{value:.3f}" if value is not None and 0.99995 <= value < 1 else rate(value)
 
 
-def point(interval: Interval | None, digits: int | None = None) -> str:
+def point(interval: Interval | None, digits: int | None = None, *, sign: Sign = "-") -> str:
     """The estimate alone: with `digits` decimals, or as `rate`; `undefined` where there is none."""
     if interval is None or interval.estimate is None:
         return "undefined"
-    return rate(interval.estimate) if digits is None else f"{interval.estimate:.{digits}f}"
+    return rate(interval.estimate) if digits is None else f"{interval.estimate:{sign}.{digits}f}"
 
 
-def ends(interval: Interval | None, digits: int | None = None) -> str:
+def ends(interval: Interval | None, digits: int | None = None, *, sign: Sign = "-") -> str:
     """The ends of an interval, e.g. `[0.9712, 0.9754]`; empty where it has none."""
     if interval is None or interval.low is None or interval.high is None:
         return ""
     low, high = interval.low, interval.high
-    texts = (rate(low), end(high)) if digits is None else (f"{low:.{digits}f}", f"{high:.{digits}f}")
+    texts = (rate(low), end(high)) if digits is None else (f"{low:{sign}.{digits}f}", f"{high:{sign}.{digits}f}")
     return f"[{texts[0]}, {texts[1]}]"
 
 
-def with_ends(interval: Interval | None, digits: int | None = None) -> str:
-    """The estimate with its interval, e.g. `0.9733 [0.9712, 0.9754]`; the estimate alone where it has none."""
-    return f"{point(interval, digits)} {ends(interval, digits)}".rstrip()
+def with_ends(interval: Interval | None, digits: int | None = None, *, sign: Sign = "-") -> str:
+    """The estimate with its interval, e.g. `0.9733 [0.9712, 0.9754]`; the estimate alone where it has none.
+
+    A difference takes `sign="+"` and a number of decimals: `+0.0120 [-0.0031, +0.0271]`.
+    """
+    return f"{point(interval, digits, sign=sign)} {ends(interval, digits, sign=sign)}".rstrip()
 
 
 def signed(value: float | None) -> str:

@@ -112,3 +112,8 @@ def test_lists_and_counts_read_as_english():
     assert wording.did_you_mean("paddel", ["paddle", "qwen"]) == "did you mean 'paddle'? known: paddle, qwen"
     assert wording.did_you_mean("x", ["paddle"]) == "known: paddle"
     assert wording.did_you_mean("paddel", ["paddle", "qwen"], listed=False) == "did you mean 'paddle'? "
+
+
+def test_a_difference_carries_its_sign():
+    value = Interval(estimate=0.012, low=-0.0031, high=0.0271, level=0.95, n=9, method="Bayesian bootstrap")
+    assert wording.with_ends(value, 4, sign="+") == "+0.0120 [-0.0031, +0.0271]"
