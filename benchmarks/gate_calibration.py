@@ -187,7 +187,7 @@ def micro(name: str, n: int, margin: float, kind: str, simulations: int, seed: i
 
 
 def extension(n: int, margin: float, kind: Kind, background: Background, simulations: int, seed: int) -> float:
-    """False passes at a loss of δ where an undecided gate is extended once, from 4 to 8 samples a prompt."""
+    """False passes at a loss of δ where an undecided gate is extended once, from 4 to 8 samples per prompt."""
     rng = np.random.default_rng([seed, 99, n, KINDS.index(kind)])
     values = draw(rng, simulations, n, 8, kind, background, margin)
     level = power.look_level(ALPHA, 0.5)

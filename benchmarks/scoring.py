@@ -1,6 +1,6 @@
 """How fast is the scorer, and is its packing the best? Against serial CER (jiwer) and HiGHS (SciPy's milp).
 
-Scores 1,280 corrupted readings (320 prompts × 4) on one core and prints milliseconds an image, the worst
+Scores 1,280 corrupted readings (320 prompts × 4) on one core and prints milliseconds per image, the worst
 image, and peak memory; the same for perfect and nearly perfect readings, and for readings made to take long
 (`tests/scoring/test_bounds.py`). All times are processor time, so that what else the machine does counts little. Then
 gives the candidates of every image, the same ones, to the packing and to `scipy.optimize.milp`, and compares

@@ -47,7 +47,7 @@ def main(
         typer.Option(help=f"Only this measurement; may be repeated. {', '.join(m.name for m in MEASUREMENTS)}"),
     ] = None,
     images: Annotated[
-        int, typer.Option(min=1, help="Warm images a row; the models of fifty steps draw 3 at most.")
+        int, typer.Option(min=1, help="Warm images per row; the models of fifty steps draw 3 at most.")
     ] = 12,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Leave out what would not end within so many minutes.")

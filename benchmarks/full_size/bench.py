@@ -100,7 +100,7 @@ class Bench:
         family: What is drawn with.
         prompts: What is drawn, in turn.
         journal: Where the rows go; its results say whether the copies are small.
-        images: Warm images a row.
+        images: Warm images per row.
     """
 
     def __init__(self, family: Family, prompts: Sequence[Prompt], journal: Journal, images: int) -> None:

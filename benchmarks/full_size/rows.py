@@ -160,7 +160,7 @@ def _told(row: Row) -> str:
     if row.error is not None:
         return row.error
     ratio = "" if row.ratio is None else f", {row.ratio:.3f} of the plain loop"
-    token = "" if row.seconds_per_token is None else f", {row.seconds_per_token * 1000:.2f} ms a token"
+    token = "" if row.seconds_per_token is None else f", {row.seconds_per_token * 1000:.2f} ms per token"
     return f"p50 {row.p50:.3f} s, p90 {row.p90:.3f} s{ratio}{token}"
 
 

@@ -16,7 +16,7 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.records import Json, Record
 from evalsuite.wording import did_you_mean
 
-Quantity = Literal["s an image", "images/s", "GB of GPU memory"]
+Quantity = Literal["s per image", "images/s", "GB of GPU memory"]
 
 ABOUT = 0.1
 """What "about" leaves: a tenth to either side."""

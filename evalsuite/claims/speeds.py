@@ -69,7 +69,7 @@ def _quantity(claim: SpeedClaim, generations: Sequence[Generation]) -> Interval 
         return None
     seconds = [sum(times) for times in by_prompt.values()]
     mean = stats.ratio_interval(seconds, [len(times) for times in by_prompt.values()], bounds=(0.0, None))
-    return mean if claim.quantity == "s an image" else _inverse(mean)
+    return mean if claim.quantity == "s per image" else _inverse(mean)
 
 
 def _inverse(mean: Interval) -> Interval:

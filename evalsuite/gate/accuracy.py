@@ -265,7 +265,7 @@ def _advice(gate: Measured, policy: Policy, look: int, floor: float) -> str:
     if wanted.prompts is not None and wanted.prompts > gate.found.n:
         ways.append(f"about {wanted.prompts} prompts of this kind")
     if wanted.samples is not None:
-        ways.append(f"about {wanted.samples} samples a prompt instead of {k}")
+        ways.append(f"about {wanted.samples} samples per prompt instead of {k}")
     if ways:
         text = f"{' or '.join(ways)} would probably decide it"
     elif floor >= gate.margin:

@@ -82,7 +82,7 @@ def _summary(verdict: Verdict) -> str:
     text = f"Candidate {_run(verdict.candidate)} against baseline {_run(verdict.baseline)}"
     if verdict.anchor is not None:
         text += f" and anchor {_run(verdict.anchor)}"
-    text += f"; policy {plain(verdict.policy)} ({verdict.policy_digest[:12]}), {verdict.samples} samples a prompt"
+    text += f"; policy {plain(verdict.policy)} ({verdict.policy_digest[:12]}), {verdict.samples} samples per prompt"
     return text + (", second and last look." if verdict.look == 2 else ".")
 
 

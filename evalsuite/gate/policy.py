@@ -59,7 +59,7 @@ class Sequential(Record, frozen=True, kw_only=True):
 
 
 class Extension(Record, frozen=True, kw_only=True):
-    """The one extension allowed: the samples a prompt of the second and last look."""
+    """The one extension allowed: the samples per prompt of the second and last look."""
 
     samples: int
 
@@ -133,7 +133,7 @@ class Policy(Record, frozen=True, kw_only=True):
         return tuple(found)
 
     def look(self, samples: int) -> int | None:
-        """1 or 2 for runs of so many samples a prompt, None where the policy has no look at that number."""
+        """1 or 2 for runs of so many samples per prompt, None where the policy has no look at that number."""
         if samples == self.samples:
             return 1
         return 2 if self.extension is not None and samples == self.extension.samples else None

@@ -154,7 +154,7 @@ def _data_folder(named: str, language: str) -> Path:
 
 
 def _version() -> str:
-    # Read when the library is loaded, so the threads are set before: one a process, like every reader's.
+    # Read when the library is loaded, so the threads are set before: one per process, like every reader's.
     os.environ.setdefault("OMP_THREAD_LIMIT", "1")
     import tesserocr
 

@@ -26,7 +26,7 @@ FILE = "conclusions.json"
 class VerdictRow(Record, frozen=True, kw_only=True):
     """What a gate says of a model of this run: its outcome, one sentence, and a line for each of its gates.
 
-    All texts are shown as they are. `columns` and `gates` are a table: one cell a column, the first names the gate.
+    All texts are shown as they are. `columns` and `gates` are a table: one cell per column, the first names the gate.
     `question` tells gates apart: a later answer to the same question replaces the earlier one.
     """
 

@@ -66,7 +66,7 @@ def _wanted(folder: Path, file: Path, images: list[str]) -> tuple[dict[str, list
             raise TargetsError(f"{file}: cannot be read as UTF-8 text: {error}") from error
         targets = [line for line in lines if line]
         if not targets:
-            raise TargetsError(f"{file}: holds no target; write one a line")
+            raise TargetsError(f"{file}: holds no target; write one per line")
         return dict.fromkeys(images, targets), {}
     if suffix not in {".jsonl", ".csv"}:
         raise TargetsError(f"{file}: targets come as .txt, .jsonl or .csv")

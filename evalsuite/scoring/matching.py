@@ -165,7 +165,7 @@ class Searches:
         return all(search.least_distance(number) >= min(self._shortest, _SHORT_LINE) for search in self._common)
 
 
-def claims(page: Page, packing: Packing, patterns: Patterns) -> list[tuple[Candidate, list[int]]]:
+def assigned_units(page: Page, packing: Packing, patterns: Patterns) -> list[tuple[Candidate, list[int]]]:
     """The units that each candidate of the packing takes, in the order in which they read.
 
     These are its own. A single unit that is left over beside it without white space between, and

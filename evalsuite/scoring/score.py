@@ -9,7 +9,7 @@ from rapidfuzz.distance import Levenshtein
 from evalsuite.errors import EvalsuiteError
 from evalsuite.records import Edit, GlyphError, ImageScore, Prompt, ScorerSpec, TargetScore, TextLine
 from evalsuite.scoring.edits import LOW_CONFIDENCE, Side, align, classify, counts, edits
-from evalsuite.scoring.matching import claims, extras, match
+from evalsuite.scoring.matching import assigned_units, extras, match
 from evalsuite.scoring.normalize import NORMALIZER, Profile, Text, normalize, profile_named
 from evalsuite.scoring.page import Page, words
 from evalsuite.scoring.pieces import Alphabet, Candidate, Pattern, Patterns
@@ -59,7 +59,7 @@ def score_image(targets: Sequence[str], lines: Sequence[TextLine], profile: str 
     order = sorted(range(len(targets)), key=lambda index: targets[index])
     patterns = Patterns(Pattern(texts[index], alphabet) for index in order)
     packing = match(page, patterns)
-    taken = claims(page, packing, patterns)
+    taken = assigned_units(page, packing, patterns)
     rows: dict[int, TargetScore] = {}
     errors: dict[int, list[GlyphError]] = {}
     waiting = [list(members) for members in patterns.members]

@@ -52,7 +52,8 @@ def prompts_for_margin(margin: float, alpha: float, concentration: float = 1.0) 
 CARRIES = 1.25
 """A margin is carried by this many times the fewest prompts that can clear it.
 
-With four samples a prompt an equal checkpoint then passes with a probability of 0.9 or more (docs/gate-calibration.md).
+With four samples per prompt an equal checkpoint then passes with a probability of 0.9 or more
+(docs/gate-calibration.md).
 """
 
 
@@ -127,7 +128,7 @@ def look_level(alpha: float, fraction: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What would decide a comparison if what was seen holds: so many prompts, or so many samples a prompt.
+    """What would decide a comparison if what was seen holds: so many prompts, or so many samples per prompt.
 
     None where no reasonable number would.
     """

@@ -164,7 +164,7 @@ class TestShallowRun:
             assert figures == [str(len(row.timings)), *told]
         assert "Left out" not in output
         if any(row.tokens for row in results.rows):
-            assert "ms a token" in output
+            assert "ms per token" in output
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)

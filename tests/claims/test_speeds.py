@@ -26,7 +26,7 @@ def test_seconds_an_image_against_under_one_second(write, seconds, outcome):
     assert verdict.outcome == outcome, verdict.text
     # Images 1 to 4 % above `seconds` in turn; the first, at `seconds`, is a warm-up.
     assert verdict.quantity.estimate == pytest.approx(seconds * 1.02, rel=1e-3)
-    assert "published under 1 s an image" in verdict.text
+    assert "published under 1 s per image" in verdict.text
     if outcome == "not reproduced":
         assert "beyond it" in verdict.text
     if outcome == "inconclusive":

@@ -34,7 +34,7 @@ margin = 0.16
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory) -> str:
-    """One line of about 24 characters a page, in English and Chinese, from the project's own suites."""
+    """One line of about 24 characters per page, in English and Chinese, from the project's own suites."""
     prompts = []
     for name in ("longtext-style-en", "longtext-style-zh"):
         for prompt in suites.load(name)[0].prompts[:PROMPTS]:

@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
         found, seconds = accuracy(pipeline, args.prompts)
         print(
             f"{folder}: character accuracy {found.character_accuracy}, exact strings {found.exact_string_rate}, "
-            f"{seconds:.2f} s an image on {torch.get_num_threads()} thread(s)"
+            f"{seconds:.2f} s per image on {torch.get_num_threads()} thread(s)"
         )
     return 0
 

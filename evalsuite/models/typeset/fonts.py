@@ -117,7 +117,7 @@ def faces_for(text: str) -> Sequence[Face]:
 
 @cache
 def font(face: Face, size: int) -> FreeTypeFont:
-    """The face at `size` pixels an em, laid out glyph by glyph (without a shaper that differs by machine)."""
+    """The face at `size` pixels per em, laid out glyph by glyph (without a shaper that differs by machine)."""
     from PIL import ImageFont
 
     loaded = ImageFont.truetype(str(face.path), size, layout_engine=ImageFont.Layout.BASIC)

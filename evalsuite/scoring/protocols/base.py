@@ -11,7 +11,7 @@ from evalsuite.stats import Bounds
 from evalsuite.stats.strata import Statistic, ratio
 
 Counter = Callable[[Sequence[str], Sequence[TextLine], str], tuple[float, ...]]
-"""From the targets of an image, the lines read in it and the language to its counts, one a column."""
+"""From the targets of an image, the lines read in it and the language to its counts, one per column."""
 
 
 @dataclass(frozen=True, slots=True)
