@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COARSE = 512
 """Long side in pixels of the size at which large lettering is found."""
 
-FINE = (704, 992)
+FINE = (704, 1024)
 """Least and greatest long side of the fine size; between them it is the picture's own."""
 
 FINER = (2048, 4096)

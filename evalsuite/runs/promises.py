@@ -87,14 +87,15 @@ def _wrong_suites(manifest: Manifest) -> Iterator[str]:
 def sampling_units(prompts: Iterable[Prompt]) -> dict[str, str]:
     """For each prompt id, the first id whose prompt has the same text: prompts that are one and the same.
 
-    The prompt is the sampling unit of every interval and gate, so one text under two ids counts once. Case, white space
-    and Unicode compatibility forms do not make another text.
+    The prompt is the sampling unit of every interval and gate, so one text under two ids counts once. Case, spaces,
+    punctuation, invisible characters and Unicode compatibility forms do not make another text.
     """
     first: dict[str, str] = {}
     units = {}
     for prompt in prompts:
-        text = " ".join(unicodedata.normalize("NFKC", prompt.text).casefold().split())
-        units[prompt.id] = first.setdefault(text, prompt.id)
+        text = unicodedata.normalize("NFKC", prompt.text).casefold()
+        told = "".join(c for c in text if unicodedata.category(c)[0] not in "PZC")
+        units[prompt.id] = first.setdefault(told or text, prompt.id)
     return units
 
 

@@ -313,8 +313,10 @@ def test_one_prompt_listed_many_times_is_refused_in_both_runs(pair):
         lambda text: text.replace(" ", "  "),
         lambda text: f" {text}\n",
         lambda text: text.replace("a sign", "ａ ｓｉｇｎ"),
+        lambda text: f"{text}.",
+        lambda text: text.replace("a sign: ", "a\u00adsign\u200b – "),
     ],
-    ids=["as it is", "capitals", "spaces", "ends", "full width"],
+    ids=["as it is", "capitals", "spaces", "ends", "full width", "full stop", "invisible"],
 )
 def test_one_text_under_many_ids_counts_once(make_run, policy_file, disguise):
     """Equal runs of 120 prompts pass; the same prompt 120 times over is one prompt, and one prompt decides nothing."""

@@ -16,7 +16,7 @@ def box(x, y, width, height, *, score=0.8, size=0, working_height=40.0) -> Box:
 
 @pytest.mark.parametrize(
     ("width", "height", "fine"),
-    [(64, 64, 704), (512, 512, 704), (900, 700, 900), (1024, 1024, 992), (3072, 2048, 992), (8000, 6000, 992)],
+    [(64, 64, 704), (512, 512, 704), (900, 700, 900), (1024, 1024, 1024), (3072, 2048, 1024), (8000, 6000, 1024)],
 )
 def test_every_picture_is_looked_at_at_a_coarse_and_a_fine_size(width, height, fine):
     assert detection.first_sizes(width, height) == (512, fine)

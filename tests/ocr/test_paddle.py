@@ -265,7 +265,7 @@ def test_the_spec_says_what_decides_the_reading(reader):
     )
     assert {key: spec.settings[key] for key in ("coarse", "fine", "finer", "merging")} == {
         "coarse": 512,
-        "fine": [704, 992],
+        "fine": [704, 1024],
         "finer": [2048, 4096],
         "merging": "1",
     }
