@@ -139,8 +139,8 @@ class Request(Record, frozen=True, kw_only=True):
 class Phase(Record, frozen=True, kw_only=True):
     """One named part of drawing an image and the seconds that it took.
 
-    Names: `prompt_enhancement`, `text_encoding`, `denoising`, `decoding`, `other`, and for models without
-    such parts `drawing`. The phases of an image sum to its total.
+    Names: `prompt_enhancement`, `prior_tokens`, `text_encoding`, `denoising`, `decoding`, `other`, and for models
+    without such parts `drawing`. The phases of an image sum to its total.
     """
 
     name: str

@@ -219,9 +219,9 @@ class SweepResult:
         return f"<evalsuite sweep {self.sweep.folder}: {told}>"
 
     def _repr_html_(self) -> str:
-        from evalsuite.sweep.results import COLUMNS
+        from evalsuite.sweep.results import columns
 
-        return html_table(COLUMNS, self._cells())
+        return html_table(columns(self.sweep), self._cells())
 
 
 @dataclass(frozen=True, repr=False)

@@ -12,7 +12,9 @@ from typing import Any, Literal
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.checkpoints import MARKER
 
-Family = Literal["flux2-klein", "flux2-klein-base", "ernie-image", "qwen-image", "z-image"]
+Family = Literal[
+    "flux2-klein", "flux2-klein-base", "flux2-dev", "ernie-image", "qwen-image", "z-image", "glm-image", "ovis-image"
+]  # fmt: skip
 
 _NOTICE = "Randomly initialised weights, made by evalsuite to exercise the pipeline. The images mean nothing.\n"
 
@@ -27,13 +29,20 @@ _WORDS = (
 )
 
 
-def offline_tokenizer(*, chat_template: str | None = None, limit: int = 4096, padding: str = "<|endoftext|>") -> Any:
+def offline_tokenizer(
+    *,
+    chat_template: str | None = None,
+    limit: int = 4096,
+    padding: str = "<|endoftext|>",
+    extra: dict[str, str] | None = None,
+) -> Any:
     """A byte-level BPE tokenizer trained on a few hundred common words: no download, loses no character.
 
     Args:
         chat_template: Jinja template, for pipelines that wrap the prompt in a conversation.
         limit: `model_max_length` in tokens.
         padding: The padding token, which also ends a text.
+        extra: More special tokens, by the attribute of the tokenizer that names each.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -41,7 +50,7 @@ def offline_tokenizer(*, chat_template: str | None = None, limit: int = 4096, pa
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
-    special = [padding, "<s>", "</s>", "<|im_start|>", "<|im_end|>"]
+    special = [padding, "<s>", "</s>", "<|im_start|>", "<|im_end|>", *(extra or {}).values()]
     trainer = trainers.BpeTrainer(
         vocab_size=700,
         special_tokens=special,
@@ -57,6 +66,7 @@ def offline_tokenizer(*, chat_template: str | None = None, limit: int = 4096, pa
         chat_template=chat_template,
         model_max_length=limit,
         clean_up_tokenization_spaces=False,
+        **({"extra_special_tokens": extra} if extra else {}),
     )
 
 
@@ -92,10 +102,8 @@ def build_random_checkpoint(
         torch.manual_seed(seed)
         if family == "ernie-image":
             pipeline = _ernie_image(enhancer=enhancer, token_limit=token_limit)
-        elif family == "qwen-image":
-            pipeline = _qwen_image()
-        elif family == "z-image":
-            pipeline = _z_image()
+        elif family in _OTHERS:
+            pipeline = _OTHERS[family]()
         else:
             pipeline = _flux2_klein(distilled=family == "flux2-klein")
         pipeline.save_pretrained(folder, safe_serialization=True)
@@ -267,7 +275,7 @@ def _qwen_image() -> Any:
 
 def _z_image() -> Any:
     import torch
-    from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
+    from diffusers import FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
     tokenizer = offline_tokenizer(chat_template=KLEIN_TEMPLATE)
@@ -298,10 +306,22 @@ def _z_image() -> Any:
     with torch.no_grad():
         transformer.x_pad_token.zero_()
         transformer.cap_pad_token.zero_()
+    return ZImagePipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        vae=_autoencoder_of_flux1(16),
+        text_encoder=Qwen3ForCausalLM(encoder).eval(),
+        tokenizer=tokenizer,
+        transformer=transformer.eval(),
+    )
+
+
+def _autoencoder_of_flux1(channels: int, **config: Any) -> Any:
+    from diffusers import AutoencoderKL
+
     vae = AutoencoderKL(
         in_channels=3,
         out_channels=3,
-        latent_channels=16,
+        latent_channels=channels,
         block_out_channels=(32, 32, 32, 32),
         layers_per_block=1,
         down_block_types=("DownEncoderBlock2D",) * 4,
@@ -309,11 +329,162 @@ def _z_image() -> Any:
         norm_num_groups=8,
         scaling_factor=0.3611,
         shift_factor=0.1159,
+        **config,
     )
-    return ZImagePipeline(
-        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-        vae=vae.eval(),
-        text_encoder=Qwen3ForCausalLM(encoder).eval(),
+    return vae.eval()
+
+
+_MISTRAL_TEMPLATE = (
+    "{% for message in messages %}[{{ message.role }}]{% for part in message.content %}{{ part.text }}{% endfor %}"
+    "{% endfor %}"
+)
+
+
+def _flux2_dev() -> Any:
+    from diffusers import FlowMatchEulerDiscreteScheduler, Flux2Pipeline, Flux2Transformer2DModel
+    from transformers import (
+        Mistral3Config,
+        Mistral3ForConditionalGeneration,
+        MistralConfig,
+        PixtralVisionConfig,
+    )
+
+    # The real one is wrapped in a PixtralProcessor, which needs torchvision; text goes through it unchanged.
+    tokenizer = offline_tokenizer(extra={"image_token": "[IMG]"}, chat_template=_MISTRAL_TEMPLATE)
+    text = MistralConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=31,  # the pipeline reads hidden states 10, 20 and 30
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+        max_position_embeddings=1024,
+    )
+    vision = PixtralVisionConfig(
+        hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=64, patch_size=16
+    )
+    encoder = Mistral3Config(
+        text_config=text, vision_config=vision, image_token_index=tokenizer.convert_tokens_to_ids("[IMG]")
+    )
+    transformer = Flux2Transformer2DModel(
+        patch_size=1,
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=48,
+        timestep_guidance_channels=32,
+        axes_dims_rope=(4, 4, 4, 4),
+    )
+    return Flux2Pipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
+        vae=_autoencoder(),
+        text_encoder=_randomise(Mistral3ForConditionalGeneration(encoder)),
         tokenizer=tokenizer,
-        transformer=transformer.eval(),
+        transformer=_randomise(transformer, 0.15),
     )
+
+
+def _ovis_image() -> Any:
+    from diffusers import FlowMatchEulerDiscreteScheduler, OvisImagePipeline, OvisImageTransformer2DModel
+    from transformers import Qwen3Config, Qwen3Model
+
+    tokenizer = offline_tokenizer(chat_template=KLEIN_TEMPLATE)
+    encoder = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        head_dim=8,
+    )
+    transformer = OvisImageTransformer2DModel(
+        in_channels=16,
+        out_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=16,
+        axes_dims_rope=(4, 6, 6),
+    )
+    return OvisImagePipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
+        vae=_autoencoder_of_flux1(4),
+        text_encoder=_randomise(Qwen3Model(encoder)),
+        tokenizer=tokenizer,
+        transformer=_randomise(transformer, 0.15),
+    )
+
+
+def _glm_image() -> Any:
+    from diffusers import FlowMatchEulerDiscreteScheduler, GlmImagePipeline, GlmImageTransformer2DModel
+    from transformers import (
+        ByT5Tokenizer,
+        GlmImageConfig,
+        GlmImageForConditionalGeneration,
+        GlmImageImageProcessorPil,
+        GlmImageProcessor,
+        T5Config,
+        T5EncoderModel,
+    )
+
+    tokens = {"image_token": "<|image|>", "grid_bos_token": "<sop>", "grid_eos_token": "<eop>"}
+    tokenizer = offline_tokenizer(extra=tokens, chat_template=_MISTRAL_TEMPLATE)
+    pictures = 32
+    generator = GlmImageConfig(
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "vision_vocab_size": pictures,
+            "max_position_embeddings": 2048,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [1, 1, 2]},
+            "pad_token_id": tokenizer.pad_token_id,
+            "eos_token_id": pictures,  # none that can be written: all tokens of an image are
+        },
+        vision_config={
+            "depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "image_size": 64, "patch_size": 16,
+        },
+        vq_config={"embed_dim": 8, "latent_channels": 16, "num_embeddings": pictures},
+        image_token_id=tokenizer.convert_tokens_to_ids("<|image|>"),
+        image_start_token_id=tokenizer.bos_token_id,
+        image_end_token_id=pictures,
+    )  # fmt: skip
+    glyphs = T5Config(vocab_size=384, d_model=16, d_ff=16, num_layers=1, num_heads=2, d_kv=8)
+    transformer = GlmImageTransformer2DModel(
+        in_channels=4,
+        out_channels=4,
+        num_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        text_embed_dim=16,
+        time_embed_dim=16,
+        condition_dim=8,
+        prior_vq_quantizer_codebook_size=pictures,
+    )
+    return GlmImagePipeline(
+        tokenizer=ByT5Tokenizer(),
+        processor=GlmImageProcessor(GlmImageImageProcessorPil(), tokenizer, chat_template=_MISTRAL_TEMPLATE),
+        text_encoder=_randomise(T5EncoderModel(glyphs)),
+        vision_language_encoder=_randomise(GlmImageForConditionalGeneration(generator)),
+        vae=_autoencoder_of_flux1(4, latents_mean=[0.0] * 4, latents_std=[1.0] * 4),
+        transformer=_randomise(transformer, 0.15),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+    )
+
+
+_OTHERS = {
+    "flux2-dev": _flux2_dev,
+    "qwen-image": _qwen_image,
+    "z-image": _z_image,
+    "glm-image": _glm_image,
+    "ovis-image": _ovis_image,
+}
+"""How to make the families without options."""

@@ -110,6 +110,31 @@ _VAE_FLUX1 = {
     "use_post_quant_conv": False,
 }
 
+_VAE_COGVIEW4 = {
+    "latent_channels": 16,
+    "block_out_channels": (128, 512, 1024, 1024),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "layers_per_block": 3,
+    "use_quant_conv": False,
+    "use_post_quant_conv": False,
+}
+_BYT5_GLYPHS = {
+    "vocab_size": 384,
+    "d_model": 1472,
+    "d_ff": 3584,
+    "num_layers": 12,
+    "num_heads": 6,
+    "d_kv": 64,
+    "feed_forward_proj": "gated-gelu",
+}
+_QWEN3_2B = _QWEN3 | {
+    "hidden_size": 2048,
+    "intermediate_size": 6144,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 16,
+}
+
 _VAE: Component = ("diffusers", "AutoencoderKLFlux2", {})  # the class's defaults are the published configuration
 
 ARCHITECTURES: dict[str, dict[str, Component]] = {
@@ -139,6 +164,27 @@ ARCHITECTURES: dict[str, dict[str, Component]] = {
         "transformer": ("diffusers", "ZImageTransformer2DModel", {}),
         "text_encoder": ("transformers", "Qwen3ForCausalLM", _QWEN3_4B),
         "vae": ("diffusers", "AutoencoderKL", _VAE_FLUX1),
+    },
+    # So are those of FLUX.2 [dev]'s and Ovis-Image's transformers, and of these language models.
+    "flux2-dev": {
+        "transformer": ("diffusers", "Flux2Transformer2DModel", {}),
+        "text_encoder": ("transformers", "Mistral3ForConditionalGeneration", {"tie_word_embeddings": False}),
+        "vae": _VAE,
+    },
+    "ovis-image": {
+        "transformer": ("diffusers", "OvisImageTransformer2DModel", {}),
+        "text_encoder": ("transformers", "Qwen3Model", _QWEN3_2B),
+        "vae": ("diffusers", "AutoencoderKL", _VAE_FLUX1),
+    },
+    "glm-image": {
+        "transformer": (
+            "diffusers",
+            "GlmImageTransformer2DModel",
+            {"num_attention_heads": 32, "attention_head_dim": 128},
+        ),
+        "text_encoder": ("transformers", "T5EncoderModel", _BYT5_GLYPHS),
+        "vision_language_encoder": ("transformers", "GlmImageForConditionalGeneration", {}),
+        "vae": ("diffusers", "AutoencoderKL", _VAE_COGVIEW4),
     },
 }
 """Parts with weights, by architecture."""

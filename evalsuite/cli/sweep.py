@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+SHOWN = 20
+"""Files and folders passed over that the terminal lists."""
+
 
 @app.command()
 def sweep(
@@ -85,10 +88,14 @@ def sweep(
 
 
 def _show(found: Sweep, out: Path) -> None:
-    from evalsuite.sweep import COLUMNS, FIGURES, cells
+    from evalsuite.sweep import FIGURES, cells, columns
 
-    console.table(f"Sweep of {found.folder}", COLUMNS, [cells(found, row) for row in found.rows], right=FIGURES)
+    console.table(f"Sweep of {found.folder}", columns(found), [cells(found, row) for row in found.rows], right=FIGURES)
     if found.waiting:
         console.say(f"Not written to the end yet: {', '.join(found.waiting)}")
+    for each in found.passed_over[:SHOWN]:
+        console.say(f"Passed over: {each.name}: {each.text}")
+    if len(found.passed_over) > SHOWN:
+        console.say(f"Passed over: {len(found.passed_over) - SHOWN} more")
     console.say(f"Figures: {out / 'sweep.json'}, {out / 'sweep.md'}")
     console.say(f"Page: {out / 'index.html'}")

@@ -80,11 +80,11 @@ def _accuracy(run: OpenRun) -> list[str]:
     ]
     for row in views.accuracy_rows(run.summary):
         ceiling = "is the ceiling" if row.is_ceiling else _figure(row.ceiling) if row.ceiling else "not measured"
-        unscored = f", {row.unscored} missing or unread" if row.unscored else ""
+        missing = f", {row.missing} missing or unread" if row.missing else ""
         lines.append(
             f"| {escape(row.model)}{_NOTES[row.role]} | {escape(row.language or 'all, pooled')} | "
             f"**{row.accuracy.text}** {_bounds(row.accuracy)} | {ceiling} | {_figure(row.strings)} | "
-            f"{_figure(row.all_exact)} | {row.images} of {row.prompts} prompts{unscored} |"
+            f"{_figure(row.all_exact)} | {row.images} of {row.prompts} prompts{missing} |"
         )
     return lines
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from evalsuite.errors import EvalsuiteError, ExitCode, NotComparableError
-from evalsuite.gate.decide import judge
+from evalsuite.gate.decide import judge, under
 from evalsuite.gate.side import side_of
 from evalsuite.gate.verdict import Acknowledgement
 from evalsuite.records import Record
@@ -173,6 +173,7 @@ def promote_side(
     """
     _need_reason(reason)
     run = side.run.folder
+    side = under(policy, side)
     if side.missing:
         raise NotPromotedError(
             f"{run}: {len(side.missing)} images are missing, e.g. {side.missing[0].text}; a baseline must be complete",

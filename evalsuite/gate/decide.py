@@ -45,6 +45,8 @@ def judge(
     """
     if anchor is not None and anchor.digest == baseline.digest:
         anchor = None
+    anchor = None if anchor is None else under(policy, anchor)
+    baseline, candidate = under(policy, baseline), under(policy, candidate, is_candidate=True)
     sides: list[tuple[Against, Side]] = [("baseline", baseline)]
     if anchor is not None:
         sides.append(("anchor", anchor))
@@ -75,19 +77,45 @@ def judge(
     unlike = tuple(each for against, side in sides for each in differences(side, candidate, against))
     if unlike:
         return _conclude(facts, policy, "NOT COMPARABLE", notes, differences=unlike)
+    notes += _blank_notes(policy, [*sides, ("candidate", candidate)])
     missing = tuple(_missing(policy, [*sides, ("candidate", candidate)]))
     if missing or look is None:
         return _conclude(facts, policy, "INCOMPLETE", notes, missing=missing)
     gates, speed, more = _measure_all(policy, sides, candidate, look, acknowledged)
+    failed = _failed(policy, candidate)
     return _conclude(
         facts,
         policy,
-        _outcome(gates, speed),
+        "FAIL" if failed else _outcome(gates, speed),
         [*notes, *more],
+        missing=failed,
         gates=tuple(gates),
         speed=tuple(speed),
         worst=worst_prompts(policy, baseline, candidate),
     )
+
+
+def under(policy: Policy, side: Side, *, is_candidate: bool = False) -> Side:
+    """A side as a policy sees it: images that came to nothing count as wholly wrong where it says so."""
+    if policy.blank_images == "count":
+        return side.counting("blank")
+    return side.counting("blank", "not-finite") if policy.blank_images == "fail" and is_candidate else side
+
+
+def _failed(policy: Policy, candidate: Side) -> tuple[str, ...]:
+    """The images with which the candidate fails, whatever its others are."""
+    if policy.blank_images != "fail":
+        return ()
+    lost = candidate.run.missing_of(candidate.model.name)
+    return tuple(f"candidate: {each.text}" for each in lost if each.key in candidate.answered)
+
+
+def _blank_notes(policy: Policy, sides: Sequence[tuple[str, Side]]) -> Iterable[str]:
+    for name, side in sides:
+        if side.answered and policy.blank_images == "count":
+            yield f"the {name}'s blank images ({len(side.answered)}) count as wholly wrong, as the policy says"
+        elif side.answered:
+            yield f"the {name} drew images that are blank or not finite ({len(side.answered)}): the policy fails it"
 
 
 class _Facts(TypedDict):

@@ -23,6 +23,7 @@ FORMAT = 1
 DIMENSIONS = ("language", "suite", "category", "length")
 Average = Literal["macro", "micro"]
 Claim = Literal["this suite", "prompts like these"]
+BlankImages = Literal["incomplete", "fail", "count"]
 
 
 class PolicyError(EvalsuiteError):
@@ -85,7 +86,10 @@ class Policy(Record, frozen=True, kw_only=True):
     `metric` and `average` are the primary metric; `macro` averages over prompts, `micro` divides sums.
     `alpha` is the one-sided level of the whole decision, both looks together. `samples` are the images a
     prompt that the gate asks for. `on_inconclusive` says what an undecided gate does: `block` the checkpoint
-    (exit code 11), or `warn` and let it ship (exit code 0, the verdict stays INCONCLUSIVE).
+    (exit code 11), or `warn` and let it ship (exit code 0, the verdict stays INCONCLUSIVE). `blank_images` says what
+    images of one even colour are: drawings that failed, so that the run is INCOMPLETE; drawings that failed and with
+    which a candidate FAILs, as with values that are not finite; or the model's own answer, which counts as wholly
+    wrong and is gated like any other.
     """
 
     format: int
@@ -97,6 +101,7 @@ class Policy(Record, frozen=True, kw_only=True):
     samples: int = 4
     extension: Extension | None = None
     on_inconclusive: Literal["block", "warn"] = "block"
+    blank_images: BlankImages = "incomplete"
     gates: tuple[GateRule, ...] = ()
     speed: SpeedRule = SpeedRule()
     sequential: Sequential = Sequential()

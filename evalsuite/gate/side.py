@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from evalsuite.records import Generation, Manifest, ModelSpec, Score, ScorerSpec
-    from evalsuite.runs.evidence import Missing
+    from evalsuite.runs.evidence import Missing, Stage
     from evalsuite.runs.opened import OpenRun
 
 Slot = tuple[str, int]
@@ -22,10 +22,14 @@ Slot = tuple[str, int]
 
 @dataclass(frozen=True)
 class Side:
-    """A model of a run that was opened, and so hashed and checked."""
+    """A model of a run that was opened, and so hashed and checked.
+
+    `answered` are keys of images that count although they show nothing, as the policy wants it.
+    """
 
     run: OpenRun
     model: ModelSpec
+    answered: frozenset[str] = frozenset()
 
     @property
     def manifest(self) -> Manifest:
@@ -43,7 +47,7 @@ class Side:
         return {
             (score.prompt, score.seed): score
             for score in self.run.scores_of(self.model.name)
-            if score.status == "scored"
+            if score.status == "scored" or score.key in self.answered
         }
 
     @cached_property
@@ -59,7 +63,12 @@ class Side:
     @cached_property
     def missing(self) -> tuple[Missing, ...]:
         """What is missing of this model."""
-        return self.run.missing_of(self.model.name)
+        return tuple(each for each in self.run.missing_of(self.model.name) if each.key not in self.answered)
+
+    def counting(self, *stages: Stage) -> Side:
+        """The same side, where images that came to nothing in these ways count as wholly wrong and not as missing."""
+        found = (each.key for each in self.run.missing_of(self.model.name) if each.stage in stages)
+        return replace(self, answered=frozenset(found))
 
     @cached_property
     def digest(self) -> str:

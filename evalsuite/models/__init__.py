@@ -7,7 +7,7 @@ from evalsuite.models.adapters import holds_adapter
 from evalsuite.models.base import Drawing, ImageModel
 from evalsuite.models.registry import KnownModel, known_models, resolve, takes_options
 from evalsuite.models.settings import SETTINGS, ModelOptions, Setting, SettingError, parse_settings
-from evalsuite.models.training_steps import Trained, step_of
+from evalsuite.models.training_steps import Trained, Unit, step_of
 from evalsuite.models.transformer_file import transformer_files
 from evalsuite.models.weight_sets import WeightsMissingError
 from evalsuite.models.weights_file import WeightsFile, read_weights_file
@@ -21,6 +21,7 @@ __all__ = [
     "Setting",
     "SettingError",
     "Trained",
+    "Unit",
     "WeightsFile",
     "WeightsMissingError",
     "holds_adapter",

@@ -18,6 +18,8 @@ from evalsuite.models.weight_sets import WeightsMissingError, find_weights
 _REPOSITORY = re.compile(r"^[\w][\w.-]*/[\w][\w.-]*$")
 _READ = frozenset({".safetensors", ".json", ".jinja", ".txt", ".model", ".tiktoken"})
 _LIBRARIES = frozenset({"diffusers", "transformers"})
+_ALIASES = {"glm_image": "transformers"}
+"""What diffusers writes for classes of transformers whose module is called as one of its own pipelines."""
 
 MARKER = "stand-in.txt"
 """A checkpoint folder that holds this file is a stand-in and is called one everywhere."""
@@ -101,7 +103,7 @@ def open_checkpoint(folder: Path, *, revision: str | None = None) -> Checkpoint:
         if not re.match(r"^\w+$", part):
             raise EvalsuiteError(f"{folder / 'model_index.json'}: {part!r} is no name for a part")
         _check_part(folder / part)
-        components[part] = (entry[0], entry[1])
+        components[part] = (_ALIASES.get(str(entry[0]), str(entry[0])), str(entry[1]))
     return Checkpoint(folder, revision, pipeline, components, index)
 
 
@@ -111,7 +113,7 @@ def _is_class(entry: object) -> bool:
         isinstance(entry, list)
         and len(entry) == 2
         and all(isinstance(each, str) for each in entry)
-        and entry[0] in _LIBRARIES
+        and _ALIASES.get(entry[0], entry[0]) in _LIBRARIES
     )
 
 

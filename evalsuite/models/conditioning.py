@@ -1,4 +1,4 @@
-"""From prompts to embeddings: the prompt enhancer under its own seed, and prompts that are encoded once."""
+"""From prompts to embeddings: language models under their images' seeds, and prompts that are encoded once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.models.phases import ENHANCER_METHODS, wrapped
+from evalsuite.models.phases import ENHANCER_METHODS, PRIOR_METHOD, wrapped
 
 _KEPT_PROMPTS = 16
 """Prompts whose embeddings or rewritten texts are kept. A run asks for a prompt's seeds one after another."""
@@ -70,18 +70,61 @@ class SeededEnhancer:
         return enhance
 
     def _seeded(self, seed: int, method: Callable[..., str], *args: Any, **kwargs: Any) -> str:
-        import torch
+        with seeded(seed, self._device):
+            return method(*args, **kwargs)
 
-        # Seeding reaches every GPU, so every GPU's state is put back.
-        devices = range(torch.cuda.device_count()) if self._device.startswith("cuda") else []
-        metal = torch.mps.get_rng_state() if self._device == "mps" else None
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seed)
-            try:
-                return method(*args, **kwargs)
-            finally:
-                if metal is not None:
-                    torch.mps.set_rng_state(metal)
+
+class SeededPrior:
+    """Runs GLM-Image's language model once for each image, under that image's seed.
+
+    The pipeline would seed torch's global generator with the first image's seed and sample the tokens of the whole
+    batch from it, so that an image would depend on those beside it.
+    """
+
+    def __init__(self, pipeline: Any, device: str) -> None:
+        self._pipeline, self._device = pipeline, device
+        self._seeds: list[int] = []
+
+    @contextmanager
+    def attach(self) -> Iterator[None]:
+        """Put this in the place of the pipeline's method until the block ends."""
+        with wrapped(self._pipeline, PRIOR_METHOD, self._wrap):
+            yield
+
+    def expect(self, seeds: Sequence[int]) -> None:
+        """Say which seeds the next call of the pipeline draws, in the order of its prompts."""
+        self._seeds = list(seeds)
+
+    def _wrap(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def generate(*, prompt: str | list[str], generator: Any = None, **kwargs: Any) -> Any:
+            import torch
+
+            prompts = [prompt] if isinstance(prompt, str) else prompt
+            tokens = []
+            for seed, text in zip(self._seeds, prompts, strict=True):
+                with seeded(seed, self._device):
+                    tokens.append(method(prompt=[text], generator=None, **kwargs)[0])
+            return torch.cat(tokens), None, None  # the rest is of source images, which no request has
+
+        return generate
+
+
+@contextmanager
+def seeded(seed: int, device: str) -> Iterator[None]:
+    """Torch's global generators under a seed; when the block ends, their states are put back."""
+    import torch
+
+    # Seeding reaches every GPU, so every GPU's state is put back.
+    devices = range(torch.cuda.device_count()) if device.startswith("cuda") else []
+    metal = torch.mps.get_rng_state() if device == "mps" else None
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            if metal is not None:
+                torch.mps.set_rng_state(metal)
 
 
 class PromptCache:

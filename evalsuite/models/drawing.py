@@ -12,9 +12,9 @@ import msgspec
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models import findings as checks
 from evalsuite.models.base import Drawing
-from evalsuite.models.conditioning import PromptCache, SeededEnhancer
+from evalsuite.models.conditioning import PromptCache, SeededEnhancer, SeededPrior
 from evalsuite.models.meters import MemoryMeter
-from evalsuite.models.phases import PhaseRecorder, clock_for, wrapped
+from evalsuite.models.phases import PRIOR_METHOD, PhaseRecorder, clock_for, wrapped
 from evalsuite.models.settings import size_of
 from evalsuite.records import Finding, ModelSpec, Prompt
 
@@ -45,6 +45,7 @@ class DrawingSession:
         self._enhancer: SeededEnhancer | None = None
         if self._call.get("use_pe"):
             self._enhancer = SeededEnhancer(pipeline, str(spec.settings["enhance"]), device)
+        self._prior = SeededPrior(pipeline, device) if hasattr(pipeline, PRIOR_METHOD) else None
         self._shape: tuple[int, int, int] | None = None
         self._graphs = 0
 
@@ -65,6 +66,8 @@ class DrawingSession:
                 stack.enter_context(wrapped(pipeline.vae, "decode", session._finite.watch))
             if session._enhancer is not None:
                 stack.enter_context(session._enhancer.attach())
+            if session._prior is not None:
+                stack.enter_context(session._prior.attach())
             if spec.runtime.get("encode_once"):
                 stack.enter_context(PromptCache(pipeline).attach())
             # Last, so that the recorder times the parts as they are used, caches and all.
@@ -81,6 +84,8 @@ class DrawingSession:
         self._encodings.clear()
         if self._enhancer is not None:
             self._enhancer.expect([seed for _, seed in batch])
+        if self._prior is not None:
+            self._prior.expect([seed for _, seed in batch])
         self._meter.start()
         output, timing = self._recorder.measure(
             lambda: self.pipeline(prompt=prompts, generator=generators, **self._call), images=len(batch)

@@ -3,6 +3,7 @@
 A mark is a CUDA event, or a reading of the clock on a CPU. Marks are set before and after
 
 * the prompt enhancer (`prompt_enhancement`),
+* the language model that writes an image's first tokens (`prior_tokens`, GLM-Image),
 * `encode_prompt`, or the text encoders where a pipeline has no such method (`text_encoding`),
 * the denoising loop: from the first call of the transformer to the last `scheduler.step`; every
   `scheduler.step` ends a step (`denoising`),
@@ -25,6 +26,10 @@ from evalsuite.records import Phase, Timing
 
 ENHANCER_METHODS = ("_enhance_prompt_with_pe",)
 """Methods by which pipelines rewrite a prompt (ErnieImagePipeline); diffusers has no public name for it."""
+
+
+PRIOR_METHOD = "generate_prior_tokens"
+"""The method by which GlmImagePipeline has a language model write the tokens that the transformer draws from."""
 
 
 class Clock(Protocol):
@@ -128,6 +133,8 @@ class PhaseRecorder:
             for name in ENHANCER_METHODS:
                 if hasattr(pipeline, name):
                     stack.enter_context(wrapped(pipeline, name, self._spanned("prompt_enhancement")))
+            if hasattr(pipeline, PRIOR_METHOD):
+                stack.enter_context(wrapped(pipeline, PRIOR_METHOD, self._spanned("prior_tokens")))
             if hasattr(pipeline, "encode_prompt"):
                 stack.enter_context(wrapped(pipeline, "encode_prompt", self._spanned("text_encoding")))
             else:
@@ -178,7 +185,7 @@ class PhaseRecorder:
         steps = [self._clock.seconds(start, end) for start, end in itertools.pairwise(bounds)]
         if marks.loop and steps:
             seconds["denoising"] = sum(steps)
-        order = ("prompt_enhancement", "text_encoding", "denoising", "decoding")
+        order = ("prompt_enhancement", "prior_tokens", "text_encoding", "denoising", "decoding")
         phases = [Phase(name=name, seconds=seconds[name] / images) for name in order if name in seconds]
         # Events and the clock on the wall differ by microseconds; the rest is never less than nothing.
         rest = max(0.0, total - sum(seconds.values()))

@@ -29,7 +29,7 @@ cast the table with it. The vision tower of a text encoder does no work here.
 """
 
 _FP8_PARTS = {
-    "fp8": ("transformer", "unet", "text_encoder", "text_encoder_2", "text_encoder_3", "pe"),
+    "fp8": ("transformer", "unet", "text_encoder", "text_encoder_2", "text_encoder_3", "vision_language_encoder", "pe"),
     "fp8-transformer": ("transformer", "unet"),
 }
 

@@ -68,7 +68,7 @@ class AccuracyRow:
     first: bool
     prompts: int
     images: int
-    unscored: int
+    missing: int
     accuracy: Figure
     ceiling: Figure | None
     strings: Figure
@@ -93,7 +93,7 @@ def accuracy_rows(summary: Summary) -> list[AccuracyRow]:
                     first=place == 0,
                     prompts=each.prompts,
                     images=each.images,
-                    unscored=each.missing,
+                    missing=each.missing,
                     accuracy=figure(each.intervals["character_accuracy"]),
                     ceiling=figure(ceiling.intervals["character_accuracy"]) if ceiling else None,
                     strings=figure(each.intervals["exact_string_rate"]),

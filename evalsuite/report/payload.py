@@ -83,6 +83,7 @@ def gallery(sides: Sequence[Side]) -> tuple[dict[str, Json], list[Json]]:
         places = {}
         drawn = side.run.evidence.drawn
         lost = {each.key: each.why for each in side.run.missing if each.stage == "file"}
+        empty = {each.key for each in side.run.missing if each.stage in ("not-finite", "blank")}
         for spec in side.run.manifest.models:
             if spec.name in side.names:
                 places[spec.name] = len(models)
@@ -91,8 +92,8 @@ def gallery(sides: Sequence[Side]) -> tuple[dict[str, Json], list[Json]]:
             if score.model in places:
                 picture = side.pictures.get(score.key, Picture())
                 row = _row(score, side.run.generations.get(score.key), picture, tables)
-                # A person can judge an image only where it is there to be looked at.
-                sha = drawn[score.key].sha256 if score.key in drawn else None
+                # A person can judge an image only where it is there to be looked at, and shows anything.
+                sha = drawn[score.key].sha256 if score.key in drawn and score.key not in empty else None
                 rows.append([places[score.model], prompts[score.prompt], *row, sha, lost.get(score.key)])
                 boxes.append(_boxes(score, side.run.readings.get(score.key)))
     data: dict[str, Json] = {

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evalsuite.gate.verdict import Verdict
+    from evalsuite.models import Unit
     from evalsuite.records import Manifest, ModelRole
     from evalsuite.report.charts.steps import Mark
     from evalsuite.runs.opened import OpenRun
@@ -74,6 +75,7 @@ class Baseline:
 class Swept:
     """A sweep as its page shows it: checkpoints in the order of the page, `waiting` those not written to the end yet.
 
+    `unit` says what the checkpoints' steps count; `passed_over` is what else the folder holds, each with the reason.
     `reference` is the run of the clean typeset reference over the same prompts, in the folder `ceiling`.
     """
 
@@ -85,6 +87,13 @@ class Swept:
     checkpoints: Sequence[Checkpoint]
     reference: OpenRun | None = None
     waiting: Sequence[str] = ()
+    unit: Unit = "step"
+    passed_over: Sequence[tuple[str, Cell]] = ()
+
+    @property
+    def axis(self) -> str:
+        """The message that names the checkpoints' steps."""
+        return steps.AXES[self.unit]
 
     @property
     def ceiling(self) -> ModelSummary | None:
@@ -220,15 +229,16 @@ def _by_language(summary: ModelSummary) -> Mapping[str | None, Interval]:
 
 def _plots(swept: Swept, points: Sequence[Point], *, is_comparable: bool) -> list[Chart]:
     ceilings: dict[str | None, Interval] = {}
-    if swept.ceiling is not None and not swept.ceiling.overall.incomplete:
+    if swept.ceiling is not None and not swept.ceiling.overall.unscored:
         ceilings.update(_by_language(swept.ceiling))
-    found = [steps.accuracy(points, ceilings), steps.latency(points) if is_comparable else None]
+    unit = swept.unit
+    found = [steps.accuracy(points, ceilings, unit), steps.latency(points, unit) if is_comparable else None]
     return [chart for chart in found if chart is not None]
 
 
 def _ceiling_row(swept: Swept) -> tuple[views.Figure, views.Figure] | None:
     """Accuracy and exact strings of the reference; None where it was not drawn, or misses images."""
-    if swept.ceiling is None or swept.ceiling.overall.incomplete:
+    if swept.ceiling is None or swept.ceiling.overall.unscored:
         return None
     intervals = swept.ceiling.overall.intervals
     return views.figure(intervals["character_accuracy"]), views.figure(intervals["exact_string_rate"])

@@ -140,7 +140,7 @@ def _checked(run: OpenRun, adjudications: Adjudications) -> dict[str, Mark]:
             f"the marks judge readings of another OCR ({adjudications.engine_digest[:8]}) than {run.ocr.name} "
             f"({run.ocr.digest[:8]}); score with the OCR that was judged"
         )
-    lost = {each.key: each.why for each in run.missing if each.stage == "image"}
+    lost = {each.key: each for each in run.missing if each.stage in ("image", "not-finite", "blank")}
     marks: dict[str, Mark] = {}
     for mark in _sorted(adjudications.marks):
         where = f"mark of {mark.prompt} seed {mark.seed} by {mark.model}"
@@ -153,7 +153,8 @@ def _checked(run: OpenRun, adjudications: Adjudications) -> dict[str, Mark]:
         if generation is None or generation.sha256 != mark.image_sha256:
             raise AdjudicationError(f"{where}: the image has changed since it was judged; judge it again")
         if mark.key in lost:
-            raise AdjudicationError(f"{where}: {lost[mark.key]}; draw it again and judge that")
+            remedy = "draw it again and judge that" if lost[mark.key].stage == "image" else "there is nothing to read"
+            raise AdjudicationError(f"{where}: {lost[mark.key].why}; {remedy}")
         reading = run.readings.get(mark.key)
         _check_reading(where, mark, None if reading is None else [line.text for line in reading.lines])
         marks[mark.key] = mark

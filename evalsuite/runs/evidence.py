@@ -24,11 +24,15 @@ if TYPE_CHECKING:
     from evalsuite.runs.rows import RowFile
     from evalsuite.runs.store import RunStore
 
-Stage = Literal["image", "blank", "reading", "file"]
-"""What is missing: the image, anything on it, its reading, or only the file of an image that was read."""
+Stage = Literal["image", "not-finite", "blank", "reading", "file"]
+"""What is missing: the image, finite values in it, anything on it, its reading, or only the file of an image that was
+read."""
 
-_BLANK = {"nan-image": "the image holds values that are not finite", "blank-image": "the image is blank"}
-"""Findings of a drawing that came to nothing, as reasons."""
+_FAILED: dict[str, tuple[Stage, str]] = {
+    "nan-image": ("not-finite", "the image holds values that are not finite"),
+    "blank-image": ("blank", "the image is blank"),
+}
+"""Findings of a drawing that came to nothing, as stages and reasons; of an image with both, the first counts."""
 
 Row = TypeVar("Row", "Generation", "Reading")
 
@@ -194,8 +198,8 @@ def _image_lack(store: RunStore, row: Generation | None) -> tuple[Stage, str] | 
     problem = check_image(path, row.sha256)
     if problem is not None:
         return "image", problem
-    codes = [finding.code for finding in row.findings if finding.code in _BLANK]
-    return ("blank", _BLANK[codes[0]]) if codes else None
+    codes = {finding.code for finding in row.findings}
+    return next((lack for code, lack in _FAILED.items() if code in codes), None)
 
 
 def _reading_lack(failure: Reading | None, *, again: bool) -> str:

@@ -107,7 +107,7 @@ class OpenRun:
     @cached_property
     def summary(self) -> Summary:
         """The run in figures, computed once."""
-        return summarise(self.manifest, self.scores, self.generations, self.units)
+        return summarise(self.manifest, self.scores, self.generations, self.units, {each.key for each in self.missing})
 
     def missing_of(self, model: str) -> tuple[Missing, ...]:
         """What is missing of one model."""

@@ -15,6 +15,7 @@ from evalsuite.scoring import Counts, Rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from evalsuite.records import Generation, Manifest, Prompt, Score
 
@@ -35,8 +36,9 @@ languages, which are quoted, take the full number of `stats`."""
 class Slice(Record, frozen=True, kw_only=True):
     """One model's images in one slice of the prompts. `prompts` counts distinct texts, the sampling units.
 
-    `missing` counts the images that are not there or could not be read (`OpenRun.missing` names them); they count as
-    wholly wrong. `intervals` hold the rates of `HEADLINE`; a rate that is undefined has none.
+    `missing` counts the images that `OpenRun.missing` names; `unscored` those of them that count as wholly wrong, which
+    is all but those of which only the file is gone. `intervals` hold the rates of `HEADLINE`; a rate that is undefined
+    has none.
     """
 
     model: str
@@ -45,12 +47,13 @@ class Slice(Record, frozen=True, kw_only=True):
     prompts: int
     images: int
     missing: int
+    unscored: int
     rates: Rates
     intervals: dict[str, stats.Interval]
 
     @property
     def incomplete(self) -> bool:
-        """True where an image that the plan promises is missing or unread."""
+        """True where an image that the plan promises is missing, blank or unread, or cannot be checked any more."""
         return self.missing > 0
 
 
@@ -86,12 +89,12 @@ class Summary(Record, frozen=True, kw_only=True):
     def ceiling(self, of: Slice) -> Slice | None:
         """The clean typeset reference over the same prompts: what this OCR and scorer make of perfect text.
 
-        None where the run did not draw it, or where it is incomplete there: then the ceiling is not measured.
+        None where the run did not draw it, or where images of it have no score: then the ceiling is not measured.
         """
         for model in self.models:
             if model.name == self.ceiling_model:
                 for each in model.slices:
-                    if (each.dimension, each.value) == (of.dimension, of.value) and not each.incomplete:
+                    if (each.dimension, each.value) == (of.dimension, of.value) and not each.unscored:
                         return each
         return None
 
@@ -101,10 +104,12 @@ def summarise(
     scores: Sequence[Score],
     generations: Mapping[str, Generation],
     units: Mapping[str, str],
+    missing: AbstractSet[str] = frozenset(),
 ) -> Summary:
     """Sum up a run from its scores (one per request of the manifest) and its stored timings.
 
-    `units` gives the sampling unit of each prompt id: prompts with one text are one.
+    `units` gives the sampling unit of each prompt id: prompts with one text are one. `missing` are the keys of the
+    requests whose evidence is not whole.
     """
     rows: dict[str, list[Score]] = defaultdict(list)
     for score in scores:
@@ -116,7 +121,7 @@ def summarise(
             ModelSummary(
                 name=spec.name,
                 role=spec.role,
-                slices=tuple(_slices(spec.name, rows[spec.name], prompts, units)),
+                slices=tuple(_slices(spec.name, rows[spec.name], prompts, units, missing)),
                 timing=time_model([generations[row.key] for row in rows[spec.name] if row.key in generations]),
             )
             for spec in manifest.models
@@ -126,7 +131,11 @@ def summarise(
 
 
 def _slices(
-    model: str, scores: Sequence[Score], prompts: Mapping[str, Prompt], units: Mapping[str, str]
+    model: str,
+    scores: Sequence[Score],
+    prompts: Mapping[str, Prompt],
+    units: Mapping[str, str],
+    missing: AbstractSet[str],
 ) -> Iterable[Slice]:
     counted = [(score, scoring.count(score.result)) for score in scores]
     for dimension in DIMENSIONS:
@@ -135,7 +144,7 @@ def _slices(
             value = "all" if dimension == "all" else getattr(prompts[score.prompt], dimension)
             groups[value].append((score, counts))
         for value, group in groups.items():
-            yield _slice(model, dimension, value, group, units)
+            yield _slice(model, dimension, value, group, units, missing)
 
 
 def _slice(
@@ -144,6 +153,7 @@ def _slice(
     value: str,
     group: Sequence[tuple[Score, Counts]],
     units: Mapping[str, str],
+    missing: AbstractSet[str],
 ) -> Slice:
     images: dict[str, list[Counts]] = defaultdict(list)
     for score, counts in group:
@@ -155,7 +165,8 @@ def _slice(
         value=value,
         prompts=len(by_prompt),
         images=len(group),
-        missing=sum(score.status != "scored" for score, _ in group),
+        missing=sum(score.key in missing for score, _ in group),
+        unscored=sum(score.status != "scored" for score, _ in group),
         rates=Rates(counts=scoring.total(by_prompt)),
         intervals=_intervals(by_prompt, stats.REPLICATES if dimension in ("all", "language") else FINE_REPLICATES),
     )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from evalsuite.sweep.carry_out import SweepPlan, follow, run_sweep
 from evalsuite.sweep.checkpoints import CheckpointError, Found, PassedOver, Survey, find, survey
-from evalsuite.sweep.results import COLUMNS, FIGURES, Sweep, SweepRow, cells, markdown
+from evalsuite.sweep.results import FIGURES, Sweep, SweepRow, cells, columns, markdown
 
 __all__ = [
-    "COLUMNS",
     "FIGURES",
     "CheckpointError",
     "Found",
@@ -17,6 +16,7 @@ __all__ = [
     "SweepPlan",
     "SweepRow",
     "cells",
+    "columns",
     "find",
     "follow",
     "markdown",

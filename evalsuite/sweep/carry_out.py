@@ -13,20 +13,22 @@ from evalsuite.errors import EvalsuiteError, InterruptedRunError
 from evalsuite.gate import Policy, judge, side_of
 from evalsuite.models import ModelOptions
 from evalsuite.report import build_report, store_summary, store_verdict, verdict_row
+from evalsuite.report.reasons import message
 from evalsuite.report.sweep_page import Baseline, Checkpoint, Swept, build_sweep
 from evalsuite.runs import api, open_run
 from evalsuite.runs.progress import Watcher, ignore
 from evalsuite.runs.rows import write_atomically
-from evalsuite.sweep.checkpoints import as_text, find, last_change, settled
+from evalsuite.sweep.checkpoints import as_text, last_change, settled, survey
 from evalsuite.sweep.results import Sweep, SweepRow, markdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from evalsuite.gate import Side, Verdict
+    from evalsuite.models import Unit
     from evalsuite.records import Json
     from evalsuite.runs import OpenRun
-    from evalsuite.sweep.checkpoints import Found
+    from evalsuite.sweep.checkpoints import Found, PassedOver
 
 SETTLE_SECONDS = 10.0
 """A checkpoint that changed within this time may still be being written."""
@@ -66,12 +68,13 @@ def run_sweep(plan: SweepPlan, *, watch: Watcher = ignore) -> Sweep:
     Raises:
         EvalsuiteError: There is no checkpoint, or what they all need is wrong (a suite, the OCR, the baseline).
     """
-    found = find(plan.folder)
-    if not found:
+    found = survey(plan.folder)
+    if not found.found:
         raise EvalsuiteError(
             f"{plan.folder}: holds no checkpoint: no safetensors file, no folder with one, no pipeline, no images"
+            + "".join(f"; {each.name} is passed over: {each.text}" for each in found.passed_over[:5])
         )
-    return _Sweeper(plan, watch).take(found)
+    return _Sweeper(plan, watch).take(found.found, passed_over=found.passed_over)
 
 
 def follow(plan: SweepPlan, *, every: float = 30.0, watch: Watcher = ignore) -> Iterator[Sweep]:
@@ -81,10 +84,11 @@ def follow(plan: SweepPlan, *, every: float = 30.0, watch: Watcher = ignore) -> 
     """
     sweeper = _Sweeper(plan, watch)
     while True:
-        found = find(plan.folder)
-        ready = [each for each in found if sweeper.has(each) or settled(each, SETTLE_SECONDS)]
+        found = survey(plan.folder)
+        ready = [each for each in found.found if sweeper.has(each) or settled(each, SETTLE_SECONDS)]
         if not all(sweeper.has(each) for each in ready):
-            yield sweeper.take(ready, tuple(each.name for each in found if each not in ready))
+            waiting = tuple(each.name for each in found.found if each not in ready)
+            yield sweeper.take(ready, waiting, found.passed_over)
         time.sleep(every)
 
 
@@ -101,6 +105,8 @@ class _Sweeper:
         self._rows: dict[tuple[Found, float], SweepRow] = {}
         self._runs: dict[str, OpenRun] = {}
         self._ceiling: OpenRun | None = None
+        self._passed_over: tuple[PassedOver, ...] = ()
+        self._unit: Unit = "step"
         self._verdicts: dict[tuple[Path, str], Verdict] = {}
         self._reported: dict[str, Verdict | None] = {}
         # What is wrong with the baseline or the folder is told before anything is drawn.
@@ -112,8 +118,12 @@ class _Sweeper:
         """Whether this checkpoint, as it is on disk now, was taken."""
         return (one, last_change(one)) in self._rows
 
-    def take(self, found: Sequence[Found], waiting: tuple[str, ...] = ()) -> Sweep:
+    def take(
+        self, found: Sequence[Found], waiting: tuple[str, ...] = (), passed_over: tuple[PassedOver, ...] = ()
+    ) -> Sweep:
         """Run what is new, gate all, write figures and page after each."""
+        self._passed_over = passed_over
+        self._unit = next((each.unit for each in found if each.step is not None), "step")
         if self._plan.ceiling and self._ceiling is None:
             self._ceiling = self._run("typeset", None, CEILING)
             build_report(self._ceiling)
@@ -197,6 +207,8 @@ class _Sweeper:
             baseline=named,
             rows=tuple(rows),
             waiting=waiting,
+            unit=self._unit,
+            passed_over=self._passed_over,
         )
         try:
             plan.out.mkdir(parents=True, exist_ok=True)
@@ -235,6 +247,8 @@ class _Sweeper:
             checkpoints=checkpoints,
             reference=self._ceiling,
             waiting=result.waiting,
+            unit=result.unit,
+            passed_over=[(each.name, message(f"sweep.passed.{each.why}", of=each.of)) for each in result.passed_over],
         )
 
     def _named(self, result: Sweep) -> Baseline | None:

@@ -10,12 +10,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from evalsuite.errors import EvalsuiteError
 from evalsuite.images import SUFFIXES
 from evalsuite.models import Trained, holds_adapter, read_weights_file, step_of, transformer_files
+from evalsuite.records import Record
+from evalsuite.report.i18n import translate
 from evalsuite.sweep.twins import same_tensors, twin_of
 
 Kind = Literal["pipeline", "transformer", "lora", "images"]
+Why = Literal["copy", "empty", "folder", "gguf", "link", "pickled", "state"]
 
 _NOT_TEXT = "its name is no UTF-8, in which the results are stored; rename it"
 
@@ -29,8 +34,8 @@ _OTHER_FOLDERS = re.compile(
 _OTHER_FILES = re.compile(
     r"^(optimizer|scheduler|lr_scheduler|scaler|random_states\w*|training_state|learnable_parameters)$", re.IGNORECASE
 )
-_UNREAD = {
-    ".bin": "is pickled", ".ckpt": "is pickled", ".pt": "is pickled", ".pth": "is pickled", ".gguf": "is GGUF",
+_UNREAD: dict[str, Why] = {
+    ".bin": "pickled", ".ckpt": "pickled", ".pt": "pickled", ".pth": "pickled", ".gguf": "gguf",
 }  # fmt: skip
 
 
@@ -55,12 +60,17 @@ class Found:
     unit: Literal["step", "epoch"] = "step"
 
 
-@dataclass(frozen=True, slots=True)
-class PassedOver:
-    """Something in the folder that is no checkpoint of its own, and why."""
+class PassedOver(Record, frozen=True, kw_only=True):
+    """Something in the folder that is no checkpoint of its own: why, and of what it is a copy or a link."""
 
     name: str
-    why: str
+    why: Why
+    of: str = ""
+
+    @property
+    def text(self) -> str:
+        """The reason in words, for example `a copy of step-100 (EMA, or under other names)`."""
+        return translate(f"sweep.passed.{self.why}", of=self.of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +106,9 @@ def survey(folder: Path) -> Survey:
     passed: list[PassedOver] = []
     paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     for path in paths:
-        why = _why_not(path, paths)
-        if why is not None:
-            passed.append(PassedOver(as_text(Path(path.name)), why))
+        other = _other(path, paths)
+        if other is not None:
+            passed.append(other)
             continue
         name = path.stem if _is_safetensors(path) else path.name
         one = _look(path, path.name if name in found else name)
@@ -106,8 +116,9 @@ def survey(folder: Path) -> Survey:
             one = replace(one, name=as_text(Path(one.name)), problem=f"{as_text(path)}: {_NOT_TEXT}")
         if one is not None:
             found[one.name] = one
+            passed += _beside(path) if path.is_dir() else []
         elif path.is_dir():
-            passed.append(PassedOver(path.name, "holds neither weights nor images"))
+            passed.append(_passed(path, "empty"))
     kept, copies = _ordered(folder, list(found.values()))
     return Survey(tuple(kept), tuple(sorted((*passed, *copies), key=lambda each: each.name)))
 
@@ -121,27 +132,31 @@ def _is_safetensors(path: Path) -> bool:
     return path.suffix.lower() == ".safetensors"
 
 
-def _why_not(path: Path, paths: Sequence[Path]) -> str | None:
-    """Why something is no checkpoint; None where it may be one."""
+def _other(path: Path, paths: Sequence[Path]) -> PassedOver | None:
+    """What is no checkpoint, and why; None where it may be one."""
     if path.is_symlink() and path.resolve().parent == path.parent.resolve():
-        return f"is a link to {path.resolve().name}"
+        return _passed(path, "link", path.resolve())
     if path.is_dir():
         if _OTHER_FOLDERS.search(path.name) and not (path / "model_index.json").is_file():
-            return "is a trainer's folder of samples, logs or states"
+            return _passed(path, "folder")
         return _copy_of(path, [each for each in paths if each.is_dir()])
     unread = _UNREAD.get(path.suffix.lower())
     if unread is not None:
-        return f"{unread}; only safetensors are read"
+        return _passed(path, unread)
     if not _is_safetensors(path):
         return None
     if _OTHER_FILES.match(path.stem):
-        return "is a trainer's state"
+        return _passed(path, "state")
     return _copy_of(path, [each for each in paths if _is_safetensors(each)])
 
 
-def _copy_of(path: Path, others: Sequence[Path]) -> str | None:
+def _copy_of(path: Path, others: Sequence[Path]) -> PassedOver | None:
     twin = twin_of(path, others)
-    return None if twin is None else f"is a copy of {twin.name} (EMA, or under other names)"
+    return None if twin is None else _passed(path, "copy", twin)
+
+
+def _passed(path: Path, why: Why, of: Path | None = None) -> PassedOver:
+    return PassedOver(name=as_text(Path(path.name)), why=why, of="" if of is None else as_text(Path(of.name)))
 
 
 def _ordered(folder: Path, found: list[Found]) -> tuple[list[Found], list[PassedOver]]:
@@ -166,7 +181,7 @@ def _ordered(folder: Path, found: list[Found]) -> tuple[list[Found], list[Passed
                 f"{folder}: {names} are different files of one {each.unit}, {each.step}, so they have no order. Move "
                 "one of them away."
             )
-        copies.append(PassedOver(each.name, f"is a copy of {first.name}"))
+        copies.append(PassedOver(name=each.name, why="copy", of=first.name))
     order = sorted(kept.values(), key=lambda each: each.step or 0)
     return order + sorted((each for each in found if each.step is None), key=lambda each: each.name), copies
 
@@ -191,6 +206,13 @@ def _files_of_one(folder: Path) -> list[Path]:
     """The safetensors files of a checkpoint's folder, without optimisers' and EMA's."""
     files = [path for path in sorted(folder.iterdir()) if _is_safetensors(path) and not _OTHER_FILES.match(path.stem)]
     return [path for path in files if twin_of(path, files) is None]
+
+
+def _beside(checkpoint: Path) -> list[PassedOver]:
+    """What lies beside the weights in a checkpoint's own folder: EMA and the like, and optimisers' states."""
+    files = [path for path in sorted(checkpoint.iterdir()) if _is_safetensors(path)]
+    others = [other for path in files if (other := _other(path, files)) is not None]
+    return [msgspec.structs.replace(other, name=f"{as_text(Path(checkpoint.name))}/{other.name}") for other in others]
 
 
 def _shards(folder: Path, name: str, called: str) -> Found:

@@ -7,26 +7,27 @@ from typing import TYPE_CHECKING, Literal
 from evalsuite import stats
 from evalsuite.gate.markdown import plain
 from evalsuite.gate.verdict import Outcome
+from evalsuite.models import Unit
 from evalsuite.records import Record
-from evalsuite.sweep.checkpoints import Kind
+from evalsuite.sweep.checkpoints import Kind, PassedOver
 from evalsuite.wording import size, with_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FORMAT = 1
+FORMAT = 2
+_LISTED = 200
 
-COLUMNS = (
-    "step", "checkpoint", "character accuracy", "exact strings", "p50 s", "p90 s", "peak memory", "gate", "change",
-)  # fmt: skip
-FIGURES = ("step", "character accuracy", "exact strings", "p50 s", "p90 s", "peak memory", "change")
+COLUMNS = ("checkpoint", "character accuracy", "exact strings", "p50 s", "p90 s", "peak memory", "gate", "change")
+"""The columns of the table for people, after the one of steps or epochs."""
+FIGURES = ("step", "epoch", "character accuracy", "exact strings", "p50 s", "p90 s", "peak memory", "change")
 """The columns that hold figures."""
 
 Status = Literal["done", "incomplete", "failed"]
 
 
 class SweepRow(Record, frozen=True, kw_only=True):
-    """One checkpoint of a sweep.
+    """One checkpoint of a sweep. `step` counts what `Sweep.unit` says.
 
     `run` is its run folder relative to the sweep's; `error` says why it failed. Intervals are two-sided over
     prompts; `p50` and `p90` are seconds of warm images, `peak_memory` bytes. `outcome` and the rest are its gate's
@@ -54,7 +55,11 @@ class SweepRow(Record, frozen=True, kw_only=True):
 
 
 class Sweep(Record, frozen=True, kw_only=True):
-    """A sweep: its checkpoints in step order, and what they were gated against. `waiting` are not written out yet."""
+    """A sweep: its checkpoints in step order, and what they were gated against.
+
+    `unit` says whether the steps of its rows are training steps or epochs; a sweep never holds both. `waiting` are not
+    written out yet, `passed_over` is what else the folder holds.
+    """
 
     format: int = FORMAT
     folder: str
@@ -65,6 +70,8 @@ class Sweep(Record, frozen=True, kw_only=True):
     baseline: str | None
     rows: tuple[SweepRow, ...] = ()
     waiting: tuple[str, ...] = ()
+    unit: Unit = "step"
+    passed_over: tuple[PassedOver, ...] = ()
 
     @property
     def incomplete(self) -> bool:
@@ -72,8 +79,13 @@ class Sweep(Record, frozen=True, kw_only=True):
         return any(row.status != "done" for row in self.rows)
 
 
+def columns(sweep: Sweep) -> tuple[str, ...]:
+    """The headings of the table for people."""
+    return (sweep.unit, *COLUMNS)
+
+
 def cells(sweep: Sweep, row: SweepRow) -> tuple[str, ...]:
-    """A row of the table for people, one cell for each of `COLUMNS`."""
+    """A row of the table for people, one cell for each of `columns`."""
     if row.status == "failed":
         gate = f"failed: {row.error}"
     elif row.run == sweep.baseline:
@@ -102,8 +114,8 @@ def markdown(sweep: Sweep) -> str:
 def _lines(sweep: Sweep) -> Iterator[str]:
     yield f"## Sweep of {plain(sweep.folder)}"
     yield ""
-    yield f"| {' | '.join(COLUMNS)} |"
-    yield f"|{'---|' * len(COLUMNS)}"
+    yield f"| {' | '.join(columns(sweep))} |"
+    yield f"|{'---|' * len(columns(sweep))}"
     for row in sweep.rows:
         yield f"| {' | '.join(plain(cell) for cell in cells(sweep, row))} |"
     yield ""
@@ -115,3 +127,10 @@ def _lines(sweep: Sweep) -> Iterator[str]:
     if sweep.waiting:
         yield ""
         yield f"Not written to the end yet: {plain(', '.join(sweep.waiting))}"
+    if sweep.passed_over:
+        yield ""
+        yield "Passed over:"
+        yield ""
+        yield from (f"- {plain(each.name)}: {plain(each.text)}" for each in sweep.passed_over[:_LISTED])
+        if len(sweep.passed_over) > _LISTED:
+            yield f"- … and {len(sweep.passed_over) - _LISTED} more"

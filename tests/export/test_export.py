@@ -7,10 +7,13 @@ import re
 
 import pytest
 import runs_by_hand as handmade
+import typer
 import yaml
 
+from evalsuite.cli import figures
 from evalsuite.errors import EvalsuiteError, ExitCode, IncompleteError
 from evalsuite.export import FORMATS, markdown, tables, write_export
+from evalsuite.results import RunResult
 from evalsuite.runs import open_run
 from evalsuite.stats import ratio_interval
 
@@ -119,6 +122,23 @@ def test_a_table_says_of_each_image_why_it_is_not_there(damaged):
     assert len(list(csv.DictReader(io.StringIO(export(damaged, "csv").read_text())))) == 5
 
 
+def test_the_missing_images_of_every_line_add_up_to_the_headings(damaged, capsys):
+    """Changed, deleted, blank and a link: the deleted one has a score from its reading, and is missing all the same."""
+    run = open_run(damaged)
+    result = RunResult(run)
+    assert [each.missing for each in result.figures] == [4]
+    assert "5 (4 missing)" in result._repr_html_()
+    assert f"{damaged}: 5 images, 4 missing;" in repr(result)
+    assert sum(each.missing for each in run.summary.models[0].by("suite")) == len(run.missing) == 4
+    assert "5 of 5 prompts, 4 missing or unread" in export(damaged, "markdown").read_text()
+    figures.show(result)
+    with pytest.raises(typer.Exit):
+        figures.leave([run], "draw them")
+    shown = capsys.readouterr()
+    assert "5 (4 missing)" in " ".join(shown.out.split())
+    assert "incomplete: 4 of 5 images" in " ".join(shown.err.split())
+
+
 def test_a_damaged_image_is_in_no_dataset(damaged, tmp_path):
     folder = export(damaged, "dataset", out=tmp_path / "set")
     present = [json.loads(line) for line in (folder / "test" / "metadata.jsonl").read_text().splitlines()]
@@ -185,7 +205,9 @@ def test_markdown_of_an_incomplete_run_says_so_first(incomplete):
     content = export(incomplete, "markdown").read_text(encoding="utf-8")
     said = (
         "> **Incomplete: 1 of 12 images missing or unread.** 1 counts as wholly wrong, so every rate below is a lower "
-        "bound. An incomplete run cannot pass a gate or confirm a published figure."
+        "bound. "
+        "An incomplete run cannot confirm a published figure, nor pass a gate unless "
+        "the policy counts blank images and no others are missing."
     )
     assert content.splitlines()[2:6] == [
         said,
@@ -200,7 +222,8 @@ def test_markdown_tells_a_deleted_image_from_a_changed_one(damaged):
     said = (
         "> **Incomplete: 4 of 5 images missing or unread.** 3 count as wholly wrong, so every rate below is a lower "
         "bound. Of 1 image only the file is gone: the stored reading still counts, but nobody can check it any more. "
-        "An incomplete run cannot pass a gate or confirm a published figure."
+        "An incomplete run cannot confirm a published figure, nor pass a gate unless "
+        "the policy counts blank images and no others are missing."
     )
     named = (
         f"> - klein: p-0 seed 0: {CHANGED}; p-1 seed 0: its image file is missing; p-2 seed 0: the image is blank; "

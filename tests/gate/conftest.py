@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from runs_by_hand import SPECK, Outcome
 from runs_by_hand import make_run as write_run
 
-from evalsuite.records import Environment, Gpu, Memory, ModelSpec, OcrSpec, Prompt, Request, SuiteRef, digest
+from evalsuite.records import Environment, Finding, Gpu, Memory, ModelSpec, OcrSpec, Prompt, Request, SuiteRef, digest
 
 LENGTH = 100
 ENVIRONMENT = Environment(cpu="a processor", gpus=(Gpu(name="a GPU", memory=1, power_limit=300.0),))
@@ -37,7 +37,10 @@ def nothing_lost(_i: int, _seed: int) -> int:
 
 
 class RunMaker:
-    """Writes runs below one folder. `lost(i, seed)` says how many of a prompt's 100 characters are lost."""
+    """Writes runs below one folder. `lost(i, seed)` says how many of a prompt's 100 characters are lost.
+
+    `failed` gives the finding of images that came to nothing.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -61,6 +64,7 @@ class RunMaker:
         profile: str = "standard",
         settings: dict[str, object] | None = None,
         environment: Environment = ENVIRONMENT,
+        failed: Mapping[tuple[int, int], str] | None = None,
     ) -> Path:
         prompts = make_prompts(prompts) if isinstance(prompts, int) else prompts
         specs = tuple(
@@ -76,6 +80,9 @@ class RunMaker:
 
         def outcome(model: ModelSpec, prompt: Prompt, seed: int) -> Outcome:
             i = index[prompt.id]
+            finding = (failed or {}).get((i, seed))
+            if finding is not None:
+                return Outcome(lines=(), findings=(Finding(code=finding, message="nothing"),))
             kept = [text[: len(text) - min(len(text), lost(i, seed))] for text in prompt.targets]
             first.append(True)
             return Outcome(

@@ -14,7 +14,11 @@ from training.random_checkpoints import build_random_checkpoint
 FAMILIES = {
     "qwen-image": ("QwenImagePipeline", {"steps": 50, "true_cfg": 4.0, "negative_prompt": " "}),
     "z-image": ("ZImagePipeline", {"steps": 50, "guidance": 4.0}),
+    "flux2-dev": ("Flux2Pipeline", {"steps": 50, "guidance": 4.0}),
+    "ovis-image": ("OvisImagePipeline", {"steps": 50, "guidance": 5.0}),
+    "glm-image": ("GlmImagePipeline", {"steps": 30, "guidance": 1.5}),
 }
+PARTS = [(family, part) for family in FAMILIES for part in ("transformer", "text_encoder", "vae")]
 EACH = pytest.mark.parametrize("family", list(FAMILIES))
 OPTIONS = {"size": "64x64", "steps": 2, "precision": "fp32"}
 
@@ -41,7 +45,10 @@ def test_it_is_drawn_and_timed_with_its_makers_settings(folders, prompt, family)
     assert spec.pipeline == pipeline
     assert {key: spec.settings[key] for key in settings} == settings
     drawing = image(folders[family], prompt)
-    assert [phase.name for phase in drawing.timing.phases] == ["text_encoding", "denoising", "decoding", "other"]
+    prior = ["prior_tokens"] if family == "glm-image" else []
+    assert [phase.name for phase in drawing.timing.phases] == [
+        *prior, "text_encoding", "denoising", "decoding", "other",
+    ]  # fmt: skip
     assert len(drawing.timing.steps) == 2
     assert np.asarray(drawing.image).std() > 0
 
@@ -53,8 +60,26 @@ def test_true_guidance_works_by_the_negative_prompt(folders, prompt):
     )
 
 
-@EACH
-@pytest.mark.parametrize("part", ["transformer", "text_encoder", "vae"])
+def test_an_image_of_glm_image_does_not_depend_on_those_beside_it(folders, prompt):
+    """Its language model writes the tokens of each image under that image's own seed, and leaves torch's as it was."""
+    requests = [(prompt(), 1), (prompt(), 2), (prompt("A wall that reads 'SOUP'", ("SOUP",), "p2"), 3)]
+    together, alone = (
+        list(draw(folders["glm-image"], requests, batch=batch)) for batch in (3, 1)
+    )  # fmt: skip
+    for one, other in zip(together, alone, strict=True):
+        difference = np.asarray(one.image, dtype=int) - np.asarray(other.image, dtype=int)
+        assert abs(difference).max() <= 1
+    assert together[0].image.tobytes() != together[1].image.tobytes()
+
+
+def draw(folder, requests, **settings):
+    torch.manual_seed(5)
+    with resolve(str(folder), options=ModelOptions({**OPTIONS, **settings})) as model:
+        yield from model.draw(requests)
+    assert torch.initial_seed() == 5
+
+
+@pytest.mark.parametrize(("family", "part"), [*PARTS, ("glm-image", "vision_language_encoder")])
 def test_every_tensor_is_accounted_for(folders, tmp_path, family, part):
     import shutil
 

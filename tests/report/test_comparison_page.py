@@ -162,7 +162,8 @@ def test_an_incomplete_side_says_so(handmade, two, tmp_path):
     words = words_of(compare(two[0], tmp_path / "c", out=tmp_path / "out"))
     assert (
         "Incomplete: 1 of 12 images missing or unread 1 counts as wholly wrong, so every rate below is a lower bound. "
-        "An incomplete run cannot pass a gate or confirm a published figure. klein · c neon-001 seed 0: boom "
+        "An incomplete run cannot confirm a published figure, nor pass a gate unless "
+        "the policy counts blank images and no others are missing. klein · c neon-001 seed 0: boom "
     ) in words
     # 12 of the 39 characters are lost.
     assert "0.692" in words
@@ -179,7 +180,8 @@ def test_changed_and_deleted_images_are_named_with_their_runs(handmade, two, tmp
     assert (
         "Incomplete: 2 of 12 images missing or unread 1 counts as wholly wrong, so every rate below is a lower bound. "
         "Of 1 image only the file is gone: the stored reading still counts, but nobody can check it any more. "
-        "An incomplete run cannot pass a gate or confirm a published figure. "
+        "An incomplete run cannot confirm a published figure, nor pass a gate unless "
+        "the policy counts blank images and no others are missing. "
         "klein · a menu-003 seed 0: its image file has changed since it was drawn "
         "klein · b shop-002 seed 0: its image file is missing "
     ) in words

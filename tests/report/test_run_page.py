@@ -152,7 +152,8 @@ def test_an_incomplete_run_says_so_with_names(handmade, tmp_path):
     page = built(tmp_path / "run")
     assert alert(page).startswith(
         "Incomplete: 2 of 6 images missing or unread 2 count as wholly wrong, so every rate below is a lower bound. "
-        "An incomplete run cannot pass a gate or confirm a published figure. "
+        "An incomplete run cannot confirm a published figure, nor pass a gate unless "
+        "the policy counts blank images and no others are missing. "
         "klein neon-001 seed 0: out of memory menu-003 seed 0: the engine crashed "
     )
     assert ("section", {"class": "notice bad", "role": "alert"}) in page.elements
@@ -166,7 +167,8 @@ def test_an_image_that_changed_counts_as_wholly_wrong(handmade, tmp_path):
     page = built(tmp_path / "run")
     assert alert(page).startswith(
         "Incomplete: 1 of 6 images missing or unread 1 counts as wholly wrong, so every rate below is a lower bound. "
-        "An incomplete run cannot pass a gate or confirm a published figure. "
+        "An incomplete run cannot confirm a published figure, nor pass a gate unless "
+        "the policy counts blank images and no others are missing. "
         "klein neon-001 seed 0: its image file has changed since it was drawn "
     )
     assert "only the file is gone" not in page.words
@@ -186,11 +188,17 @@ def test_the_reading_of_a_deleted_image_counts_but_nobody_can_check_it(handmade,
     page = built(tmp_path / "run")
     assert alert(page).startswith(
         "Incomplete: 1 of 6 images missing or unread Of 1 image only the file is gone: the stored reading still "
-        "counts, but nobody can check it any more. An incomplete run cannot pass a gate or confirm a published figure. "
+        "counts, but nobody can check it any more. "
+        "An incomplete run cannot confirm a published figure, nor pass a gate unless "
+        "the policy counts blank images and no others are missing. "
         "klein shop-002 seed 0: its image file is missing "
     )
     assert "wholly wrong" not in page.words
-    assert open_run(store).summary == whole
+    klein = open_run(store).summary.models[0]
+    assert [(each.missing, each.unscored) for each in klein.slices if each.value in ("all", "en", "zh")] == [
+        (1, 0), (1, 0), (0, 0),
+    ]  # fmt: skip
+    assert [each.intervals for each in klein.slices] == [each.intervals for each in whole.models[0].slices]
     assert "0.949" in page.words
     rows = rows_of(page)
     assert [row["status"] for row in rows] == [0] * 6
@@ -223,7 +231,8 @@ def test_blank_and_not_finite_images_are_missing(handmade, tmp_path):
     page = built(tmp_path / "run")
     assert (
         "2 count as wholly wrong, so every rate below is a lower bound. "
-        "An incomplete run cannot pass a gate or confirm a published figure. "
+        "An incomplete run cannot confirm a published figure, nor pass a gate unless "
+        "the policy counts blank images and no others are missing. "
         "klein neon-001 seed 0: the image is blank menu-003 seed 0: the image holds values that are not finite "
     ) in alert(page)
     rows = rows_of(page)

@@ -54,6 +54,14 @@ def test_the_table_holds_every_figure_of_the_chart_and_the_ceiling():
     ]
 
 
+def test_epochs_are_called_so_on_the_axis_and_in_the_table():
+    timed = [replace(each, p50=1.0, p90=1.2, warm=3) for each in POINTS]
+    for chart in (steps.accuracy(POINTS, CEILINGS, "epoch"), steps.latency(timed, "epoch")):
+        assert chart.columns[1].text == "Training epoch"
+        assert "Training epoch" in texts(chart)
+        assert "Training step" not in texts(chart)
+
+
 def test_the_chart_names_its_panels_and_the_verdicts_that_occur():
     found = texts(steps.accuracy(POINTS, CEILINGS))
     for expected in (

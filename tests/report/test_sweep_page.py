@@ -16,6 +16,7 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.gate.verdict import GateResult, RunRef, Verdict
 from evalsuite.records import Environment
 from evalsuite.report import build_report
+from evalsuite.report.reasons import message
 from evalsuite.report.sweep_page import Baseline, Checkpoint, Swept, build_sweep
 from evalsuite.runs import open_run
 from evalsuite.wording import with_ends
@@ -113,6 +114,25 @@ def both(intervals):
     return " ".join(with_ends(intervals[name]) for name in ("character_accuracy", "exact_string_rate"))
 
 
+def test_what_was_passed_over_is_named_with_its_reason_and_epochs_are_called_epochs(made):
+    passed = [
+        ("style_comfy.safetensors", message("sweep.passed.copy", of="style.safetensors")),
+        (HOSTILE[0], message("sweep.passed.folder", of="")),
+    ]
+    found = swept([made.checkpoint("epoch-1", 1)], unit="epoch", passed_over=passed)
+    content = build_sweep(found, made.out).read_text(encoding="utf-8")
+    told = words(re.search(r'<details class="passed-over">.*?</details>', content, re.DOTALL)[0])
+    assert told == (
+        "Passed over: 2 files and folders "
+        "style_comfy.safetensors a copy of style.safetensors: EMA weights, other names, "
+        f"or the same tensors {HOSTILE[0]} a trainer’s folder of samples, logs or states"
+    )
+    assert 'data-i18n="sweep.passed.copy"' in content
+    assert HOSTILE[0] not in content
+    assert lines(content)[0].startswith("Checkpoint Training epoch Character accuracy")
+    assert "Training step" not in words(content)
+
+
 def test_the_table_holds_exact_figures_and_verdicts(made):
     handmade = made.handmade
     whole = made.checkpoint("step-100", 100)
@@ -182,7 +202,8 @@ def test_what_is_incomplete_is_named_in_red(made):
     assert alert(content) == (
         "Incomplete: 2 of 3 checkpoints "
         "1 image counts as wholly wrong, so the rates of its checkpoint are lower bounds. "
-        "An incomplete checkpoint cannot pass its gate. "
+        "An incomplete checkpoint cannot pass its gate, unless "
+        "the policy counts blank images and no others are missing. "
         "step-3 Could not be run : no safetensors file step-2 neon-001 seed 0: out of memory"
     )
     assert "Incomplete 1 thing is missing, first: candidate: neon-001 seed 0." in lines(content)[2]
@@ -200,7 +221,8 @@ def test_changed_and_deleted_images_make_a_checkpoint_incomplete(made):
         "Incomplete: 2 of 3 checkpoints "
         "1 image counts as wholly wrong, so the rates of its checkpoint are lower bounds. "
         "Of 1 image only the file is gone: the stored reading still counts, but nobody can check it any more. "
-        "An incomplete checkpoint cannot pass its gate. "
+        "An incomplete checkpoint cannot pass its gate, unless "
+        "the policy counts blank images and no others are missing. "
         "step-2 neon-001 seed 0: its image file has changed since it was drawn "
         "step-3 shop-002 seed 0: its image file is missing"
     )

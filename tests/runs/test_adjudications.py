@@ -183,3 +183,19 @@ def test_the_same_marks_in_another_order_are_the_same_measurement(store):
     scorer = store.manifest.scorer
     assert adjudications.scorer_for(scorer, [one, two]) == adjudications.scorer_for(scorer, [two, one])
     assert adjudications.scorer_for(scorer, [one]) != adjudications.scorer_for(scorer, [two])
+
+
+@pytest.mark.parametrize(
+    ("finding", "why"),
+    [("blank-image", "the image is blank"), ("nan-image", "the image holds values that are not finite")],
+)
+@pytest.mark.parametrize("verdict", ["ocr-misread", "model-misdrew"])
+def test_an_image_that_came_to_nothing_cannot_be_judged_away(handmade, tmp_path, finding, why, verdict):
+    def outcome(spec, prompt, _seed):
+        empty = spec.name == "klein" and prompt.id == "neon-001"
+        return handmade.Outcome(lines=(), findings=(handmade.Finding(code=finding, message="."),) if empty else ())
+
+    store = handmade.make_run(tmp_path / "run", outcome=outcome)
+    reading = ("NIGHT NOODLES",) if verdict == "ocr-misread" else None
+    with pytest.raises(AdjudicationError, match=f"mark of neon-001 seed 0 by klein: {why}; there is nothing to read"):
+        apply(store, marks(store, mark(store, "neon-001", verdict, reading)))

@@ -145,9 +145,9 @@ def test_ai_toolkit(tmp_path):
     (tmp_path / "config.yaml").write_text("job: extension")
     found = survey(tmp_path)
     assert [each.step for each in found.found] == [500, 1000, 1500]
-    assert {each.name: each.why for each in found.passed_over} == {
-        "samples": "is a trainer's folder of samples, logs or states",
-        "optimizer.pt": "is pickled; only safetensors are read",
+    assert {each.name: each.text for each in found.passed_over} == {
+        "samples": "a trainer’s folder of samples, logs or states",
+        "optimizer.pt": "pickled; only safetensors are read",
     }
 
 
@@ -179,9 +179,16 @@ def test_simpletuner_and_diffusers_scripts(tmp_path):
         ("checkpoint-1000", 1000, "pytorch_lora_weights.safetensors"),
         ("pytorch_lora_weights", None, "pytorch_lora_weights.safetensors"),
     ]
-    assert [each.name for each in found.passed_over] == [
-        "ema", "logs", "pytorch_lora_weights_ema.safetensors", "validation_images",
-    ]  # fmt: skip
+    assert [(each.name, each.why, each.of) for each in found.passed_over] == [
+        ("checkpoint-1000/ema_model.safetensors", "copy", "pytorch_lora_weights.safetensors"),
+        ("checkpoint-1000/optimizer.safetensors", "state", ""),
+        ("checkpoint-500/ema_model.safetensors", "copy", "pytorch_lora_weights.safetensors"),
+        ("checkpoint-500/optimizer.safetensors", "state", ""),
+        ("ema", "folder", ""),
+        ("logs", "folder", ""),
+        ("pytorch_lora_weights_ema.safetensors", "copy", "pytorch_lora_weights.safetensors"),
+        ("validation_images", "folder", ""),
+    ]
 
 
 def test_peft_and_diffsynth(tmp_path):
@@ -213,7 +220,7 @@ def test_one_step_of_two_files_is_an_error_unless_they_are_the_same(tmp_path):
     write_weights(tmp_path / "style.safetensors", KOHYA, value=1, ss_steps="1500")
     found = survey(tmp_path)
     assert [each.name for each in found.found] == ["style-step00001500"]
-    assert [(each.name, each.why) for each in found.passed_over] == [("style", "is a copy of style-step00001500")]
+    assert [(each.name, each.why, each.of) for each in found.passed_over] == [("style", "copy", "style-step00001500")]
     write_weights(tmp_path / "style.safetensors", KOHYA, value=2, ss_steps="1500")
     with pytest.raises(CheckpointError, match="style and style-step00001500 are different files of one step, 1500"):
         find(tmp_path)

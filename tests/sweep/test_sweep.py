@@ -53,6 +53,7 @@ def images(tmp_path_factory, suite) -> Path:
     for step, errors in ((100, 0.1), (200, 0.0), (1000, 0.9)):
         draw(folder / f"step-{step}", suite, errors)
     (folder / "step-500.safetensors").write_bytes(b"still being written")
+    (folder / "samples").mkdir()
     return folder
 
 
@@ -95,6 +96,8 @@ def test_a_sweep_runs_and_gates_in_step_order(finished):
     assert found.incomplete
     assert msgspec.json.decode((plan.out / "sweep.json").read_bytes(), type=Sweep) == found
     text = (plan.out / "sweep.md").read_text(encoding="utf-8")
+    assert [each.name for each in found.passed_over] == ["samples"]
+    assert "- samples: a trainer’s folder of samples, logs or states" in text
     assert [line.split(" | ")[0] for line in text.splitlines() if line.startswith(("| 1", "| 2", "| 5"))] == [
         "| 100", "| 200", "| 500", "| 1000",
     ]  # fmt: skip
@@ -192,7 +195,16 @@ def test_the_command_prints_the_table_and_exits_with_12_where_something_failed(p
     environment = {**os.environ, "COLUMNS": "200"}
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode == 12, done.stderr
-    for part in ("step-200", "baseline", "PASS", "FAIL", "failed: ", "sweep.json", "index.html"):
+    for part in (
+        "step-200",
+        "baseline",
+        "PASS",
+        "FAIL",
+        "failed: ",
+        "Passed over: samples: a trainer’s",
+        "sweep.json",
+        "index.html",
+    ):
         assert part in done.stdout
 
 

@@ -28,6 +28,7 @@ from evalsuite.report.charts.canvas import (
     to_markup,
     word,
 )
+from evalsuite.report.charts.steps import AXES
 from evalsuite.report.figures import ordered_values, shown_models
 from evalsuite.report.i18n import translate
 from evalsuite.runs.summary import FINE_REPLICATES
@@ -253,7 +254,7 @@ def over_steps(summary: Summary) -> Chart | None:
     # Steps and epochs are never on one axis: steps come first.
     unit: Unit = "step" if any(kind == "step" for _, kind in whole) else "epoch"
     series = {name: points for (name, kind), points in whole.items() if kind == unit}
-    axis = "plot.steps.axis" if unit == "step" else "plot.epochs.axis"
+    axis = AXES[unit]
     rows: list[tuple[Cell, ...]] = []
     with figure(3.4) as (drawing, (axes,)):
         for place, (name, points) in enumerate(series.items()):

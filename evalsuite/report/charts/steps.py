@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from evalsuite.models import Unit
     from evalsuite.records import ModelRole
     from evalsuite.stats import Interval
 
@@ -68,6 +69,9 @@ STYLES: dict[Mark, Style] = {
 }
 """How each mark looks: no two share a shape and its filling, so that none needs its colour to be told."""
 
+AXES: dict[Unit, str] = {"step": "plot.steps.axis", "epoch": "plot.epochs.axis"}
+"""The message that names an axis of so many training steps or epochs."""
+
 _SIZES = {"*": 13.0, "X": 10.5, "o": 8.5, "D": 7.0, "v": 8.5, "s": 7.5}
 AXIS = 340
 """About the units that the axis of a chart is wide."""
@@ -95,16 +99,16 @@ class Point:
     warm: int = 0
 
 
-def accuracy(points: Sequence[Point], ceilings: Mapping[str | None, Interval]) -> Chart | None:
+def accuracy(points: Sequence[Point], ceilings: Mapping[str | None, Interval], unit: Unit = "step") -> Chart | None:
     """Character accuracy over the steps: a panel for all languages with the verdicts, and one for each language.
 
-    Points keep their order. `ceilings` are the reference's accuracies, by language as the points' are. None where no
-    checkpoint has an accuracy.
+    `unit` says what the points' steps count: training steps or epochs. Points keep their order. `ceilings` are the
+    reference's accuracies, by language as the points' are. None where no checkpoint has an accuracy.
     """
     groups = list(dict.fromkeys(group for point in points for group in point.intervals))
     if not groups:
         return None
-    axis = _Axis.of(points)
+    axis = _Axis.of(points, unit)
     heights = [2.6, *(1.6 for _ in groups[1:])]
     height = sum(heights) + 0.6 + axis.room
     with figure(height, len(groups), sharex=True, sharey=True, height_ratios=heights) as (drawing, panels):
@@ -144,16 +148,16 @@ def accuracy(points: Sequence[Point], ceilings: Mapping[str | None, Interval]) -
         rows.append(cells(word("accuracy.ceiling"), "–", *texts, "–"))
     # One language alone needs no heading of its own: the column says what is measured.
     heads = [_group(group) for group in groups] if len(groups) > 1 else [word("accuracy.characters")]
-    columns = cells(word("sweep.checkpoint"), word("plot.steps.axis"), *heads, word("sweep.verdict"))
+    columns = cells(word("sweep.checkpoint"), word(AXES[unit]), *heads, word("sweep.verdict"))
     return Chart("sweep", svg, columns, tuple(rows))
 
 
-def latency(points: Sequence[Point]) -> Chart | None:
+def latency(points: Sequence[Point], unit: Unit = "step") -> Chart | None:
     """Median seconds per image over the steps, with a line up to the 90th percentile; None below two timed points."""
     timed = [point for point in points if point.p50 is not None]
     if len(timed) < 2:
         return None
-    axis = _Axis.of(points)
+    axis = _Axis.of(points, unit)
     with figure(2.5 + axis.room) as (drawing, (axes,)):
         known = [(x, each.p50, each.p90) for x, each in zip(axis.places, points, strict=True) if each.p50 is not None]
         spread = [(x, p50, p90) for x, p50, p90 in known if p90 is not None]
@@ -170,7 +174,7 @@ def latency(points: Sequence[Point]) -> Chart | None:
         cells(named(point), _step(point), seconds(point.p50), seconds(point.p90), str(point.warm)) for point in timed
     )
     columns = cells(
-        word("sweep.checkpoint"), word("plot.steps.axis"), word("speed.p50"), word("speed.p90"), word("speed.images")
+        word("sweep.checkpoint"), word(AXES[unit]), word("speed.p50"), word("speed.p90"), word("speed.images")
     )
     return Chart("sweep_latency", svg, columns, rows)
 
@@ -194,17 +198,17 @@ class _Axis:
     key: str
 
     @classmethod
-    def of(cls, points: Sequence[Point]) -> _Axis:
+    def of(cls, points: Sequence[Point], unit: Unit) -> _Axis:
         steps = [point.step for point in points if point.step is not None]
         if len(set(steps)) == len(points):
-            places, key = [float(step) for step in steps], "plot.steps.axis"
+            places, key = [float(step) for step in steps], AXES[unit]
             texts = [f"{step:,}" for step in steps]
         else:
             places, key = [float(place) for place in range(len(points))], "sweep.checkpoint"
             texts = [_short(point.name) for point in points]
         # Figures stand side by side; names, aslant, need the height of a line.
         widest = max(len(text) for text in texts)
-        shown = _apart(places, (5.2 * widest + 6 if key == "plot.steps.axis" else 24) / AXIS)
+        shown = _apart(places, (5.2 * widest + 6 if key == AXES[unit] else 24) / AXIS)
         return cls(
             places,
             [place for place, point in zip(places, points, strict=True) if point.mark == "failed"],
