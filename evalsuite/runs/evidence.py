@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from evalsuite.runs.rows import RowFile
     from evalsuite.runs.store import RunStore
 
-Stage = Literal["image", "blank", "reading", "file"]
-"""What is missing: the image, anything on it, its reading, or only the file of an image that was read."""
+Stage = Literal["image", "blank", "reading", "file", "turn"]
+"""What is missing: the image, anything on it, its reading, or only the file of an image that was read.
+
+"turn": the image's turn has not come, in a run that is drawn until a gate's verdict (`Manifest.sequential`).
+"""
 
 _BLANK = {"nan-image": "the image holds values that are not finite", "blank-image": "the image is blank"}
 """Findings of a drawing that came to nothing, as reasons."""
@@ -77,7 +80,7 @@ class Evidence:
     @cached_property
     def drawn(self) -> dict[str, Generation]:
         """The generations whose image is there, as it was drawn."""
-        lost = {each.key for each in self.missing if each.stage in ("image", "file")}
+        lost = {each.key for each in self.missing if each.stage in ("image", "file", "turn")}
         return {key: row for key, row in self.generations.items() if key not in lost}
 
     def read_by_a_person(self, keys: AbstractSet[str]) -> Evidence:
@@ -125,6 +128,8 @@ def read_evidence(store: RunStore, ocr: OcrSpec) -> Evidence:
     for key, request in store.requests.items():
         generation = generations.get(key)
         lack = _image_lack(store, generation)
+        if generation is None and store.manifest.sequential is not None:
+            lack = "turn", "not drawn: the run is drawn only until a gate's verdict"
         if generation is not None and (lack is None or lack[0] != "image"):
             reading = by_bytes.get((key, generation.sha256 or ""))
             if reading is not None and reading.error is None:
@@ -194,8 +199,14 @@ def _image_lack(store: RunStore, row: Generation | None) -> tuple[Stage, str] | 
     problem = check_image(path, row.sha256)
     if problem is not None:
         return "image", problem
+    blank = why_blank(row)
+    return ("blank", blank) if blank is not None else None
+
+
+def why_blank(row: Generation) -> str | None:
+    """Why a drawing came to nothing although there is an image; None where it shows something."""
     codes = [finding.code for finding in row.findings if finding.code in _BLANK]
-    return ("blank", _BLANK[codes[0]]) if codes else None
+    return _BLANK[codes[0]] if codes else None
 
 
 def _reading_lack(failure: Reading | None, *, again: bool) -> str:

@@ -35,7 +35,10 @@ class RunFigure(Record, frozen=True, kw_only=True):
 
 
 class RunFigures(Record, frozen=True, kw_only=True):
-    """The figures of a run, as `summary.json` holds them. `missing` says which images cannot count, and why."""
+    """The figures of a run, as `summary.json` holds them. `missing` says which images cannot count, and why.
+
+    `stopped` is set where the run is drawn until a gate's verdict: `PASS after 64 of 640 images`.
+    """
 
     run: str
     complete: bool
@@ -45,6 +48,7 @@ class RunFigures(Record, frozen=True, kw_only=True):
     figures: tuple[RunFigure, ...]
     missing: tuple[str, ...]
     notices: tuple[str, ...]
+    stopped: str | None = None
 
 
 def figures_of(run: OpenRun) -> tuple[RunFigure, ...]:
@@ -82,6 +86,7 @@ def run_figures(run: OpenRun) -> RunFigures:
         scorer=f"{run.scorer.name} {run.scorer.version}",
         profile=run.scorer.profile,
         figures=figures_of(run),
-        missing=tuple(f"{each.model} {each.text}" for each in run.missing),
+        missing=tuple(f"{each.model} {each.text}" for each in run.faults),
+        stopped=run.mark,
         notices=run.notices,
     )
