@@ -304,7 +304,7 @@ def _show_wager(each: WagerResult) -> None:
     name, before, now, change, bounds, limit, images, _ = wager_cells(each)
     console.say(f"{each.decision}{', acknowledged' if each.acknowledged else ''}: {name}")
     what = "margin" if each.subject == "loss" else "floor"
-    console.say(f"  {before} → {now}, change {change}; {bounds}, {what} {limit.lstrip('−')}, {images} images")
+    console.say(f"  {before} → {now}, change {change}; {bounds}, {what} {limit.lstrip('−')}, images {images}")
     console.say(f"  {each.note}")
 
 

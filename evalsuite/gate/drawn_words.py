@@ -45,6 +45,6 @@ def wager_cells(each: WagerResult) -> tuple[str, ...]:
         "–" if each.delta is None else f"{each.delta:+.4f}",
         bounds(each),
         f"−{each.threshold:g}" if each.subject == "loss" else f"{each.threshold:g}",
-        f"{each.images} ({each.prompts} {'prompt' if each.prompts == 1 else 'prompts'})",
+        f"{each.images} of {each.prompts} {'prompt' if each.prompts == 1 else 'prompts'}",
         "–" if each.images_to_decision is None else f"{each.images_to_decision}",
     )
