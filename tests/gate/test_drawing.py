@@ -55,17 +55,18 @@ class Losing:
     stops_after: int | None = None
     uses_cpu: bool = True
     batch: int = 1
+    name: str = "new"
     drawn: list = field(default_factory=list)
     loads: int = 0
 
     @property
     def spec(self):
         return ModelSpec(
-            name="new", kind="diffusion", role="model", source="new", weights_digest=digest("new"),
+            name=self.name, kind="diffusion", role="model", source="new", weights_digest=digest(self.name),
             settings={"steps": 4}, runtime={"batch": self.batch},
         )  # fmt: skip
 
-    def notices(self, prompts, seeds):
+    def notices(self, *_):
         return ()
 
     def draw(self, requests):
@@ -109,14 +110,14 @@ def policy(policy_file):
 def gated(baseline, policy, tmp_path):
     """Draws a model until its verdict against the baseline."""
 
-    def drawing(model, *, name="drawn", by=baseline, policy=policy, anchor=None, acknowledged=(), seeds=2, workers=1):
+    def drawing(model, *, name="drawn", by=baseline, policy=policy, acknowledged=(), seeds=2):
         manifest = by.manifest
         plan = plan_prompts(
-            refs=manifest.suites, prompts=manifest.prompts, models=[model], engine=Engine(manifest.prompts[0].targets[0]), profile="standard",
-            samples=seeds, seed=0, name="drawn",
+            refs=manifest.suites, prompts=manifest.prompts, models=[model], profile="standard",
+            engine=Engine(manifest.prompts[0].targets[0]), samples=seeds, seed=0, name="drawn",
         )  # fmt: skip
-        yardstick = Yardstick(policy=policy, baseline=by, anchor=anchor, acknowledged=acknowledged)
-        done = draw_until_verdict(plan, yardstick, out=tmp_path / name, workers=workers)
+        yardstick = Yardstick(policy=policy, baseline=by, acknowledged=acknowledged)
+        done = draw_until_verdict(plan, yardstick, out=tmp_path / name, workers=1)
         return done.verdict, open_run(tmp_path / name)
 
     return drawing
@@ -268,17 +269,16 @@ def test_nothing_is_drawn_against_what_cannot_be_compared_with(gated, make_run, 
     assert not (tmp_path / "second").exists()
 
 
-def test_a_copy_of_the_baseline_is_not_comparable(gated, baseline, policy, tmp_path):
+def test_a_copy_of_the_baseline_is_not_comparable(gated, baseline):
     """The same images with the same timings and dates, put where the candidate's were."""
     verdict, run = gated(Losing(quiet_baseline))
-    rows = {(row.prompt, row.seed): row for row in baseline.generations.values()}
-    copies = [
-        msgspec.structs.replace(row, timing=rows[row.prompt, row.seed].timing, drawn_at=rows[row.prompt, row.seed].drawn_at,
-                                sha256=rows[row.prompt, row.seed].sha256)
-        for row in run.store.generations.read()
-    ]  # fmt: skip
+    theirs = {(row.prompt, row.seed): row for row in baseline.generations.values()}
+    copies = []
+    for row in run.store.generations.read():
+        one = theirs[row.prompt, row.seed]
+        copies.append(msgspec.structs.replace(row, timing=one.timing, drawn_at=one.drawn_at, sha256=one.sha256))
     for row in copies:
-        source = baseline.run.store.image_path(rows[row.prompt, row.seed])
+        source = baseline.run.store.image_path(theirs[row.prompt, row.seed])
         run.store.image_path(row).write_bytes(source.read_bytes())
     by_key = {row.key: row.sha256 for row in copies}
     run.store.generations.replace(copies)
@@ -325,7 +325,7 @@ def test_reading_overlaps_with_drawing_on_a_gpu_and_little_is_drawn_in_vain(gate
     assert run.stop.images == verdict.drawn.images
 
 
-def test_the_verdict_is_told_everywhere_in_the_same_words(gated, tmp_path):
+def test_the_verdict_is_told_everywhere_in_the_same_words(gated):
     verdict, run = gated(Losing(lambda *_: 60))
     n = verdict.drawn.images
     store_verdict(run, verdict_row(verdict))
@@ -352,6 +352,80 @@ def test_a_mark_holds_only_for_the_rows_that_it_rests_on(gated):
     changed = open_run(run.folder)
     assert changed.stop is None
     assert changed.mark == f"undecided after {len(rows) - 1} of 400 images"
+
+
+@pytest.fixture
+def training(tmp_path, make_run, monkeypatch):
+    """Three checkpoints, of which the last is broken, and a suite of 60 prompts; nothing is loaded to draw them."""
+    models = {}
+
+    def resolve(name, *, options=None):
+        assert not options
+        step = name.rpartition("-")[2]
+        models.setdefault(step, []).append(Losing((lambda *_: 60) if step == "3" else quiet_baseline, name=step))
+        return models[step][-1]
+
+    monkeypatch.setattr("evalsuite.models.resolve", resolve)
+    monkeypatch.setattr("evalsuite.ocr.resolve", lambda _: Engine(make_run.prompts(1)[0].targets[0]))
+    for step in (1, 2, 3):
+        (tmp_path / "training" / f"step-{step}").mkdir(parents=True)
+        Image.new("RGB", (2, 2)).save(tmp_path / "training" / f"step-{step}" / "p000.png")
+    rows = [msgspec.structs.asdict(msgspec.structs.replace(each, language="en")) for each in make_run.prompts(60)]
+    listed = [{key: row[key] for key in ("id", "category", "length", "text", "targets")} for row in rows]
+    suite = tmp_path / "small.yaml"
+    suite.write_bytes(msgspec.json.encode({"suite": "small", "language": "en", "prompts": listed}))
+    return tmp_path / "training", str(suite), models
+
+
+def test_a_sweep_until_verdicts_draws_less_than_half_of_the_images(training, tmp_path, policy):
+    folder, suite, models = training
+    narrow = msgspec.structs.replace(policy, gates=(GateRule(margin=0.1),))
+    asked = {"suites": suite, "out": tmp_path / "out", "policy": narrow, "ceiling": False, "until_verdict": True}
+    result = evalsuite.sweep(folder, workers=1, **asked)
+    assert [(row.status, row.outcome) for row in result.rows] == [
+        ("done", None),
+        ("stopped", "PASS"),
+        ("stopped", "FAIL"),
+    ]
+    drawn = [sum(len(model.drawn) for model in models[step]) for step in "123"]
+    assert drawn[0] == 120
+    assert drawn[1:] == [row.drawn for row in result.rows[1:]]
+    assert sum(drawn) < 360 / 2
+    assert not result.sweep.incomplete
+    assert f"PASS after {drawn[1]} of 120" in (tmp_path / "out" / "sweep.md").read_text(encoding="utf-8")
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert f"after {drawn[2]} of 120 images" in page
+    # Again, nothing is drawn; and a checkpoint of an earlier step does not become the baseline.
+    (folder / "step-0").mkdir()
+    Image.new("RGB", (2, 2)).save(folder / "step-0" / "p000.png")
+    again = evalsuite.sweep(folder, workers=1, **asked)
+    assert [(row.name, row.status, row.outcome) for row in again.rows] == [
+        ("step-0", "stopped", "PASS"), ("step-1", "done", None), ("step-2", "stopped", "PASS"),
+        ("step-3", "stopped", "FAIL"),
+    ]  # fmt: skip
+    assert again.sweep.baseline == "runs/step-1"
+    assert [len(models[step][-1].drawn) for step in "123"] == [0, 0, 0]
+
+
+def test_a_run_until_verdict_says_it_in_its_result_and_by_its_exit_code(training, tmp_path, policy):
+    folder, suite, _ = training
+    narrow = msgspec.structs.replace(policy, gates=(GateRule(margin=0.1),))
+    common = {"out": tmp_path / "old", "samples": 2, "ceiling": False, "workers": 1, "report": False}
+    evalsuite.run(f"folder:{folder}/step-1", suite, **common)
+    until = {**common, "out": tmp_path / "new", "policy": narrow, "until_verdict": True, "baseline": tmp_path / "old"}
+    result = evalsuite.run(f"folder:{folder}/step-3", suite, **until)
+    assert (result.verdict.outcome, result.complete) == ("FAIL", False)
+    assert f"FAIL after {result.verdict.drawn.images} of 120 images" in repr(result)
+    drawn = evalsuite.gate_while_drawing(
+        f"folder:{folder}/step-3", tmp_path / "old", policy=narrow, out=tmp_path / "gated", workers=1, report=False
+    )
+    assert (drawn.exit_code, drawn.verdict.drawn) == (ExitCode.FAIL, result.verdict.drawn)
+    with pytest.raises(NotComparableError, match="seeds"):
+        evalsuite.run(f"folder:{folder}/step-3", suite, **{**until, "out": tmp_path / "more", "samples": 3})
+    with pytest.raises(EvalsuiteError, match="--baseline goes with --until-verdict"):
+        evalsuite.run(f"folder:{folder}/step-3", suite, **{**common, "baseline": tmp_path / "old"})
+    with pytest.raises(EvalsuiteError, match="has 2 images per prompt; name fewer"):
+        evalsuite.gate_while_drawing(f"folder:{folder}/step-3", tmp_path / "old", samples=3, report=False)
 
 
 def test_the_images_to_a_verdict_are_foretold_from_a_baseline(baseline, policy):

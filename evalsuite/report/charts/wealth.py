@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
 from evalsuite.report.charts.canvas import (
     BAD,
     GOOD,
@@ -41,7 +43,7 @@ def wealth(stop: Stop) -> Chart | None:
         for axes, path in zip(panels, paths, strict=True):
             _panel(axes, path, top)
         # Lost wealth tells little: a tenth of a thousandth is as good as nothing.
-        panels[0].set_ylim(_power(max(least, math.log(1e-4))) / 1.5, _power(top) * 3)
+        panels[0].set_ylim(math.exp(max(least, math.log(1e-4))) / 1.5, math.exp(top) * 3)
         panels[-1].set_xlim(0, stop.images * 1.04)
         panels[-1].set_xlabel(translate("plot.wealth.axis"))
         legend(drawing, panels[0])
@@ -57,21 +59,19 @@ def wealth(stop: Stop) -> Chart | None:
     return Chart("wealth", svg, columns, tuple(_row(path) for path in stop.wagers))
 
 
-def _power(log: float) -> float:
-    return math.exp(log)
-
-
 def _panel(axes: Axes, path: WealthPath, top: float) -> None:
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     images = [0, *(point.images for point in path.points)]
-    room = _power(top) * 3
+    room = math.exp(top) * 3
     for shade, dashes, key, logs, need in (
         (GOOD, "-", "within", [point.log_pass for point in path.points], path.need_pass),
         (BAD, (0, (5, 2)), "beyond", [point.log_fail for point in path.points], path.need_fail),
     ):
-        heights = [1.0, *(min(room, _power(max(-20.0, min(20.0, log)))) for log in logs)]
+        heights = [1.0, *(min(room, math.exp(max(-20.0, min(20.0, log)))) for log in logs)]
         axes.step(images, heights, where="post", color=shade, linestyle=dashes, label=translate(f"plot.wealth.{key}"))
-        axes.axhline(_power(need), color=shade, linewidth=1, linestyle=(0, (1, 2)))
+        axes.axhline(math.exp(need), color=shade, linewidth=1, linestyle=(0, (1, 2)))
     if path.images_to_decision is not None:
         axes.axvline(path.images_to_decision, color=INK, linewidth=1, linestyle=(0, (4, 3)))
     axes.set_title(label(path.name), loc="left", fontsize=10, fontweight="bold")
