@@ -38,6 +38,12 @@ def show(result: RunResult) -> None:
         f"Scorer {scorer.name} {scorer.version}, profile {scorer.profile}; OCR {run.ocr.name} "
         f"({run.ocr.settings.get('recognition', run.ocr.digest[:12])})."
     )
+    from evalsuite.report.figures import few_prompts
+    from evalsuite.report.i18n import translate
+
+    few = few_prompts(run)
+    if few:
+        console.say(translate("accuracy.few", **few))
     for model in run.manifest.models:
         if model.role == "reference":
             console.say(

@@ -23,10 +23,11 @@ from evalsuite.cli.options import (
     WorkersOption,
 )
 from evalsuite.errors import EvalsuiteError
-from evalsuite.gate.drawn_words import about, wager_cells
 from evalsuite.wording import one_sided, size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from evalsuite.gate.verdict import GateResult, SpeedResult, Verdict, WagerResult
 
 app = typer.Typer()
@@ -258,11 +259,13 @@ def show(lock: LockOption = LOCK) -> None:
 
 def show_verdict(verdict: Verdict) -> None:
     """Print the verdict: three lines per gate, the prompts that lost most, what is missing, and the outcome last."""
+    from evalsuite.gate.drawn_words import about, wager_cells
+
     console.say(f"{verdict.candidate.model} against {verdict.baseline.model}, policy {verdict.policy}")
     for gate in verdict.gates:
         _show_gate(gate)
     for wager in verdict.drawn.gates if verdict.drawn is not None else ():
-        _show_wager(wager)
+        _show_wager(wager, wager_cells(wager))
     for speed in verdict.speed:
         _show_speed(speed)
     if verdict.drawn is not None:
@@ -300,8 +303,8 @@ def _show_gate(gate: GateResult) -> None:
     console.say(f"  {gate.note}" + (f"; {gate.advice}" if gate.advice else ""))
 
 
-def _show_wager(each: WagerResult) -> None:
-    name, before, now, change, bounds, limit, images, _ = wager_cells(each)
+def _show_wager(each: WagerResult, cells: Sequence[str]) -> None:
+    name, before, now, change, bounds, limit, images, _ = cells
     console.say(f"{each.decision}{', acknowledged' if each.acknowledged else ''}: {name}")
     what = "margin" if each.subject == "loss" else "floor"
     console.say(f"  {before} → {now}, change {change}; {bounds}, {what} {limit.lstrip('−')}, images {images}")

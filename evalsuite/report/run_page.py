@@ -100,6 +100,7 @@ def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said:
         missing=views.missing_images(run.faults),
         role_notes=views.role_notes(run.manifest.models),
         accuracy=accuracy,
+        few=views.few_prompts(run),
         axis=views.axis_for(accuracy),
         level=views.level(summary),
         slices=[(dimension, *views.slice_table(summary, dimension)) for dimension in ("suite", "category", "length")],
