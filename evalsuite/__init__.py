@@ -1,7 +1,8 @@
 """evalsuite: does this text-to-image checkpoint still draw text correctly, and how fast?
 
 Every command of the command line is a function here (`evalsuite.api`): `run`, `score`, `rescore`, `report`, `compare`,
-`gate`, `claims`, `sweep`, `export`, `promote`, `verify`; `open_run` gives a stored run with all its figures.
+`gate`, `gate_while_drawing`, `plan`, `claims`, `sweep`, `export`, `promote`, `verify`;
+`open_run` gives a stored run with all its figures.
 
 >>> import evalsuite
 >>> callable(evalsuite.gate)
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
         compare,
         export,
         gate,
+        gate_while_drawing,
+        plan,
         promote,
         report,
         rescore,
@@ -46,7 +49,9 @@ __all__ = [
     "compare",
     "export",
     "gate",
+    "gate_while_drawing",
     "open_run",
+    "plan",
     "promote",
     "report",
     "rescore",
@@ -57,7 +62,21 @@ __all__ = [
 ]
 
 _HOMES = dict.fromkeys(
-    ("claims", "compare", "export", "gate", "promote", "report", "rescore", "run", "score", "sweep", "verify"),
+    (
+        "claims",
+        "compare",
+        "export",
+        "gate",
+        "gate_while_drawing",
+        "plan",
+        "promote",
+        "report",
+        "rescore",
+        "run",
+        "score",
+        "sweep",
+        "verify",
+    ),
     "evalsuite.api",
 ) | dict.fromkeys(("OpenRun", "open_run"), "evalsuite.runs.opened")
 

@@ -16,11 +16,13 @@ from evalsuite.runs.progress import Watcher, ignore
 
 if TYPE_CHECKING:
     from evalsuite.gate import Policy
+    from evalsuite.gate.draw import Gated, Yardstick
     from evalsuite.records import Json, OcrSpec
     from evalsuite.results import (
         ClaimsResult,
         ComparisonResult,
         GateVerdict,
+        PlanResult,
         Promotion,
         RunResult,
         SweepResult,
@@ -52,6 +54,10 @@ def run(
     profile: str = "standard",
     ceiling: bool = True,
     interleave: bool = False,
+    until_verdict: bool = False,
+    baseline: StrPath | None = None,
+    policy: StrPath | Policy = "default",
+    lock: StrPath = "baseline.lock",
     workers: int | None = None,
     report: bool = True,
     watch: Watcher = ignore,
@@ -74,6 +80,11 @@ def run(
         profile: `strict`, `standard` or `lenient`.
         ceiling: Draw the typeset reference too.
         interleave: Load the models together and draw in turns, to compare their speed.
+        until_verdict: Draw the one model image by image, and stop once the policy's gates have decided; see
+            `gate_while_drawing`. The typeset reference is not drawn then.
+        baseline: With `until_verdict`, the run folder to compare with; by default what `lock` names.
+        policy: With `until_verdict`, its gates.
+        lock: With `until_verdict`, the file that names baseline and anchor.
         workers: OCR processes; by default one per core, four at most.
         report: Write the HTML report.
         watch: Called with the progress.
@@ -84,6 +95,8 @@ def run(
     from evalsuite.models import ModelOptions
     from evalsuite.runs import api
 
+    if not until_verdict and baseline is not None:
+        raise EvalsuiteError("--baseline goes with --until-verdict; to gate a whole run, use 'evalsuite gate'")
     options = api.RunOptions(
         models=_names(models) if models is not None else api.default_models(),
         suites=_names(suites),
@@ -97,11 +110,109 @@ def run(
         prompts=_names(prompts),
         ocr=ocr,
         profile=profile,
-        ceiling=ceiling,
+        ceiling=ceiling and not until_verdict,
         interleave=interleave,
         workers=workers,
     )
+    if until_verdict:
+        from evalsuite.gate.draw import draw_until_verdict
+
+        plan, _ = api.plan_run(options)
+        by = _yardstick(baseline, _policy(policy), lock=lock)
+        done = draw_until_verdict(plan, by, out=options.out, workers=workers, watch=watch)
+        return _gated(done, report=report)
     return _with_report(api.draw(options, watch=watch), report=report)
+
+
+def gate_while_drawing(
+    model: str,
+    baseline: StrPath | None = None,
+    *,
+    anchor: StrPath | None = None,
+    policy: StrPath | Policy = "default",
+    lock: StrPath = "baseline.lock",
+    out: StrPath | None = None,
+    samples: int | None = None,
+    settings: Settings = (),
+    lora: Names = (),
+    transformer: StrPath | None = None,
+    ocr: str | None = None,
+    baseline_model: str | None = None,
+    anchor_model: str | None = None,
+    workers: int | None = None,
+    report: bool = True,
+    watch: Watcher = ignore,
+) -> GateVerdict:
+    """Draw a checkpoint image by image, and stop as soon as every gate of the policy has passed or one has failed.
+
+    Prompts, seeds, OCR and scoring are the baseline's. The same call resumes what was stopped, with the same verdict.
+
+    Args:
+        model: What draws, as for `run`.
+        baseline: Run folder to compare with; by default what `lock` names.
+        anchor: A second, fixed run to compare with, beside `baseline`.
+        policy: `default`, `quick`, `longtext-bench`, or a TOML file; its `[sequential]` says what the verdict is about.
+        lock: The file that names baseline and anchor, and acknowledged failures.
+        out: The run folder; by default one under `reports/` that is named by the plan.
+        samples: Images per prompt, with the first of the baseline's seeds; by default all of them.
+        settings: Sampler settings, as for `run`.
+        lora: Adapters as `PATH[:scale]`.
+        transformer: A fine-tuned transformer's safetensors.
+        ocr: The OCR engine with its arguments, where the name in the baseline's plan does not tell it.
+        baseline_model: The model in the baseline's run, where it has several.
+        anchor_model: The model in the anchor's run, where it has several.
+        workers: OCR processes; by default one per core, four at most.
+        report: Write the HTML report.
+        watch: Called with the progress.
+
+    Raises:
+        NotComparableError: OCR or scoring are others than the baseline's. Nothing was drawn.
+        IncompleteError: The baseline is incomplete. Nothing was drawn.
+        EvalsuiteError: for anything else that the caller can fix. What was finished is kept.
+    """
+    from evalsuite.gate.draw import draw_until_verdict
+    from evalsuite.models import ModelOptions
+    from evalsuite.results import GateVerdict
+    from evalsuite.runs.api import plan_like
+
+    by = _yardstick(
+        baseline, _policy(policy), lock=lock, anchor=anchor, baseline_model=baseline_model, anchor_model=anchor_model
+    )
+    options = ModelOptions(
+        _settings(settings), _names(lora), os.fspath(transformer) if transformer is not None else None
+    )
+    plan = plan_like(by.baseline.run, model, options, ocr=ocr, samples=samples)
+    result = _gated(draw_until_verdict(plan, by, out=_path(out), workers=workers, watch=watch), report=report)
+    assert result.verdict is not None  # noqa: S101 - a gated run has one
+    return GateVerdict(result.verdict, result.page, result.notices, result.run)
+
+
+def plan(
+    baseline: StrPath,
+    *,
+    policy: StrPath | Policy = "default",
+    model: str | None = None,
+) -> PlanResult:
+    """The images that a gate while drawing will take to its verdict, foretold from a stored baseline.
+
+    For 1, 2 and 4 images per prompt, and true losses of none, half a margin, two and five margins.
+
+    Args:
+        baseline: The run folder.
+        policy: Its gates, its level and what its verdict is about.
+        model: The model in the run, where it has several.
+
+    Raises:
+        IncompleteError: The baseline misses images.
+        EvalsuiteError: The run or the policy cannot be read.
+    """
+    from evalsuite.gate import side_of
+    from evalsuite.gate.foresee import foresee
+    from evalsuite.results import PlanResult
+    from evalsuite.runs import open_run
+
+    rules = _policy(policy)
+    return PlanResult(foresee(side_of(open_run(Path(baseline)), model), rules), rules)
 
 
 def score(
@@ -233,6 +344,53 @@ def gate(
     return GateVerdict(verdict, page, notices)
 
 
+def _yardstick(
+    baseline: StrPath | None,
+    policy: Policy,
+    *,
+    lock: StrPath,
+    anchor: StrPath | None = None,
+    baseline_model: str | None = None,
+    anchor_model: str | None = None,
+) -> Yardstick:
+    """What a candidate is held against while it is drawn: the runs that are named, or those of the lock."""
+    from evalsuite.gate import side_of
+    from evalsuite.gate.baseline import open_pin, read_lock
+    from evalsuite.gate.draw import Yardstick
+    from evalsuite.runs import open_run
+
+    if baseline is None:
+        if anchor is not None or baseline_model is not None or anchor_model is not None:
+            raise EvalsuiteError(
+                "--anchor, --anchor-model and --baseline-model go with --baseline; --lock names its own"
+            )
+        path = Path(lock)
+        named = read_lock(path)
+        return Yardstick(
+            policy=policy,
+            baseline=open_pin(path, named.baseline),
+            anchor=open_pin(path, named.anchor) if named.anchor.digest != named.baseline.digest else None,
+            acknowledged=named.acknowledged,
+        )
+    return Yardstick(
+        policy=policy,
+        baseline=side_of(open_run(Path(baseline)), baseline_model, option="--baseline-model"),
+        anchor=side_of(open_run(Path(anchor)), anchor_model, option="--anchor-model") if anchor is not None else None,
+    )
+
+
+def _gated(done: Gated, *, report: bool) -> RunResult:
+    """A run that was drawn until a verdict, with its figures and its page."""
+    from evalsuite.report import store_summary
+    from evalsuite.results import RunResult
+    from evalsuite.runs import open_run
+
+    run = open_run(done.run.folder)
+    store_summary(run)
+    page, notices = _show_verdict(run, done.verdict) if report else (None, ())
+    return RunResult(run, page, (*done.notices, *notices), done.resumed, done.verdict)
+
+
 def _show_verdict(run: OpenRun, verdict: Any) -> tuple[Path | None, tuple[str, ...]]:
     """Put the verdict on the run's page. Where that fails, say so: the verdict stands all the same."""
     from evalsuite.report import build_report, store_verdict, verdict_row
@@ -347,12 +505,14 @@ def plan_sweep(
     ocr: str = "paddle",
     profile: str = "standard",
     ceiling: bool = True,
+    until_verdict: bool = False,
     workers: int | None = None,
 ) -> SweepPlan:
     """What a sweep does with each checkpoint.
 
     `out` defaults to `reports/sweep-FOLDER`, `baseline` (a run folder to gate against) to the first checkpoint, and
-    `samples` to the policy's images per prompt. The other options are those of `run`.
+    `samples` to the policy's images per prompt. With `until_verdict`, each but the baseline is drawn only until its
+    gate has decided. The other options are those of `run`.
 
     Raises:
         EvalsuiteError: The policy or a setting cannot be used.
@@ -374,6 +534,7 @@ def plan_sweep(
         ocr=ocr,
         profile=profile,
         ceiling=ceiling,
+        until_verdict=until_verdict,
         workers=workers,
     )
 

@@ -415,8 +415,26 @@ class Environment(Record, frozen=True, kw_only=True):
 # --- The plan ----------------------------------------------------------------------------------------
 
 
-class Manifest(Record, frozen=True, kw_only=True):
-    """The plan of a run, written first and never changed. It fixes the denominator: prompts × seeds × models."""
+class SequentialPlan(Record, frozen=True, kw_only=True):
+    """What a run is gated by that is drawn only until the verdict; fixed before its first image.
+
+    `policy_digest` is that of all that decides; `baseline` and `anchor` are the digests of the evidence of the stored
+    runs that it is compared with. `claim` says what the verdict is about (`stats.betting`).
+    """
+
+    claim: Literal["this suite", "prompts like these"]
+    policy: str
+    policy_digest: str
+    baseline: str
+    anchor: str | None = None
+
+
+class Manifest(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """The plan of a run, written first and never changed. It fixes the denominator: prompts × seeds × models.
+
+    `sequential` is set where the one model is drawn only until a gate's verdict: then the plan says what would be drawn
+    at most.
+    """
 
     format: int
     name: str
@@ -428,6 +446,7 @@ class Manifest(Record, frozen=True, kw_only=True):
     ocr: OcrSpec
     scorer: ScorerSpec
     environment: Environment
+    sequential: SequentialPlan | None = None
 
     def plan_requests(self) -> tuple[Request, ...]:
         """All requests, model by model (weights are loaded once), prompt by prompt, seed by seed.

@@ -7,15 +7,18 @@ from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING
 
+from evalsuite.gate.drawn_words import COLUMNS, about, bounds, wager_cells
 from evalsuite.runs.figures import figures_of
-from evalsuite.wording import point, visible, with_ends
+from evalsuite.wording import one_sided, point, visible, with_ends
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from evalsuite.claims import ClaimVerdict, Standing
+    from evalsuite.gate import Policy
     from evalsuite.gate.baseline import BaselineLock
+    from evalsuite.gate.foresee import Forecast
     from evalsuite.gate.verdict import Verdict
     from evalsuite.report.comparison import Difference
     from evalsuite.runs.evidence import Missing
@@ -35,12 +38,16 @@ def html_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 @dataclass(frozen=True, repr=False)
 class RunResult:
-    """A run with its figures. `page` is its report, None where none was written; `resumed`: it was there before."""
+    """A run with its figures. `page` is its report, None where none was written; `resumed`: it was there before.
+
+    `verdict` is that of the gate where the run was drawn until one.
+    """
 
     run: OpenRun
     page: Path | None = None
     notices: tuple[str, ...] = ()
     resumed: bool = False
+    verdict: Verdict | None = None
 
     @property
     def folder(self) -> Path:
@@ -64,7 +71,7 @@ class RunResult:
 
     @property
     def complete(self) -> bool:
-        """True where every image that the plan promises was drawn, read and scored."""
+        """True where every image that the plan promises was drawn, read and scored; False where a gate stopped it."""
         return not self.run.missing
 
     def accuracy(self, model: str | None = None, language: str | None = None) -> Interval:
@@ -85,8 +92,9 @@ class RunResult:
 
     def __repr__(self) -> str:
         heads = [f"{each.model} {with_ends(each.accuracy, 4)}" for each in self.figures if each.language is None]
-        lost = f", {len(self.missing)} missing" if self.missing else ""
-        return f"<evalsuite run {self.folder}: {len(self.run.scores)} images{lost}; {'; '.join(heads)}>"
+        lost = f", {len(self.run.faults)} missing" if self.run.faults else ""
+        images = self.run.mark or f"{len(self.run.scores)} images"
+        return f"<evalsuite run {self.folder}: {images}{lost}; {'; '.join(heads)}>"
 
     def _repr_html_(self) -> str:
         rows = [
@@ -102,7 +110,8 @@ class RunResult:
             for each in self.figures
         ]
         columns = ("model", "language", "images", "character accuracy", "OCR ceiling", "exact strings", "p50 s")
-        return html_table(columns, rows)
+        mark = f"<p><strong>{escape(self.run.mark)}</strong></p>" if self.run.mark else ""
+        return mark + html_table(columns, rows)
 
 
 @dataclass(frozen=True, repr=False)
@@ -134,11 +143,15 @@ class ComparisonResult:
 
 @dataclass(frozen=True, repr=False)
 class GateVerdict:
-    """What a gate concluded. `verdict` is the whole record; `page` the candidate's report, where it was written."""
+    """What a gate concluded. `verdict` is the whole record; `page` the candidate's report, where it was written.
+
+    `run` is what was drawn until the verdict; None where stored runs were gated.
+    """
 
     verdict: Verdict
     page: Path | None = None
     notices: tuple[str, ...] = ()
+    run: OpenRun | None = None
 
     @property
     def outcome(self) -> str:
@@ -162,21 +175,54 @@ class GateVerdict:
                 each.decision,
                 f"{each.baseline:.4f}",
                 f"{each.candidate:.4f}",
-                f"{each.delta:+.4f} [{each.lower:+.4f}, {each.upper:+.4f}]",
+                f"{each.delta:+.4f}",
+                one_sided(f"{each.lower:+.4f}", f"{each.upper:+.4f}"),
                 f"{each.margin:g}",
             )
             for each in self.verdict.gates
         ]
 
     def __repr__(self) -> str:
-        changes = "; ".join(f"{row[0]} {row[1]} {row[4]}" for row in self._rows())
+        drawn = self.verdict.drawn
+        if drawn is not None:
+            told = "; ".join(f"{wager_cells(each)[0]} {each.decision} {bounds(each)}" for each in drawn.gates)
+            after = f"after {drawn.images} of {drawn.planned} images, {drawn.claim}"
+            return f"<evalsuite gate {self.outcome} {after}: {self.verdict.candidate.model}; {told}>"
+        changes = "; ".join(f"{row[0]} {row[1]} {row[4]} {row[5]}" for row in self._rows())
         reasons = [*self.verdict.missing, *(f"{each.what} differs" for each in self.verdict.differences)]
         told = changes or "; ".join(reasons[:3])
         return f"<evalsuite gate {self.outcome}: {self.verdict.candidate.model}; {told}>"
 
     def _repr_html_(self) -> str:
-        columns = ("gate", "decision", "baseline", "candidate", "change", "margin")
+        drawn = self.verdict.drawn
+        if drawn is not None:
+            rows = [(name, each.decision, *rest) for each in drawn.gates for name, *rest in [wager_cells(each)]]
+            heading = f"<p><strong>{escape(self.outcome)}</strong> {escape(about(drawn))}</p>"
+            return heading + html_table((COLUMNS[0], "Decision", *COLUMNS[1:]), rows)
+        columns = ("gate", "decision", "baseline", "candidate", "change", "bounds", "margin")
         return f"<p><strong>{escape(self.outcome)}</strong></p>" + html_table(columns, self._rows())
+
+
+@dataclass(frozen=True, repr=False)
+class PlanResult:
+    """The images that the gates of a policy will take to their verdicts, foretold from a stored baseline."""
+
+    forecasts: tuple[Forecast, ...]
+    policy: Policy
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        from evalsuite.gate.foresee import cells
+
+        return [cells(each) for each in self.forecasts]
+
+    def __repr__(self) -> str:
+        told = "; ".join(f"{row[0]} × {row[1]}: {row[3]} of {row[2]} images at no loss" for row in self._rows())
+        return f"<evalsuite plan {self.policy.name}, {self.policy.sequential.claim}: {told}>"
+
+    def _repr_html_(self) -> str:
+        from evalsuite.gate.foresee import COLUMNS as FORECAST
+
+        return html_table(FORECAST, self._rows())
 
 
 @dataclass(frozen=True, repr=False)

@@ -92,6 +92,11 @@ def with_ends(interval: Interval | None, digits: int | None = None, *, sign: Sig
     return f"{point(interval, digits, sign=sign)} {ends(interval, digits, sign=sign)}".rstrip()
 
 
+def one_sided(lower: str, upper: str) -> str:
+    """Two one-sided bounds, e.g. `-0.012 … +0.004`: each holds by itself, so they are no interval in brackets."""
+    return f"{lower}\u00a0…\u00a0{upper}"
+
+
 def signed(value: float | None) -> str:
     """A difference of rates with its sign: `+0.012`, `−0.004`, `0.000`; more decimals where it would look like none."""
     if value is None:

@@ -20,7 +20,7 @@ from evalsuite.claims.scores import AVERAGE, check_score, measure
 from evalsuite.claims.speeds import check_speed
 from evalsuite.claims.standings import Standing, standings_of
 from evalsuite.claims.verdict import ClaimVerdict, Difference, Measured, MoreImages, Outcome
-from evalsuite.errors import EvalsuiteError, ExitCode
+from evalsuite.errors import EvalsuiteError, ExitCode, NotComparableError
 from evalsuite.records import Record
 
 if TYPE_CHECKING:
@@ -77,8 +77,14 @@ def check_claims(
         figures: Other published figures than those that ship.
 
     Raises:
+        NotComparableError: The run was drawn only until a gate's verdict.
         EvalsuiteError: when a claim or model is not known.
     """
+    if any(each.stage == "turn" for each in run.missing):
+        raise NotComparableError(
+            f"{run.folder}: {run.mark}: it was drawn only until a gate's verdict; published figures are of complete "
+            "runs: draw it whole with 'evalsuite run'"
+        )
     facts = figures or published()
     named = [facts.named(name) for name in claims]
     chosen = _models(run, models)

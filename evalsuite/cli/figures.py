@@ -27,8 +27,9 @@ def show(result: RunResult) -> None:
     """Print one row per model and language, and what the figures rest on."""
     run = result.run
     names = listed([suite.name for suite in run.manifest.suites], 8)
+    mark = f"; {run.mark}" if run.mark else ""
     console.table(
-        f"{len(run.manifest.prompts)} prompts of {names}", _COLUMNS, [_row(each) for each in result.figures],
+        f"{len(run.manifest.prompts)} prompts of {names}{mark}", _COLUMNS, [_row(each) for each in result.figures],
         right=_FIGURES,
     )  # fmt: skip
     scorer = run.scorer
@@ -37,6 +38,12 @@ def show(result: RunResult) -> None:
         f"Scorer {scorer.name} {scorer.version}, profile {scorer.profile}; OCR {run.ocr.name} "
         f"({run.ocr.settings.get('recognition', run.ocr.digest[:12])})."
     )
+    from evalsuite.report.figures import few_prompts
+    from evalsuite.report.i18n import translate
+
+    few = few_prompts(run)
+    if few:
+        console.say(translate("accuracy.few", **few))
     for model in run.manifest.models:
         if model.role == "reference":
             console.say(
@@ -63,7 +70,7 @@ def _row(each: RunFigure) -> tuple[str, ...]:
 
 def leave(runs: Sequence[OpenRun], remedy: str) -> None:
     """Where images are missing, damaged or unread, name them and leave with exit code 12; else do nothing."""
-    missing = [each for run in runs for each in run.missing]
+    missing = [each for run in runs for each in run.faults]
     if not missing:
         return
     total = sum(len(run.scores) for run in runs)

@@ -9,11 +9,26 @@ import msgspec
 import typer
 
 from evalsuite.cli import console
-from evalsuite.cli.options import LockOption, ModelOption, PolicyOption, RunFolder
-from evalsuite.wording import size
+from evalsuite.cli.options import (
+    LockOption,
+    LoraOption,
+    ModelOption,
+    OtherOcrOption,
+    OutOption,
+    PolicyOption,
+    QuietOption,
+    RunFolder,
+    SettingsOption,
+    TransformerOption,
+    WorkersOption,
+)
+from evalsuite.errors import EvalsuiteError
+from evalsuite.wording import one_sided, size
 
 if TYPE_CHECKING:
-    from evalsuite.gate.verdict import GateResult, SpeedResult, Verdict
+    from collections.abc import Sequence
+
+    from evalsuite.gate.verdict import GateResult, SpeedResult, Verdict, WagerResult
 
 app = typer.Typer()
 baseline_app = typer.Typer(
@@ -42,7 +57,16 @@ def _schema(value: bool) -> None:
 
 @app.command()
 def gate(
-    candidate: CandidateOption,
+    candidate: Annotated[
+        Path | None, typer.Option("--candidate", help="Run folder of the checkpoint that wants to ship.")
+    ] = None,
+    draw: Annotated[
+        bool,
+        typer.Option("--draw", help="Draw the candidate, --model, image by image, and stop at the verdict."),
+    ] = False,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="With --draw, what draws; see 'evalsuite run --help'.")
+    ] = None,
     baseline: Annotated[
         Path | None, typer.Option("--baseline", help="Run folder to compare with; by default what --lock names.")
     ] = None,
@@ -59,6 +83,19 @@ def gate(
         str | None, typer.Option("--anchor-model", help="The model in the anchor's run, where it has several.")
     ] = None,
     json: Annotated[Path | None, typer.Option("--json", help="Write the verdict as JSON here.")] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            "--samples", "-n", help="With --draw, images per prompt; by default the baseline's, at most those."
+        ),
+    ] = None,
+    settings: SettingsOption = None,
+    lora: LoraOption = None,
+    transformer: TransformerOption = None,
+    out: OutOption = None,
+    ocr: OtherOcrOption = None,
+    workers: WorkersOption = None,
+    quiet: QuietOption = False,
     junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML here, one case per gate.")] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Write a Markdown summary here.")] = None,
     report: Annotated[
@@ -68,28 +105,91 @@ def gate(
         bool, typer.Option("--schema", callback=_schema, is_eager=True, help="Print the JSON schema of a verdict.")
     ] = False,
 ) -> None:
-    """Decide from stored runs whether a checkpoint may ship: exit code 0 PASS, 10 FAIL, 11 INCONCLUSIVE, 12 neither."""
-    import evalsuite
-    from evalsuite.gate import output
+    """Decide whether a checkpoint may ship: exit code 0 PASS, 10 FAIL, 11 INCONCLUSIVE, 12 neither.
 
-    result = evalsuite.gate(
-        candidate,
-        baseline,
-        anchor=anchor,
-        policy=policy,
-        lock=lock,
-        candidate_model=candidate_model,
-        baseline_model=baseline_model,
-        anchor_model=anchor_model,
-        report=report,
-    )
+    From stored runs (--candidate), or while the checkpoint is drawn (--draw --model), with as few images as it takes.
+    """
+    import evalsuite
+    from evalsuite.gate import load_policy, output
+
+    drawing = {
+        "--model": model, "--samples": samples, "--set": settings, "--lora": lora, "--transformer": transformer,
+        "--out": out, "--ocr": ocr, "--ocr-workers": workers,
+    }  # fmt: skip
+    if draw == (candidate is not None) or (draw and (model is None or candidate_model is not None)):
+        raise EvalsuiteError("gate: name the stored run with --candidate, or what is to be drawn with --draw --model")
+    if not draw and (given := [name for name, value in drawing.items() if value is not None]):
+        raise EvalsuiteError(f"gate: {', '.join(given)} go with --draw")
+    rules = load_policy(policy)
+    for text in rules.notes:
+        console.notice(f"policy {rules.name}: {text}")
+    if draw:
+        with console.progress(quiet=quiet) as watch:
+            result = evalsuite.gate_while_drawing(
+                str(model),
+                baseline,
+                anchor=anchor,
+                policy=rules,
+                lock=lock,
+                out=out,
+                samples=samples,
+                settings=settings or (),
+                lora=lora or (),
+                transformer=transformer,
+                ocr=ocr,
+                baseline_model=baseline_model,
+                anchor_model=anchor_model,
+                workers=workers,
+                report=report,
+                watch=watch,
+            )
+    else:
+        result = evalsuite.gate(
+            str(candidate),
+            baseline,
+            anchor=anchor,
+            policy=rules,
+            lock=lock,
+            candidate_model=candidate_model,
+            baseline_model=baseline_model,
+            anchor_model=anchor_model,
+            report=report,
+        )
     output.write(result.verdict, json_file=json, junit_file=junit, markdown_file=markdown)
     if result.page is not None:
         console.say(f"Report: {result.page}")
+    elif result.run is not None:
+        console.say(f"Run: {result.run.folder}")
     for text in result.notices:
         console.notice(text)
-    _show(result.verdict)
+    show_verdict(result.verdict)
     raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def plan(
+    baseline: Annotated[Path, typer.Option("--baseline", help="A complete run folder to foretell from.")],
+    policy: PolicyOption = "default",
+    model: ModelOption = None,
+) -> None:
+    """Foretell how many images 'gate --draw' takes to its verdict, for 1, 2 and 4 images per prompt."""
+    import evalsuite
+    from evalsuite.gate import load_policy
+    from evalsuite.gate.foresee import COLUMNS, cells
+
+    rules = load_policy(policy)
+    for text in rules.notes:
+        console.notice(f"policy {rules.name}: {text}")
+    found = evalsuite.plan(baseline, policy=rules, model=model)
+    console.table(
+        f"Expected images to the verdict, by the true loss; policy {rules.name}, {rules.sequential.claim}",
+        COLUMNS,
+        [cells(each) for each in found.forecasts],
+        right=COLUMNS[1:],
+    )
+    console.say("In brackets how often it is the right verdict; all gates of the policy share the images of a run.")
+    if not all(each.seeds_known for each in found.forecasts):
+        console.notice("the baseline has one image per prompt: how much seeds matter is not known, so this is hopeful")
 
 
 @baseline_app.command("promote")
@@ -112,7 +212,7 @@ def promote(
         run, reason=reason, lock=lock, bootstrap=bootstrap, anchor=anchor, policy=policy, model=model, by=by
     )
     if result.verdict is not None:
-        _show(result.verdict)
+        show_verdict(result.verdict)
     pin = result.lock.baseline
     how = "without a gate" if pin.admitted == "bootstrap" else "having passed its gate"
     console.say(f"{lock}: {pin.model} ({pin.digest[:12]}) is the baseline, {how}")
@@ -157,13 +257,19 @@ def show(lock: LockOption = LOCK) -> None:
         )
 
 
-def _show(verdict: Verdict) -> None:
+def show_verdict(verdict: Verdict) -> None:
     """Print the verdict: three lines per gate, the prompts that lost most, what is missing, and the outcome last."""
+    from evalsuite.gate.drawn_words import about, wager_cells
+
     console.say(f"{verdict.candidate.model} against {verdict.baseline.model}, policy {verdict.policy}")
     for gate in verdict.gates:
         _show_gate(gate)
+    for wager in verdict.drawn.gates if verdict.drawn is not None else ():
+        _show_wager(wager, wager_cells(wager))
     for speed in verdict.speed:
         _show_speed(speed)
+    if verdict.drawn is not None:
+        console.say(about(verdict.drawn))
     if verdict.gates:
         console.say(
             f"Bounds: one-sided, level {verdict.level:.3g} (α = {verdict.alpha:g}). Detectable: the smallest change "
@@ -182,7 +288,8 @@ def _show(verdict: Verdict) -> None:
     if len(verdict.missing) > SHOWN:
         console.say(f"missing: {len(verdict.missing) - SHOWN} more")
     accepted = len(verdict.acknowledged)
-    console.say(verdict.outcome + (f", with {accepted} acknowledged" if accepted else ""))
+    after = f" after {verdict.drawn.images} of {verdict.drawn.planned} images" if verdict.drawn is not None else ""
+    console.say(verdict.outcome + after + (f", with {accepted} acknowledged" if accepted else ""))
 
 
 def _show_gate(gate: GateResult) -> None:
@@ -190,17 +297,26 @@ def _show_gate(gate: GateResult) -> None:
     console.say(f"{decision}: {gate.name}")
     console.say(
         f"  {gate.baseline:.4f} → {gate.candidate:.4f}, change {gate.delta:+.4f} "
-        f"[{gate.lower:+.4f}, {gate.upper:+.4f}], margin {gate.margin:g}, {gate.prompts} prompts × "
+        f"({one_sided(f'{gate.lower:+.4f}', f'{gate.upper:+.4f}')}), margin {gate.margin:g}, {gate.prompts} prompts × "
         f"{gate.samples}, detectable {gate.minimum_detectable_effect:.4f}, floor {gate.resolution_floor:.4f}"
     )
     console.say(f"  {gate.note}" + (f"; {gate.advice}" if gate.advice else ""))
 
 
+def _show_wager(each: WagerResult, cells: Sequence[str]) -> None:
+    name, before, now, change, bounds, limit, images, _ = cells
+    console.say(f"{each.decision}{', acknowledged' if each.acknowledged else ''}: {name}")
+    what = "margin" if each.subject == "loss" else "floor"
+    console.say(f"  {before} → {now}, change {change}; {bounds}, {what} {limit.lstrip('−')}, images {images}")
+    console.say(f"  {each.note}")
+
+
 def _show_speed(speed: SpeedResult) -> None:
     values = [size(round(v)) if speed.unit == "bytes" else f"{v:.3g} s" for v in (speed.baseline, speed.candidate)]
+    bounds = one_sided(f"{speed.lower:.3f}", f"{speed.upper:.3f}")
     console.say(f"{speed.decision or 'Advisory'}: {speed.name}")
     console.say(
-        f"  {values[0]} → {values[1]}, ratio {speed.ratio:.3f} [{speed.lower:.3f}, {speed.upper:.3f}], limit "
+        f"  {values[0]} → {values[1]}, ratio {speed.ratio:.3f} ({bounds}), limit "
         f"{speed.limit:g}, {speed.prompts} prompts"
     )
     console.say(f"  {speed.advisory or speed.note}")

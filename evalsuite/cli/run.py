@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from evalsuite.cli import console, figures
+from evalsuite.cli.gate import show_verdict
 from evalsuite.cli.options import (
     CeilingOption,
     LimitOption,
+    LockOption,
+    LoraOption,
     ModelsOption,
     OcrOption,
     OtherOcrOption,
     OtherProfileOption,
     OutOption,
+    PolicyOption,
     ProfileOption,
     ProtocolOption,
     QuietOption,
@@ -23,6 +27,8 @@ from evalsuite.cli.options import (
     SeedOption,
     SettingsOption,
     SuitesOption,
+    TransformerOption,
+    UntilVerdictOption,
     WorkersOption,
 )
 from evalsuite.cli.protocols import check_protocols, show_protocols
@@ -47,10 +53,8 @@ def run(
         list[str] | None, typer.Option("--prompt", help="Only the prompt with this id; repeatable.")
     ] = None,
     settings: SettingsOption = None,
-    lora: Annotated[list[str] | None, typer.Option("--lora", help="PATH[:scale] of an adapter; repeatable.")] = None,
-    transformer: Annotated[
-        str | None, typer.Option("--transformer", help="A fine-tuned transformer's safetensors.")
-    ] = None,
+    lora: LoraOption = None,
+    transformer: TransformerOption = None,
     out: OutOption = None,
     ocr: OcrOption = "paddle",
     profile: ProfileOption = "standard",
@@ -58,6 +62,13 @@ def run(
     interleave: Annotated[
         bool, typer.Option("--interleave", help="Load the models together and draw in turns, to compare their speed.")
     ] = False,
+    until_verdict: UntilVerdictOption = False,
+    baseline: Annotated[
+        Path | None,
+        typer.Option("--baseline", help="With --until-verdict, the run to compare with; by default what --lock names."),
+    ] = None,
+    policy: PolicyOption = "default",
+    lock: LockOption = Path("baseline.lock"),
     protocol: ProtocolOption = None,
     workers: WorkersOption = None,
     quiet: QuietOption = False,
@@ -66,6 +77,8 @@ def run(
     import evalsuite
 
     check_protocols(protocol)
+    if until_verdict and protocol:
+        raise EvalsuiteError("--protocol: other benchmarks' protocols want complete runs; leave out --until-verdict")
     with console.progress(quiet=quiet) as watch:
         result = evalsuite.run(
             model,
@@ -82,6 +95,10 @@ def run(
             profile=profile,
             ceiling=ceiling,
             interleave=interleave,
+            until_verdict=until_verdict,
+            baseline=baseline,
+            policy=policy,
+            lock=lock,
             workers=workers,
             watch=watch,
         )
@@ -139,5 +156,8 @@ def _conclude(result: RunResult, protocols: Sequence[str] | None) -> NoReturn:
     for text in result.notices:
         console.notice(text)
     console.say(f"Report: {result.page}")
+    if result.verdict is not None:
+        show_verdict(result.verdict)
+        raise typer.Exit(result.verdict.exit_code)
     figures.leave([result.run], "run the same command again to fill them in")
     raise typer.Exit(ExitCode.OK)

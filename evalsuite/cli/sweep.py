@@ -18,6 +18,7 @@ from evalsuite.cli.options import (
     SeedOption,
     SettingsOption,
     SuitesOption,
+    UntilVerdictOption,
     WorkersOption,
 )
 from evalsuite.errors import ExitCode
@@ -54,6 +55,7 @@ def sweep(
     ocr: OcrOption = "paddle",
     profile: ProfileOption = "standard",
     ceiling: CeilingOption = True,
+    until_verdict: UntilVerdictOption = False,
     workers: WorkersOption = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on, taking new checkpoints as they appear.")] = False,
     every: Annotated[float, typer.Option("--every", min=0.1, help="Seconds between looks with --watch.")] = 30.0,
@@ -77,6 +79,7 @@ def sweep(
         ocr=ocr,
         profile=profile,
         ceiling=ceiling,
+        until_verdict=until_verdict,
         workers=workers,
     )
     complete = True

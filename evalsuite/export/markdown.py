@@ -57,17 +57,17 @@ def summary(run: OpenRun) -> str:
 
 def _incomplete(run: OpenRun) -> list[str]:
     """What is missing, in the words of the page."""
-    if not run.missing:
+    if not run.faults:
         return []
-    lost = sum(each.stage == "file" for each in run.missing)
-    said = [f"**{translate('incomplete.title', n=len(run.missing), total=len(run.scores))}.**"]
-    if len(run.missing) > lost:
-        said.append(translate("incomplete.effect", n=len(run.missing) - lost))
+    lost = sum(each.stage == "file" for each in run.faults)
+    said = [f"**{translate('incomplete.title', n=len(run.faults), total=len(run.scores))}.**"]
+    if len(run.faults) > lost:
+        said.append(translate("incomplete.effect", n=len(run.faults) - lost))
     if lost:
         said.append(translate("incomplete.files", n=lost))
     said.append(translate("incomplete.gate"))
     lines = [f"> {' '.join(said)}", ">"]
-    for each in views.missing_images(run.missing):
+    for each in views.missing_images(run.faults):
         more = [translate("incomplete.more", n=each.more)] if each.more else []
         lines.append(f"> - {escape(each.model)}: {'; '.join([*map(escape, each.lines), *more])}")
     return [*lines, ""]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         SpeedResult,
         WorstPrompt,
     )
+    from evalsuite.records import Manifest
 
 
 def judge(
@@ -53,9 +54,9 @@ def judge(
     notes = [
         note
         for against, side in sides
-        for note in (*settings_notes(side, candidate, against), *_label_notes(against, side))
+        for note in (*settings_notes(side, candidate, against), *label_notes(against, side))
     ]
-    notes += _label_notes("candidate", candidate)
+    notes += label_notes("candidate", candidate)
     notes += list(
         dict.fromkeys(notice for _, side in (*sides, ("candidate", candidate)) for notice in side.run.notices)
     )
@@ -188,9 +189,7 @@ def _missing(policy: Policy, sides: Sequence[tuple[str, Side]]) -> Iterable[str]
             yield f"{name}: the last row of {' and '.join(torn)} is cut off"
         yield from (f"{name}: {each.text}" for each in side.missing)
     manifest = sides[-1][1].manifest
-    for rule in policy.gates:
-        if not expand(rule, manifest):
-            yield f"policy: gates {rule.slice}, but no prompt of the runs is in that slice"
+    yield from without_prompts(policy, manifest)
     samples = len(manifest.seeds)
     if policy.look(samples) is None:
         extension = f" (or {policy.extension.samples}, its extension)" if policy.extension else ""
@@ -200,7 +199,15 @@ def _missing(policy: Policy, sides: Sequence[tuple[str, Side]]) -> Iterable[str]
         )
 
 
-def _label_notes(name: str, side: Side) -> list[str]:
+def without_prompts(policy: Policy, manifest: Manifest) -> Iterable[str]:
+    """The gates of slices in which a run has no prompt."""
+    for rule in policy.gates:
+        if not expand(rule, manifest):
+            yield f"policy: gates {rule.slice}, but no prompt of the runs is in that slice"
+
+
+def label_notes(name: str, side: Side) -> list[str]:
+    """What must be said of a side that is no real model."""
     if side.model.role == "model":
         return []
     what = {"reference": "the typeset reference, not a model", "stand-in": "a stand-in checkpoint"}[side.model.role]

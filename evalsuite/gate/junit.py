@@ -6,8 +6,10 @@ import re
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
+from evalsuite.gate.drawn_words import COLUMNS, wager_cells
+
 if TYPE_CHECKING:
-    from evalsuite.gate.verdict import GateResult, SpeedResult, Verdict
+    from evalsuite.gate.verdict import GateResult, SpeedResult, Verdict, WagerResult
 
 # What XML 1.0 cannot hold, even escaped (section 2.2).
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -36,6 +38,8 @@ def junit(verdict: Verdict) -> bytes:
         _result(comparability, "error", verdict.outcome, f"{verdict.outcome}: {reasons[0]}", "\n".join(reasons))
     for gate in verdict.gates:
         _gate(_case(suite, "accuracy", gate.name), gate, blocks=verdict.exit_code != 0)
+    for wager in verdict.drawn.gates if verdict.drawn else ():
+        _wager(_case(suite, "accuracy", wager_cells(wager)[0]), wager, blocks=verdict.exit_code != 0)
     for speed in verdict.speed:
         _speed(_case(suite, "speed", speed.name), speed, blocks=verdict.exit_code != 0)
     for kind, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
@@ -63,6 +67,19 @@ def _gate(case: ET.Element, gate: GateResult, *, blocks: bool) -> None:
         _result(case, "failure", gate.decision, f"{gate.decision}: {gate.note}", text)
     elif gate.decision == "INCONCLUSIVE":
         _result(case, "skipped", gate.decision, gate.note)
+    ET.SubElement(case, "system-out").text = _clean(text)
+
+
+def _wager(case: ET.Element, wager: WagerResult, *, blocks: bool) -> None:
+    cells = zip(COLUMNS, wager_cells(wager), strict=True)
+    text = f"{wager.decision}; {'; '.join(f'{name} {value}' for name, value in cells)}; {wager.note}"
+    if wager.acknowledged is not None:
+        by, reason = wager.acknowledged.by, wager.acknowledged.reason
+        _result(case, "skipped", "ACKNOWLEDGED", f"acknowledged by {by}: {reason}")
+    elif wager.decision == "FAIL" or (wager.decision == "INCONCLUSIVE" and blocks):
+        _result(case, "failure", wager.decision, f"{wager.decision}: {wager.note}", text)
+    elif wager.decision == "INCONCLUSIVE":
+        _result(case, "skipped", wager.decision, wager.note)
     ET.SubElement(case, "system-out").text = _clean(text)
 
 

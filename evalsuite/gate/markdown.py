@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from evalsuite.gate.drawn_words import COLUMNS, about, wager_cells
+from evalsuite.gate.verdict import GateResult
+from evalsuite.wording import one_sided
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from evalsuite.gate.verdict import GateResult, RunRef, SpeedResult, Verdict
+    from evalsuite.gate.verdict import RunRef, SpeedResult, Verdict, WagerResult
 
 MAX_BYTES = 900_000
 """A summary page of GitHub Actions holds 1 MiB for all steps of a job."""
@@ -56,6 +60,12 @@ def _lines(verdict: Verdict) -> Iterator[str]:
         )
         yield ""
         yield from (f"- **{plain(gate.name)}**: {plain(_said(gate))}" for gate in verdict.gates)
+    if verdict.drawn is not None:
+        yield ""
+        yield f"{plain(about(verdict.drawn))}"
+        yield from _table(("", *COLUMNS), [_wager_row(each) for each in verdict.drawn.gates])
+        yield ""
+        yield from (f"- **{plain(each.name)}**: {plain(_said(each))}" for each in verdict.drawn.gates)
     if verdict.speed:
         yield from _table(
             ("", "Speed", "Baseline", "Candidate", "Ratio", "Bounds", "Limit"),
@@ -99,7 +109,7 @@ def _gate_row(gate: GateResult) -> tuple[str, ...]:
         f"{gate.baseline:.4f}",
         f"{gate.candidate:.4f}",
         f"{gate.delta:+.4f}",
-        f"{gate.lower:+.4f} … {gate.upper:+.4f}",
+        one_sided(f"{gate.lower:+.4f}", f"{gate.upper:+.4f}"),
         f"−{gate.margin:g}",
         f"{gate.prompts} × {gate.samples} ({gate.differing} differ)",
         f"{gate.minimum_detectable_effect:.4f}",
@@ -107,19 +117,24 @@ def _gate_row(gate: GateResult) -> tuple[str, ...]:
     )
 
 
+def _wager_row(each: WagerResult) -> tuple[str, ...]:
+    return ("☑️ acknowledged" if each.acknowledged else _SIGNS[each.decision], *wager_cells(each))
+
+
 def _speed_row(speed: SpeedResult) -> tuple[str, ...]:
     shown = [
         f"{v / 2**20:,.0f} MiB" if speed.unit == "bytes" else f"{v:.3g} s" for v in (speed.baseline, speed.candidate)
     ]
     sign = _SIGNS[speed.decision] if speed.decision else "advisory"
-    return sign, speed.name, *shown, f"{speed.ratio:.3f}", f"{speed.lower:.3f} … {speed.upper:.3f}", f"{speed.limit:g}"
+    bounds = one_sided(f"{speed.lower:.3f}", f"{speed.upper:.3f}")
+    return sign, speed.name, *shown, f"{speed.ratio:.3f}", bounds, f"{speed.limit:g}"
 
 
-def _said(gate: GateResult) -> str:
+def _said(gate: GateResult | WagerResult) -> str:
     parts = [f"{gate.decision}, {gate.note}"]
     if gate.acknowledged is not None:
         parts.append(f"acknowledged by {gate.acknowledged.by} ({gate.acknowledged.at}): {gate.acknowledged.reason}")
-    if gate.advice:
+    if isinstance(gate, GateResult) and gate.advice:
         parts.append(gate.advice)
     return "; ".join(parts)
 

@@ -12,19 +12,22 @@ one failure ends the drawing).
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from evalsuite.gate.verdict import Against
-from evalsuite.gate.wagers import Slot, Subject, WealthPoint, bets, drawing_order
+from evalsuite.gate.wagers import Slot, Subject, bets, drawing_order
 from evalsuite.records import Record
+from evalsuite.runs.stop import WealthPath
 from evalsuite.stats.betting import Claim, Side
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from evalsuite.gate.policy import Policy
     from evalsuite.gate.wagers import Bet
     from evalsuite.records import Manifest
+    from evalsuite.runs.stop import WealthPoint
     from evalsuite.scoring import Counts
 
 
@@ -32,7 +35,8 @@ class Standing(Record, frozen=True, kw_only=True):
     """One wager of a gate so far.
 
     `subject` says what is bet on: that the loss against the baseline is within the margin, or that the candidate's own
-    rate is above the floor. `images` count in it. `estimate` is the difference, or the rate, so far; `lower` and
+    rate is above the floor; `threshold` is the margin, or the floor. `images` of `prompts` count in it. `baseline` is
+    the stored run's rate on them, `estimate` the difference, or the candidate's own rate, so far; `lower` and
     `upper` are its confidence sequence at 1 - 2α, and the p-values hold at any time. `decision` is None while
     undecided; `images_to_decision` are those of the whole run at the look that decided. `never` is why it cannot pass.
     """
@@ -42,6 +46,8 @@ class Standing(Record, frozen=True, kw_only=True):
     subject: Subject
     threshold: float
     images: int
+    prompts: int
+    baseline: float | None
     estimate: float | None
     p_pass: float
     p_fail: float
@@ -77,6 +83,8 @@ class SequentialGates:
         baselines: What was counted in each cell of the baseline, and of the anchor if there is one: complete runs.
         lot: See `drawing_order`.
         unit: From a prompt's id to its sampling unit.
+        acknowledged: Names of gates whose failure was accepted for this very model: it does not end the drawing, and
+            no PASS waits for them once they have failed.
     """
 
     def __init__(
@@ -87,7 +95,9 @@ class SequentialGates:
         *,
         lot: str,
         unit: Mapping[str, str] | None = None,
+        acknowledged: Collection[str] = (),
     ) -> None:
+        self._acknowledged = frozenset(acknowledged)
         self.claim: Claim = policy.sequential.claim
         self.alpha = policy.alpha
         self.order = drawing_order(manifest, self.claim, lot, unit)
@@ -115,21 +125,26 @@ class SequentialGates:
 
     def _look(self, slot: Slot, counts: Counts) -> None:
         self._taken += 1
-        alpha_fail = self.alpha / max(1, len(self._bets))
         for bet in self._bets:
             if not bet.take(slot, counts):
                 continue
-            log_pass, log_fail = bet.wager.log_wealth
-            bet.path.append(WealthPoint(images=self._taken, log_pass=log_pass, log_fail=log_fail))
+            bet.note_wealth(self._taken)
             if bet.decision is None:
-                found = bet.wager.verdict(self.alpha, alpha_fail=alpha_fail)
+                found = bet.wager.verdict(self.alpha, alpha_fail=self.alpha_fail)
                 if found == "FAIL" or (found == "PASS" and bet.never is None):
                     bet.decision, bet.images_to_decision = found, self._taken
-        decisions = {bet.decision for bet in self._bets}
+        decisions = {
+            bet.decision for bet in self._bets if not (bet.decision == "FAIL" and bet.name in self._acknowledged)
+        }
         if "FAIL" in decisions:
             self._decision = "FAIL"
-        elif decisions == {"PASS"}:
+        elif decisions <= {"PASS"}:
             self._decision = "PASS"
+
+    @property
+    def alpha_fail(self) -> float:
+        """The level at which one gate's failure ends the drawing: α divided by the number of wagers."""
+        return self.alpha / max(1, len(self._bets))
 
     @property
     def next_slots(self) -> tuple[Slot, ...]:
@@ -153,6 +168,21 @@ class SequentialGates:
         """The wealths over the images by gate, for a chart; a floor's stand under `<gate>/floor`."""
         return {_label(bet): tuple(bet.path) for bet in self._bets}
 
+    @property
+    def wagers(self) -> tuple[WealthPath, ...]:
+        """The same with what decides, to be stored with the run."""
+        return tuple(
+            WealthPath(
+                name=_label(bet),
+                decision=bet.decision,
+                images_to_decision=bet.images_to_decision,
+                need_pass=-math.log(self.alpha),
+                need_fail=-math.log(self.alpha_fail),
+                points=tuple(bet.path),
+            )
+            for bet in self._bets
+        )
+
     def verdict(self) -> SequentialVerdict:
         """All that is known now."""
         return SequentialVerdict(
@@ -173,6 +203,8 @@ class SequentialGates:
             subject=bet.subject,
             threshold=bet.threshold,
             images=bet.images,
+            prompts=len(bet.prompts),
+            baseline=bet.before,
             estimate=bet.estimate,
             p_pass=bet.wager.p_pass,
             p_fail=bet.wager.p_fail,

@@ -116,6 +116,49 @@ class SpeedResult(Record, frozen=True, kw_only=True):
     note: str
 
 
+class WagerResult(Record, frozen=True, kw_only=True):
+    """One wager of a gate on a candidate that was drawn until the verdict (`gate.sequential`).
+
+    `subject` says what is bet on: that the loss is within the margin, or that the candidate's own rate is above the
+    floor; `threshold` is the margin or the floor. `images` of `prompts` of its slice count; rates and `delta` are over
+    them, None where there are none. `lower` and `upper` are the confidence sequence, at 1 - 2α, of the claim's mean: of
+    the difference, or of the candidate's own rate for a floor. Both p-values hold at any time. `decision` fell after
+    `images_to_decision` of the run; INCONCLUSIVE is what had not decided itself when the drawing ended.
+    """
+
+    name: str
+    against: Against
+    subject: Literal["loss", "floor"]
+    decision: Decision
+    images_to_decision: int | None
+    images: int
+    prompts: int
+    threshold: float
+    baseline: float | None
+    candidate: float | None
+    delta: float | None
+    lower: float
+    upper: float
+    p_pass: float
+    p_fail: float
+    note: str
+    acknowledged: Acknowledgement | None = None
+
+
+class Drawn(Record, frozen=True, kw_only=True):
+    """How far a candidate was drawn until the verdict, and what the verdict is about.
+
+    `claim`: the mean over the complete run, or over all prompts like these (`stats.betting`). A gate passes at α and
+    fails at `alpha_fail`, α divided by their number.
+    """
+
+    claim: Literal["this suite", "prompts like these"]
+    images: int
+    planned: int
+    alpha_fail: float
+    gates: tuple[WagerResult, ...]
+
+
 class WorstPrompt(Record, frozen=True, kw_only=True):
     """A prompt that lost under the primary metric: its rates (mean over samples) and targets."""
 
@@ -131,7 +174,8 @@ class WorstPrompt(Record, frozen=True, kw_only=True):
 class Verdict(Record, frozen=True, kw_only=True):
     """What a gate concludes of a candidate, and all that it rests on.
 
-    `gates` and `speed` are empty where nothing may be compared; `differences` or `missing` then say why.
+    `gates` and `speed` are empty where nothing may be compared; `differences` or `missing` then say why. `drawn` is
+    set, and `gates` empty, where the candidate was drawn until the verdict.
     `level` is the one-sided level of every bound: `alpha`, or less where the policy allows a second look.
     `exit_code` is what the command line leaves with.
     """
@@ -156,8 +200,10 @@ class Verdict(Record, frozen=True, kw_only=True):
     gates: tuple[GateResult, ...] = ()
     speed: tuple[SpeedResult, ...] = ()
     worst: tuple[WorstPrompt, ...] = ()
+    drawn: Drawn | None = None
 
     @property
-    def acknowledged(self) -> tuple[GateResult, ...]:
+    def acknowledged(self) -> tuple[GateResult | WagerResult, ...]:
         """The gates whose failure someone accepted by name."""
-        return tuple(gate for gate in self.gates if gate.acknowledged is not None)
+        gates: tuple[GateResult | WagerResult, ...] = (*self.gates, *(self.drawn.gates if self.drawn else ()))
+        return tuple(gate for gate in gates if gate.acknowledged is not None)

@@ -10,7 +10,7 @@ import numpy as np
 
 from evalsuite.gate.accuracy import expand
 from evalsuite.gate.metrics import METRICS
-from evalsuite.records import Record
+from evalsuite.runs.stop import WealthPoint, clamped
 from evalsuite.stats.betting import Claim, Side, Wager
 
 if TYPE_CHECKING:
@@ -25,14 +25,6 @@ Slot = tuple[str, int]
 """A cell of the run: a prompt's id and a seed."""
 
 Subject = Literal["loss", "floor"]
-
-
-class WealthPoint(Record, frozen=True, kw_only=True):
-    """A wager after so many images of the run: the logarithms of both wealths."""
-
-    images: int
-    log_pass: float
-    log_fail: float
 
 
 def drawing_order(
@@ -87,6 +79,8 @@ class Bet:
         mean: The mean length.
         wager: Where the wealth is.
         never: Why the gate cannot pass, or None.
+        images: Those of its slice that count so far, `prompts` theirs.
+        stored: The baseline's sum over the same cells.
     """
 
     name: str
@@ -103,6 +97,8 @@ class Bet:
     wager: Wager
     never: str | None
     images: int = 0
+    prompts: set[str] = field(default_factory=set)
+    stored: float = 0.0
     total: list[float] = field(default_factory=lambda: [0.0, 0.0])
     sums: dict[str, list[float]] = field(default_factory=dict)
     decision: Side | None = None
@@ -123,6 +119,8 @@ class Bet:
         sums = self.sums.setdefault(look, [0.0, 0.0])
         sums[0] += gained / scale
         sums[1] += den / scale
+        self.prompts.add(slot[0])
+        self.stored += before / scale
         self.total[0] += gained / scale
         self.total[1] += den / scale
         self.images += 1
@@ -132,6 +130,11 @@ class Bet:
         self.wager.observe(self._value(*self.sums.pop(look)))
         return True
 
+    def note_wealth(self, images: int) -> None:
+        """Keep the wealth after so many images of the run."""
+        log_pass, log_fail = self.wager.log_wealth
+        self.path.append(WealthPoint(images=images, log_pass=clamped(log_pass), log_fail=clamped(log_fail)))
+
     def _value(self, num: float, den: float) -> float:
         """The look on the wager's scale: in [-1, 1], its mean below -margin where the rate is below its threshold.
 
@@ -140,6 +143,11 @@ class Bet:
         if self.subject == "loss":
             return (num + self.threshold * den) / self.most - self.threshold
         return (num - self.threshold * den) / self.most - (1 - self.threshold)
+
+    @property
+    def before(self) -> float | None:
+        """The baseline's rate over the cells that count so far."""
+        return self.stored / self.total[1] if self.total[1] else None
 
     @property
     def estimate(self) -> float | None:

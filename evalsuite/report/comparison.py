@@ -47,6 +47,11 @@ def check_comparable(runs: Sequence[OpenRun]) -> None:
     Raises:
         NotComparableError: naming each difference from the first run.
     """
+    for run in runs:
+        if any(each.stage == "turn" for each in run.missing):
+            raise NotComparableError(
+                f"{run.folder}: {run.mark}: it was drawn only until a gate's verdict; compare complete runs"
+            )
     first = runs[0]
     for other in runs[1:]:
         found = unlike(first.measured_by, other.measured_by)

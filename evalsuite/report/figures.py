@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from evalsuite.runs.figures import NARROW, too_few_prompts
 from evalsuite.scoring import Counts, Rates, total
 from evalsuite.wording import clipped, ends, rate, seconds, size
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from evalsuite.records import Manifest, ModelRole, ModelSpec
     from evalsuite.runs.evidence import Missing
     from evalsuite.runs.judgement import Judgement
+    from evalsuite.runs.opened import OpenRun
     from evalsuite.runs.summary import ModelSummary, Slice, Summary
     from evalsuite.runs.timing import TimingSummary
     from evalsuite.stats import Interval
@@ -74,6 +76,19 @@ class AccuracyRow:
     strings: Figure
     all_exact: Figure
     strict: Figure
+
+
+def few_prompts(run: OpenRun) -> dict[str, str]:
+    """The values of the message `accuracy.few`; empty where the prompts are enough."""
+    found = too_few_prompts(run)
+    if found is None:
+        return {}
+    return {
+        "n": str(found.prompts),
+        "width": f"{found.width:.2f}",
+        "wanted": f"{found.wanted:,}",
+        "target": f"{NARROW:g}",
+    }
 
 
 def accuracy_rows(summary: Summary) -> list[AccuracyRow]:

@@ -9,7 +9,7 @@ from evalsuite.report.i18n import translate
 from evalsuite.wording import clipped, rate, signed, visible
 
 if TYPE_CHECKING:
-    from evalsuite.gate.verdict import GateResult, SpeedResult, Verdict
+    from evalsuite.gate.verdict import Drawn, GateResult, SpeedResult, Verdict
 
 MAX_TEXT = 300
 """Characters of a text from outside within the sentence."""
@@ -31,6 +31,8 @@ def reason(verdict: Verdict) -> Cell:
         )
     if verdict.outcome == "INCOMPLETE" and verdict.missing:
         return message("sweep.why.incomplete", first=quoted(verdict.missing[0]), n=str(len(verdict.missing)))
+    if verdict.drawn is not None:
+        return _drawn(verdict, verdict.drawn)
     # A failure that someone accepted by name does not count, and so explains nothing.
     counted: list[GateResult | SpeedResult] = [gate for gate in verdict.gates if gate.acknowledged is None]
     counted += [gate for gate in verdict.speed if gate.decision is not None]
@@ -38,6 +40,20 @@ def reason(verdict: Verdict) -> Cell:
     if not agreeing:
         return Cell(quoted(" ".join(verdict.notes)))
     return _gate(agreeing[0], len(agreeing), len(counted))
+
+
+def _drawn(verdict: Verdict, drawn: Drawn) -> Cell:
+    """The outcome's own gate, and after how many images it fell."""
+    gates = [each for each in drawn.gates if each.acknowledged is None]
+    agreeing = [each for each in gates if each.decision == verdict.outcome] or gates
+    counts = {"images": str(drawn.images), "planned": str(drawn.planned)}
+    if not agreeing:
+        return message("sweep.why.drawn", **counts)
+    first = agreeing[0]
+    shown = signed if first.subject == "loss" else rate
+    figures = {name: shown(getattr(first, name)) for name in ("delta", "lower", "upper")}
+    key = f"sweep.why.drawn.{first.subject}"
+    return message(key, **counts, **figures, gate=quoted(first.name), limit=rate(first.threshold))
 
 
 def _gate(gate: GateResult | SpeedResult, agreeing: int, counted: int) -> Cell:

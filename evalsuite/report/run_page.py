@@ -93,17 +93,39 @@ def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said:
         scorer=run.scorer,
         hardware=hardware.line(run.manifest.environment),
         used=views.prompts_per_suite(run.manifest),
+        drawn=drawn_of(run),
         total=len(run.scores),
-        unscored=sum(each.stage != "file" for each in run.missing),
-        lost=sum(each.stage == "file" for each in run.missing),
-        missing=views.missing_images(run.missing),
+        unscored=sum(each.stage != "file" for each in run.faults),
+        lost=sum(each.stage == "file" for each in run.faults),
+        missing=views.missing_images(run.faults),
         role_notes=views.role_notes(run.manifest.models),
         accuracy=accuracy,
+        few=views.few_prompts(run),
         axis=views.axis_for(accuracy),
         level=views.level(summary),
         slices=[(dimension, *views.slice_table(summary, dimension)) for dimension in ("suite", "category", "length")],
         judged=views.judged(summary, run.judgement) if run.judgement else None,
         speed=views.speed_rows(summary),
-        notices=run.notices,
-        plots=charts.draw_all(summary, run.scores, run.generations),
+        notices=run.standing_notices,
+        plots=charts.draw_all(summary, run.scores, run.generations, run.stop),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnUntil:
+    """How far a run that is drawn until a gate's verdict is; `outcome` None before the verdict."""
+
+    outcome: str | None
+    images: int
+    planned: int
+    claim: str
+    policy: str
+
+
+def drawn_of(run: OpenRun) -> DrawnUntil | None:
+    """What the page says of a run that is drawn until a gate's verdict; None for any other."""
+    plan, stop = run.manifest.sequential, run.stop
+    if plan is None:
+        return None
+    images = stop.images if stop is not None else len(run.scores)
+    return DrawnUntil(stop.outcome if stop else None, images, len(run.requests), plan.claim, plan.policy)

@@ -133,10 +133,10 @@ def render(swept: Swept) -> str:
         hardware=_hardware(manifests),
         link=_link,
         failed=[each for each in swept.checkpoints if each.error is not None],
-        incomplete=sum(bool(each.error is not None or (each.run and each.run.missing)) for each in swept.checkpoints),
+        incomplete=sum(bool(each.error is not None or (each.run and each.run.faults)) for each in swept.checkpoints),
         missing=_missing(swept),
-        unscored=sum(each.stage != "file" for run in _runs(swept) for each in run.missing),
-        lost=sum(each.stage == "file" for run in _runs(swept) for each in run.missing),
+        unscored=sum(each.stage != "file" for run in _runs(swept) for each in run.faults),
+        lost=sum(each.stage == "file" for run in _runs(swept) for each in run.faults),
         role_notes=_role_notes(swept),
         plots=_plots(swept, points, is_comparable=is_comparable),
         rows=rows,
@@ -200,7 +200,7 @@ def _mark(swept: Swept, one: Checkpoint) -> Mark:
         return "baseline"
     if one.verdict is not None:
         return one.verdict.outcome
-    return "INCOMPLETE" if one.run is not None and one.run.missing else "not gated"
+    return "INCOMPLETE" if one.run is not None and one.run.faults else "not gated"
 
 
 def _point(swept: Swept, one: Checkpoint, *, timed: bool) -> Point:
@@ -256,7 +256,7 @@ def _missing(swept: Swept) -> list[views.MissingImages]:
     for each in swept.checkpoints:
         if each.run is not None:
             names = {spec.name: each.name for spec in each.run.manifest.models}
-            found += views.missing_images(each.run.missing, names)
+            found += views.missing_images(each.run.faults, names)
     return found + (views.missing_images(swept.reference.missing) if swept.reference else [])
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from evalsuite.gate.drawn_words import COLUMNS as DRAWN
+from evalsuite.gate.drawn_words import about, wager_cells
 from evalsuite.report.conclusions import VerdictRow
-from evalsuite.wording import images_per_prompt, rate, seconds, sentence, signed, size
+from evalsuite.wording import images_per_prompt, one_sided, rate, seconds, sentence, signed, size
 
 if TYPE_CHECKING:
-    from evalsuite.gate.verdict import GateResult, SpeedResult, Verdict
+    from evalsuite.gate.verdict import GateResult, SpeedResult, Verdict, WagerResult
 
 MAX_NAMES = 20
 COLUMNS = ("Gate", "Decision", "Baseline", "Candidate", "Change", "Bounds", "Margin or limit", "Note")
@@ -22,9 +24,27 @@ def verdict_row(verdict: Verdict) -> VerdictRow:
         question=f"{candidate.model} {baseline.model} {baseline.digest} {verdict.policy}",
         title=f"{candidate.model} against {baseline.model} of {baseline.created_at[:10]}",
         text=_text(verdict),
-        columns=COLUMNS if verdict.gates or verdict.speed else (),
-        gates=(*(_gate(each) for each in verdict.gates), *(_speed(each) for each in verdict.speed)),
+        columns=_columns(verdict),
+        gates=(
+            *(_gate(each) for each in verdict.gates),
+            *(_wager(each) for each in (verdict.drawn.gates if verdict.drawn else ())),
+            *(_speed(each) for each in verdict.speed),
+        ),
     )
+
+
+def _columns(verdict: Verdict) -> tuple[str, ...]:
+    if verdict.drawn is not None:
+        return (DRAWN[0], "Decision", *DRAWN[1:], "Note")
+    return COLUMNS if verdict.gates or verdict.speed else ()
+
+
+def _wager(each: WagerResult) -> tuple[str, ...]:
+    name, *figures = wager_cells(each)
+    note = sentence(each.note)
+    if each.acknowledged is not None:
+        note += f" Accepted by {each.acknowledged.by}: {each.acknowledged.reason}"
+    return (name, each.decision, *figures, note)
 
 
 def _text(verdict: Verdict) -> str:
@@ -35,6 +55,10 @@ def _text(verdict: Verdict) -> str:
         parts.append(f"Missing: {names}{more}.")
     parts += [sentence(note) for note in verdict.notes]
     images = images_per_prompt(verdict.samples)
+    if verdict.drawn is not None:
+        parts.insert(0, about(verdict.drawn))
+        parts.append(f"Policy {verdict.policy}; α = {verdict.alpha:g}, {images}.")
+        return " ".join(parts)
     parts.append(f"Policy {verdict.policy}; one-sided bounds at level {verdict.level:.3g}, {images}.")
     return " ".join(parts)
 
@@ -50,7 +74,7 @@ def _gate(gate: GateResult) -> tuple[str, ...]:
         rate(gate.baseline),
         rate(gate.candidate),
         signed(gate.delta),
-        f"{signed(gate.lower)}\u00a0…\u00a0{signed(gate.upper)}",
+        one_sided(signed(gate.lower), signed(gate.upper)),
         rate(gate.margin),
         note,
     )
@@ -65,7 +89,7 @@ def _speed(gate: SpeedResult) -> tuple[str, ...]:
         gate.decision or "–",
         *shown,
         f"×\u00a0{gate.ratio:.3f}",
-        f"×\u00a0{gate.lower:.3f}\u00a0…\u00a0{gate.upper:.3f}",
+        one_sided(f"×\u00a0{gate.lower:.3f}", f"{gate.upper:.3f}"),
         f"×\u00a0{gate.limit:.3f}",
         note,
     )

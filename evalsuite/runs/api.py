@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from evalsuite import models as registry
 from evalsuite import ocr as engines
@@ -83,6 +85,16 @@ def draw(options: RunOptions, *, watch: Watcher = ignore) -> Finished:
     Raises:
         EvalsuiteError: for anything that the caller can fix. What was finished is kept.
     """
+    plan, in_turns = plan_run(options)
+    return _carry_out(plan, options.out, workers=options.workers, watch=watch, interleave=in_turns)
+
+
+def plan_run(options: RunOptions) -> tuple[Plan, list[str]]:
+    """The plan of what is asked for, and the models to draw in turns.
+
+    Raises:
+        EvalsuiteError: for anything that the caller can fix.
+    """
     loaded = load_all(options.suites)
     chosen = _choose([prompt for suite in loaded for prompt in suite.prompts], options.prompts)
     names = list(dict.fromkeys(options.models))
@@ -102,8 +114,42 @@ def draw(options: RunOptions, *, watch: Watcher = ignore) -> Finished:
         seed=options.seed,
         name=_slug([*(model.spec.name for model in opened), *options.suites]),
     )
-    in_turns = [model.spec.name for model in opened[:asked]] if options.interleave else []
-    return _carry_out(plan, options.out, workers=options.workers, watch=watch, interleave=in_turns)
+    return plan, [model.spec.name for model in opened[:asked]] if options.interleave else []
+
+
+def plan_like(
+    run: OpenRun, model: str, options: ModelOptions | None = None, *, ocr: str | None = None, samples: int | None = None
+) -> Plan:
+    """The plan of another model over the prompts of a stored run, read and scored as that was.
+
+    Args:
+        run: The stored run.
+        model: What draws.
+        options: Its settings.
+        ocr: The engine, where its name alone does not tell it.
+        samples: Images per prompt, with the first of the run's seeds; by default as many as it has.
+
+    Raises:
+        EvalsuiteError: The model or the engine cannot be had, or the run has fewer seeds.
+    """
+    seeds = sorted(run.manifest.seeds)
+    if samples is not None and not 1 <= samples <= len(seeds):
+        raise EvalsuiteError(
+            f"--samples {samples}: {run.folder} has {len(seeds)} images per prompt; name fewer, or as many"
+        )
+    seeds = seeds[:samples]
+    opened = registry.resolve(model, options=options)
+    plan = plan_prompts(
+        refs=run.manifest.suites,
+        prompts=run.manifest.prompts,
+        models=[opened],
+        engine=engines.resolve(ocr or run.ocr.name),
+        profile=run.scorer.profile,
+        samples=len(seeds),
+        seed=seeds[0],
+        name=_slug([opened.spec.name, *(ref.name for ref in run.manifest.suites)]),
+    )
+    return replace(plan, manifest=msgspec.structs.replace(plan.manifest, seeds=tuple(seeds)))
 
 
 def _open(names: Sequence[str], asked: Sequence[str], options: ModelOptions | None) -> list[ImageModel]:
@@ -192,12 +238,22 @@ def _carry_out(
     notices: tuple[str, ...] = (),
     interleave: Sequence[str] = (),
 ) -> Finished:
+    store, resumed = open_folder(plan, out, watch=watch)
+    finished = runner.execute(plan, store, workers=workers, interleave=interleave, watch=watch)
+    return Finished(finished, resumed=resumed, notices=(*notices, *plan.notices))
+
+
+def open_folder(plan: Plan, out: Path | None, *, watch: Watcher) -> tuple[RunStore, bool]:
+    """The run folder of a plan, and whether it was there already; what is worth telling of the plan is told.
+
+    Raises:
+        EvalsuiteError: The folder holds another run, or cannot be written.
+    """
     folder = out or Path("reports") / f"{plan.manifest.name}-{_plan_digest(plan.manifest)}"
     store, resumed = RunStore.create_or_resume(folder, plan.manifest)
     for number, notice in enumerate(plan.notices, 1):  # before the hours that drawing may take
         watch(Progress("plan", number, len(plan.notices), notice))
-    finished = runner.execute(plan, store, workers=workers, interleave=interleave, watch=watch)
-    return Finished(finished, resumed=resumed, notices=(*notices, *plan.notices))
+    return store, resumed
 
 
 def _plan_digest(manifest: Manifest) -> str:
@@ -207,6 +263,7 @@ def _plan_digest(manifest: Manifest) -> str:
         [model.digest for model in manifest.models],
         manifest.ocr.digest,
         manifest.scorer,
+        *([manifest.sequential] if manifest.sequential is not None else []),
     ]
     return digest(parts)[:8]
 

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from evalsuite.runs.rows import RowFile
     from evalsuite.runs.store import RunStore
 
-Stage = Literal["image", "not-finite", "blank", "reading", "file"]
+Stage = Literal["image", "not-finite", "blank", "reading", "file", "turn"]
 """What is missing: the image, finite values in it, anything on it, its reading, or only the file of an image that was
-read."""
+read.
+
+"turn": the image's turn has not come, in a run that is drawn until a gate's verdict (`Manifest.sequential`).
+"""
 
 _FAILED: dict[str, tuple[Stage, str]] = {
     "nan-image": ("not-finite", "the image holds values that are not finite"),
@@ -81,7 +84,7 @@ class Evidence:
     @cached_property
     def drawn(self) -> dict[str, Generation]:
         """The generations whose image is there, as it was drawn."""
-        lost = {each.key for each in self.missing if each.stage in ("image", "file")}
+        lost = {each.key for each in self.missing if each.stage in ("image", "file", "turn")}
         return {key: row for key, row in self.generations.items() if key not in lost}
 
     def read_by_a_person(self, keys: AbstractSet[str]) -> Evidence:
@@ -129,6 +132,8 @@ def read_evidence(store: RunStore, ocr: OcrSpec) -> Evidence:
     for key, request in store.requests.items():
         generation = generations.get(key)
         lack = _image_lack(store, generation)
+        if generation is None and store.manifest.sequential is not None:
+            lack = "turn", "not drawn: the run is drawn only until a gate's verdict"
         if generation is not None and (lack is None or lack[0] != "image"):
             reading = by_bytes.get((key, generation.sha256 or ""))
             if reading is not None and reading.error is None:
@@ -198,6 +203,11 @@ def _image_lack(store: RunStore, row: Generation | None) -> tuple[Stage, str] | 
     problem = check_image(path, row.sha256)
     if problem is not None:
         return "image", problem
+    return why_failed(row)
+
+
+def why_failed(row: Generation) -> tuple[Stage, str] | None:
+    """Why a drawing came to nothing although there is an image, with its stage; None where it shows something."""
     codes = {finding.code for finding in row.findings}
     return next((lack for code, lack in _FAILED.items() if code in codes), None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evalsuite.records import ModelRole, Record
-from evalsuite.stats import Interval
+from evalsuite.stats import Interval, prompts_for_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,10 @@ class RunFigure(Record, frozen=True, kw_only=True):
 
 
 class RunFigures(Record, frozen=True, kw_only=True):
-    """The figures of a run, as `summary.json` holds them. `missing` says which images cannot count, and why."""
+    """The figures of a run, as `summary.json` holds them. `missing` says which images cannot count, and why.
+
+    `stopped` is set where the run is drawn until a gate's verdict: `PASS after 64 of 640 images`.
+    """
 
     run: str
     complete: bool
@@ -45,6 +48,39 @@ class RunFigures(Record, frozen=True, kw_only=True):
     figures: tuple[RunFigure, ...]
     missing: tuple[str, ...]
     notices: tuple[str, ...]
+    stopped: str | None = None
+
+
+WIDE = 0.2
+"""An interval of character accuracy wider than this tells only broken models from whole ones."""
+NARROW = 0.1
+"""The width that is aimed at where one is `WIDE`."""
+
+
+class TooFew(Record, frozen=True, kw_only=True):
+    """A run whose `prompts` decide little: its widest interval has `width`; about `wanted` would make it `NARROW`."""
+
+    prompts: int
+    width: float
+    wanted: int
+
+
+def too_few_prompts(run: OpenRun) -> TooFew | None:
+    """What to say of a run with so few prompts that its figures decide little; None where they do.
+
+    Only models are looked at, or references that stand alone; and no run that a gate's verdict stopped: there the
+    verdict counts.
+    """
+    names = {spec.name for spec in run.models(subjects=True)}
+    widest: TooFew | None = None
+    for model in run.summary.models:
+        found = model.overall.intervals["character_accuracy"]
+        if model.name not in names or found.low is None or found.high is None:
+            continue
+        width, wanted = found.high - found.low, prompts_for_width(found, NARROW)
+        if width > WIDE and wanted is not None and (widest is None or width > widest.width):
+            widest = TooFew(prompts=found.n, width=width, wanted=wanted)
+    return None if run.manifest.sequential is not None else widest
 
 
 def figures_of(run: OpenRun) -> tuple[RunFigure, ...]:
@@ -82,6 +118,7 @@ def run_figures(run: OpenRun) -> RunFigures:
         scorer=f"{run.scorer.name} {run.scorer.version}",
         profile=run.scorer.profile,
         figures=figures_of(run),
-        missing=tuple(f"{each.model} {each.text}" for each in run.missing),
+        missing=tuple(f"{each.model} {each.text}" for each in run.faults),
+        stopped=run.mark,
         notices=run.notices,
     )

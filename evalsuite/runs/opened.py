@@ -18,6 +18,7 @@ from evalsuite.runs.evidence import Evidence, read_evidence
 from evalsuite.runs.progress import Progress, Watcher, ignore
 from evalsuite.runs.promises import notice_repeated, sampling_units
 from evalsuite.runs.score_cache import load_key, read_cache, seal
+from evalsuite.runs.stop import read_stop
 from evalsuite.runs.store import RunStore
 from evalsuite.runs.summary import summarise
 
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
     from evalsuite.records import Generation, Manifest, ModelSpec, OcrSpec, Prompt, Reading, Request, ScorerSpec
     from evalsuite.runs.evidence import Missing
     from evalsuite.runs.judgement import Judgement
+    from evalsuite.runs.stop import Stop
     from evalsuite.runs.summary import Summary
 
 
 @dataclass(frozen=True)
 class OpenRun:
     """A run, opened. `scores` has one row per request of the manifest, in its order.
+
+    Of a run that is drawn until a gate's verdict, only those whose turn has come have a row.
 
     `judgement` holds a person's marks where they were applied to the scores (`runs.adjudications`).
     """
@@ -94,6 +98,28 @@ class OpenRun:
         return self.evidence.missing
 
     @cached_property
+    def faults(self) -> tuple[Missing, ...]:
+        """What is missing of the images that were to be drawn: `missing` less those whose turn has not come."""
+        return tuple(each for each in self.missing if each.stage != "turn")
+
+    @cached_property
+    def stop(self) -> Stop | None:
+        """What the gate said that this run was drawn for; None where its images and readings are others now."""
+        found = read_stop(self.store)
+        if found is None or self.manifest.sequential is None:
+            return None
+        return found if found.basis == self.evidence.digest_of(self.manifest.models[0].name) else None
+
+    @property
+    def mark(self) -> str | None:
+        """`PASS after 64 of 640 images`, or `undecided after 12 of 640 images`; None for an ordinary run."""
+        if self.manifest.sequential is None:
+            return None
+        if self.stop is not None:
+            return self.stop.text
+        return f"undecided after {len(self.scores)} of {len(self.requests)} images"
+
+    @cached_property
     def units(self) -> dict[str, str]:
         """The sampling unit of each prompt: itself, or the first prompt with the same text."""
         return sampling_units(self.manifest.prompts)
@@ -101,6 +127,18 @@ class OpenRun:
     @cached_property
     def notices(self) -> tuple[str, ...]:
         """What whoever looks at this run should know of its plan and files."""
+        plan = self.manifest.sequential
+        if plan is None:
+            return self.standing_notices
+        mark = (
+            f"{self.mark}: drawn by lot until the verdict of policy {plan.policy}, which is about {plan.claim}; its "
+            "figures are of the images drawn. No baseline, no claim and no rank rests on it"
+        )
+        return (mark, *self.standing_notices)
+
+    @property
+    def standing_notices(self) -> tuple[str, ...]:
+        """The notices without what `mark` tells."""
         torn = [f"the last row of {name} is cut off; its work counts as not done" for name in self.evidence.torn]
         return (*notice_repeated(self.units), *torn)
 
@@ -168,6 +206,8 @@ def score_evidence(evidence: Evidence, scorer: ScorerSpec, *, watch: Watcher = i
     for done, request in enumerate(store.requests.values(), start=1):
         prompt = store.prompts[request.prompt]
         lack = lacks.get(request.key)
+        if lack is not None and lack.stage == "turn":
+            continue
         if lack is not None and lack.stage != "file":
             unread = ImageScore(targets=scoring.unread_targets(prompt.targets, scorer.profile))
             status: Literal["missing", "unreadable"] = "unreadable" if lack.stage == "reading" else "missing"

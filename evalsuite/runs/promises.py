@@ -54,6 +54,8 @@ def _wrong(manifest: Manifest) -> Iterator[str]:
     for name in (manifest.ocr.name, manifest.scorer.name, manifest.scorer.profile):
         if not _FILE_NAME.fullmatch(name):
             yield f"{name!r} cannot be part of a file's name"
+    if manifest.sequential is not None and len(manifest.models) != 1:
+        yield "it is drawn until a gate's verdict, but has several models"
     yield from _wrong_prompts(manifest)
     yield from _wrong_suites(manifest)
 

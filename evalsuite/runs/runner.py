@@ -152,13 +152,16 @@ def _draw_models(models: Sequence[ImageModel], missing: Sequence[Request], store
         for model, _ in waiting:
             stack.enter_context(model)
         for model, part in _turns(waiting):
-            drawings = model.draw([(store.prompts[request.prompt], request.seed) for request in part])
-            for request, drawing in zip(part, drawings, strict=True):
-                if (drawing.prompt.id, drawing.seed) != (request.prompt, request.seed):
-                    raise RuntimeError(
-                        f"{model.spec.name} answered {drawing.prompt.id} when {request.prompt} was asked for"
-                    )
-                yield _keep(request, drawing, store)
+            yield from draw_part(model, part, store)
+
+
+def draw_part(model: ImageModel, part: Sequence[Request], store: RunStore) -> Iterable[Generation]:
+    """The rows of what a loaded model draws for these requests; each image is safely on disk first."""
+    drawings = model.draw([(store.prompts[request.prompt], request.seed) for request in part])
+    for request, drawing in zip(part, drawings, strict=True):
+        if (drawing.prompt.id, drawing.seed) != (request.prompt, request.seed):
+            raise RuntimeError(f"{model.spec.name} answered {drawing.prompt.id} when {request.prompt} was asked for")
+        yield _keep(request, drawing, store)
 
 
 def _turns(

@@ -15,7 +15,18 @@ import msgspec
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.images import to_rgb
-from evalsuite.records import Generation, Manifest, ModelSpec, OcrSpec, Prompt, Reading, Request, Score, ScorerSpec
+from evalsuite.records import (
+    Generation,
+    Manifest,
+    ModelSpec,
+    OcrSpec,
+    Prompt,
+    Reading,
+    Request,
+    Score,
+    ScorerSpec,
+    SequentialPlan,
+)
 from evalsuite.runs.comparable import unlike
 from evalsuite.runs.promises import check_manifest
 from evalsuite.runs.rows import DamagedRunError, RowFile, open_regular, sync_folder, write_atomically
@@ -193,6 +204,8 @@ def plan_differences(stored: Manifest, asked: Manifest) -> list[str]:
     differences += [each.text for each in unlike(stored, asked) if each.what not in _SCORER]
     if stored.scorer.profile != asked.scorer.profile:
         differences.append(f"scoring profile {stored.scorer.profile} and {asked.scorer.profile}")
+    if stored.sequential != asked.sequential:
+        differences.append(_say_sequential(stored.sequential, asked.sequential))
     if not differences and (stored.seeds != asked.seeds or stored.prompts != asked.prompts):
         differences.append("its prompts or seeds stand in another order")
     return differences
@@ -200,6 +213,18 @@ def plan_differences(stored: Manifest, asked: Manifest) -> list[str]:
 
 _SCORER = ("scorer", "normaliser", "scoring profile")
 """Scores are derived: a newer scorer computes them anew, so that only the profile must agree."""
+
+
+def _say_sequential(stored: SequentialPlan | None, asked: SequentialPlan | None) -> str:
+    if stored is None or asked is None:
+        return "it is " + ("not " if stored is None else "") + "drawn until a gate's verdict"
+    fields = ("claim", "policy", "policy_digest", "baseline", "anchor")
+    told = [
+        f"{field.replace('_', ' ')} {str(getattr(stored, field))[:12]} and {str(getattr(asked, field))[:12]}"
+        for field in fields
+        if getattr(stored, field) != getattr(asked, field)
+    ]
+    return f"it is gated otherwise: {'; '.join(told)}"
 
 
 def _model_difference(stored: ModelSpec, asked: ModelSpec) -> str | None:

@@ -106,7 +106,7 @@ def summarise(
     units: Mapping[str, str],
     missing: AbstractSet[str] = frozenset(),
 ) -> Summary:
-    """Sum up a run from its scores (one per request of the manifest) and its stored timings.
+    """Sum up a run from its scores and its stored timings.
 
     `units` gives the sampling unit of each prompt id: prompts with one text are one. `missing` are the keys of the
     requests whose evidence is not whole.
@@ -139,7 +139,8 @@ def _slices(
 ) -> Iterable[Slice]:
     counted = [(score, scoring.count(score.result)) for score in scores]
     for dimension in DIMENSIONS:
-        groups: dict[str, list[tuple[Score, Counts]]] = defaultdict(list)
+        # Of a run that is drawn until a verdict, no image may be there yet.
+        groups: dict[str, list[tuple[Score, Counts]]] = defaultdict(list, {"all": []} if dimension == "all" else {})
         for score, counts in counted:
             value = "all" if dimension == "all" else getattr(prompts[score.prompt], dimension)
             groups[value].append((score, counts))
@@ -181,6 +182,6 @@ def _intervals(by_prompt: Sequence[Counts], replicates: int) -> dict[str, stats.
     }
     found = {}
     for name in HEADLINE:
-        numerators, denominators = zip(*pairs[name], strict=True)
+        numerators, denominators = [num for num, _ in pairs[name]], [den for _, den in pairs[name]]
         found[name] = stats.ratio_interval(numerators, denominators, replicates=replicates, bounds=RANGES[name])
     return found

@@ -49,7 +49,7 @@ def verify_run(run: OpenRun, *, read: int = 0, seed: int = 0) -> Verification:
     Raises:
         EvalsuiteError: Images are to be read again, but the run's OCR is not to be had here.
     """
-    problems = [f"{each.model} {each.text}" for each in run.missing]
+    problems = [f"{each.model} {each.text}" for each in run.faults]
     again = _read_again(run, read, seed) if read else []
     problems += [problem for problem in again if problem]
     return Verification(

@@ -11,6 +11,7 @@ import msgspec
 
 from evalsuite.errors import EvalsuiteError, InterruptedRunError
 from evalsuite.gate import Policy, judge, side_of
+from evalsuite.gate.draw import Yardstick, draw_until_verdict
 from evalsuite.models import ModelOptions
 from evalsuite.report import build_report, store_summary, store_verdict, verdict_row
 from evalsuite.report.reasons import message
@@ -41,6 +42,7 @@ class SweepPlan:
     `model` is what adapters and transformers are laid over (a preset, a folder, a hub id); pipelines and folders of
     images need none. `baseline` is a run to gate against; without one it is the first checkpoint in step order.
     With `ceiling`, the typeset reference is drawn once, as a run of its own. `samples` are the policy's by default.
+    With `until_verdict`, each checkpoint but the baseline is drawn only until its gate has decided.
     Other fields are those of `runs.session.run`.
     """
 
@@ -57,6 +59,7 @@ class SweepPlan:
     ocr: str = "paddle"
     profile: str = "standard"
     ceiling: bool = True
+    until_verdict: bool = False
     workers: int | None = None
 
 
@@ -128,11 +131,24 @@ class _Sweeper:
             self._ceiling = self._run("typeset", None, CEILING)
             build_report(self._ceiling)
         keys = [(one, last_change(one)) for one in found]
-        for key in keys:
+        for key in self._baseline_first(keys):
             if key not in self._rows:
                 self._rows[key] = self._row(key[0])
                 self._store([self._rows[each] for each in keys if each in self._rows], waiting)
         return self._store([self._rows[key] for key in keys], waiting)
+
+    def _baseline_first(self, keys: Sequence[tuple[Found, float]]) -> list[tuple[Found, float]]:
+        """The order to take checkpoints in: until verdicts, what they were gated against before comes first.
+
+        Else a checkpoint of an earlier step that appears later would become the baseline, and all gates be another's.
+        """
+        if not self._plan.until_verdict or self._plan.baseline is not None:
+            return list(keys)
+        try:
+            stored = msgspec.json.decode((self._plan.out / "sweep.json").read_bytes(), type=Sweep).baseline
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            stored = None
+        return sorted(keys, key=lambda key: f"runs/{key[0].name}" != stored)
 
     def _row(self, one: Found) -> SweepRow:
         run = f"runs/{one.name}"
@@ -149,7 +165,7 @@ class _Sweeper:
             return bare
         try:
             model, options = _resolve(self._plan, one)
-            finished = self._run(model, options, run)
+            finished = self._run_until_verdict(model, options, run) or self._run(model, options, run)
         except InterruptedRunError:
             raise
         except EvalsuiteError as error:
@@ -159,7 +175,7 @@ class _Sweeper:
         timing, intervals = summary.timing, summary.overall.intervals
         return msgspec.structs.replace(
             bare,
-            status="incomplete" if finished.missing else "done",
+            status="incomplete" if finished.faults else "stopped" if finished.manifest.sequential else "done",
             images=summary.overall.images,
             character_accuracy=intervals.get("character_accuracy"),
             exact_string_rate=intervals.get("exact_string_rate"),
@@ -169,9 +185,30 @@ class _Sweeper:
             peak_memory=timing.memory.allocated if timing else None,
         )
 
-    def _run(self, model: str, options: ModelOptions | None, name: str) -> OpenRun:
+    def _run_until_verdict(self, model: str, options: ModelOptions | None, name: str) -> OpenRun | None:
+        """The run of a checkpoint up to its verdict; None where runs are drawn whole, as the baseline is."""
         plan = self._plan
-        asked = api.RunOptions(
+        baseline = plan.baseline or next(
+            (plan.out / each.run for each in self._rows.values() if each.status == "done"), None
+        )
+        if not plan.until_verdict or baseline is None:
+            return None
+        asked, _ = api.plan_run(self._options(model, options, name))
+        by = Yardstick(policy=plan.policy, baseline=self._side(baseline))
+        done = draw_until_verdict(asked, by, out=plan.out / name, workers=plan.workers, watch=self._watch)
+        self._verdicts[baseline, name] = done.verdict
+        finished = open_run(done.run.folder)
+        store_summary(finished)
+        return finished
+
+    def _run(self, model: str, options: ModelOptions | None, name: str) -> OpenRun:
+        finished = api.draw(self._options(model, options, name), watch=self._watch).run
+        store_summary(finished)
+        return finished
+
+    def _options(self, model: str, options: ModelOptions | None, name: str) -> api.RunOptions:
+        plan = self._plan
+        return api.RunOptions(
             models=(model,),
             suites=plan.suites,
             out=plan.out / name,
@@ -184,9 +221,6 @@ class _Sweeper:
             ceiling=False,
             workers=plan.workers,
         )
-        finished = api.draw(asked, watch=self._watch).run
-        store_summary(finished)
-        return finished
 
     def _store(self, rows: Sequence[SweepRow], waiting: tuple[str, ...]) -> Sweep:
         plan = self._plan
@@ -274,13 +308,16 @@ class _Sweeper:
                 self._side(baseline), side_of(self._runs[row.run]), self._plan.policy
             )
         verdict = self._verdicts[baseline, row.run]
-        first = verdict.gates[0] if verdict.gates else None
+        gates = verdict.gates if verdict.drawn is None else verdict.drawn.gates
+        first = gates[0] if gates else None
         return msgspec.structs.replace(
             row,
             outcome=verdict.outcome,
             delta=first.delta if first else None,
             lower=first.lower if first else None,
             upper=first.upper if first else None,
+            drawn=verdict.drawn.images if verdict.drawn else None,
+            planned=verdict.drawn.planned if verdict.drawn else None,
         )
 
 

@@ -10,7 +10,7 @@ from evalsuite.gate.verdict import Outcome
 from evalsuite.models import Unit
 from evalsuite.records import Record
 from evalsuite.sweep.checkpoints import Kind, PassedOver
-from evalsuite.wording import size, with_ends
+from evalsuite.wording import one_sided, size, with_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,8 @@ COLUMNS = ("checkpoint", "character accuracy", "exact strings", "p50 s", "p90 s"
 FIGURES = ("step", "epoch", "character accuracy", "exact strings", "p50 s", "p90 s", "peak memory", "change")
 """The columns that hold figures."""
 
-Status = Literal["done", "incomplete", "failed"]
+Status = Literal["done", "stopped", "incomplete", "failed"]
+"""Whole, drawn only until its verdict, missing images, or not to be run at all."""
 
 
 class SweepRow(Record, frozen=True, kw_only=True):
@@ -31,7 +32,8 @@ class SweepRow(Record, frozen=True, kw_only=True):
 
     `run` is its run folder relative to the sweep's; `error` says why it failed. Intervals are two-sided over
     prompts; `p50` and `p90` are seconds of warm images, `peak_memory` bytes. `outcome` and the rest are its gate's
-    against the sweep's baseline, None for the baseline itself; `delta`, `lower` and `upper` those of its first gate.
+    against the sweep's baseline, None for the baseline itself; `delta`, `lower` and `upper` those of its first gate. Of
+    one that was drawn until its verdict, figures and intervals are of the images `drawn` of the `planned`.
     """
 
     name: str
@@ -52,6 +54,8 @@ class SweepRow(Record, frozen=True, kw_only=True):
     delta: float | None = None
     lower: float | None = None
     upper: float | None = None
+    drawn: int | None = None
+    planned: int | None = None
 
 
 class Sweep(Record, frozen=True, kw_only=True):
@@ -76,7 +80,7 @@ class Sweep(Record, frozen=True, kw_only=True):
     @property
     def incomplete(self) -> bool:
         """True where a checkpoint failed or misses images."""
-        return any(row.status != "done" for row in self.rows)
+        return any(row.status not in ("done", "stopped") for row in self.rows)
 
 
 def columns(sweep: Sweep) -> tuple[str, ...]:
@@ -92,7 +96,9 @@ def cells(sweep: Sweep, row: SweepRow) -> tuple[str, ...]:
         gate = "baseline"
     else:
         gate = row.outcome or "not gated"
-    change = "" if row.delta is None else f"{row.delta:+.4f} [{row.lower:+.4f}, {row.upper:+.4f}]"
+    if row.drawn is not None:
+        gate += f" after {row.drawn} of {row.planned}"
+    change = "" if row.delta is None else f"{row.delta:+.4f} {one_sided(f'{row.lower:+.4f}', f'{row.upper:+.4f}')}"
     return (
         "–" if row.step is None else str(row.step),
         row.name,
@@ -122,7 +128,8 @@ def _lines(sweep: Sweep) -> Iterator[str]:
     yield (
         "Accuracy with 95 % intervals over prompts; change with one-sided bounds of policy "
         f"{plain(sweep.policy)} ({sweep.policy_digest[:12]}) against {plain(sweep.baseline or 'nothing')}. "
-        "Each checkpoint is gated by itself: of many equal ones, the best looks better than it is."
+        "Each checkpoint is gated by itself: of many equal ones, the best looks better than it is; gate anew the one "
+        "that you choose."
     )
     if sweep.waiting:
         yield ""

@@ -116,6 +116,12 @@ def make_run(tmp_path) -> RunMaker:
     return RunMaker(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def make_shared_run(tmp_path_factory) -> RunMaker:
+    """For runs that all tests of a module look at and none changes."""
+    return RunMaker(tmp_path_factory.mktemp("shared"))
+
+
 POLICY = """\
 format = 1
 name = "team"

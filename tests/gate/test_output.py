@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from runs_by_hand import check, open_side
 
-from evalsuite.cli.gate import _show as show
+from evalsuite.cli.gate import show_verdict as show
 from evalsuite.errors import EvalsuiteError
 from evalsuite.gate import Verdict
 from evalsuite.gate.junit import junit

@@ -8,19 +8,24 @@ from evalsuite.report.charts.accuracy import by_dimension, by_string_length, ove
 from evalsuite.report.charts.canvas import Cell, Chart
 from evalsuite.report.charts.errors import confusions
 from evalsuite.report.charts.speed import by_phase, trade_off
+from evalsuite.report.charts.wealth import wealth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from evalsuite.records import Generation, Score
+    from evalsuite.runs.stop import Stop
     from evalsuite.runs.summary import Summary
 
 __all__ = ["Cell", "Chart", "draw_all", "series_of"]
 
 
-def draw_all(summary: Summary, scores: Sequence[Score], generations: Mapping[str, Generation]) -> list[Chart]:
+def draw_all(
+    summary: Summary, scores: Sequence[Score], generations: Mapping[str, Generation], stop: Stop | None = None
+) -> list[Chart]:
     """Every plot that this run has numbers for, in the order of the page."""
     charts = (
+        wealth(stop) if stop is not None else None,
         trade_off(summary),
         over_steps(summary),
         by_dimension(summary, "category"),
