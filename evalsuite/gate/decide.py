@@ -78,12 +78,12 @@ def judge(
     unlike = tuple(each for against, side in sides for each in differences(side, candidate, against))
     if unlike:
         return _conclude(facts, policy, "NOT COMPARABLE", notes, differences=unlike)
-    notes += _blank_notes(policy, [*sides, ("candidate", candidate)])
+    notes += blank_notes(policy, [*sides, ("candidate", candidate)])
     missing = tuple(_missing(policy, [*sides, ("candidate", candidate)]))
     if missing or look is None:
         return _conclude(facts, policy, "INCOMPLETE", notes, missing=missing)
     gates, speed, more = _measure_all(policy, sides, candidate, look, acknowledged)
-    failed = _failed(policy, candidate)
+    failed = failed_images(policy, candidate)
     return _conclude(
         facts,
         policy,
@@ -103,15 +103,16 @@ def under(policy: Policy, side: Side, *, is_candidate: bool = False) -> Side:
     return side.counting("blank", "not-finite") if policy.blank_images == "fail" and is_candidate else side
 
 
-def _failed(policy: Policy, candidate: Side) -> tuple[str, ...]:
-    """The images with which the candidate fails, whatever its others are."""
+def failed_images(policy: Policy, candidate: Side) -> tuple[str, ...]:
+    """The images with which the candidate fails, whatever its others are; none unless the policy says so."""
     if policy.blank_images != "fail":
         return ()
     lost = candidate.run.missing_of(candidate.model.name)
     return tuple(f"candidate: {each.text}" for each in lost if each.key in candidate.answered)
 
 
-def _blank_notes(policy: Policy, sides: Sequence[tuple[str, Side]]) -> Iterable[str]:
+def blank_notes(policy: Policy, sides: Sequence[tuple[str, Side]]) -> Iterable[str]:
+    """What is to be said of images that came to nothing and count all the same."""
     for name, side in sides:
         if side.answered and policy.blank_images == "count":
             yield f"the {name}'s blank images ({len(side.answered)}) count as wholly wrong, as the policy says"

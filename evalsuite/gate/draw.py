@@ -19,7 +19,7 @@ from evalsuite.errors import EvalsuiteError, IncompleteError, NotComparableError
 from evalsuite.gate.accuracy import points, sizes
 from evalsuite.gate.compare import settings_notes
 from evalsuite.gate.copies import copied
-from evalsuite.gate.decide import label_notes, without_prompts
+from evalsuite.gate.decide import blank_notes, failed_images, label_notes, under, without_prompts
 from evalsuite.gate.sequential import SequentialGates
 from evalsuite.gate.side import side_of
 from evalsuite.gate.verdict import EXIT_CODES, Difference, Drawn, Verdict, WagerResult
@@ -56,10 +56,10 @@ class Yardstick:
 
     @property
     def sides(self) -> dict[Against, Side]:
-        """The stored runs; an anchor that is the baseline itself is left out."""
-        found: dict[Against, Side] = {"baseline": self.baseline}
+        """The stored runs as the policy sees them; an anchor that is the baseline itself is left out."""
+        found: dict[Against, Side] = {"baseline": under(self.policy, self.baseline)}
         if self.anchor is not None and self.anchor.digest != self.baseline.digest:
-            found["anchor"] = self.anchor
+            found["anchor"] = under(self.policy, self.anchor)
         return found
 
 
@@ -161,7 +161,7 @@ def _check(policy: Policy, manifest: Manifest, sides: Mapping[Against, Side]) ->
 
 def _verdict(run: OpenRun, gates: SequentialGates, by: Yardstick, accepted: Mapping[str, Acknowledgement]) -> Verdict:
     policy, sides = by.policy, by.sides
-    candidate = side_of(run, run.manifest.models[0].name)
+    candidate = under(policy, side_of(run, run.manifest.models[0].name), is_candidate=True)
     found = gates.verdict()
     differing = tuple(
         Difference(against=against, what=each.what, baseline=each.one, candidate=each.other)
@@ -170,9 +170,11 @@ def _verdict(run: OpenRun, gates: SequentialGates, by: Yardstick, accepted: Mapp
     )
     counted = set(gates.order[: gates.images])
     missing = tuple(f"candidate: {each.text}" for each in candidate.missing if (each.prompt, each.seed) in counted)
-    outcome = _outcome(found, failed=bool(missing), copied=bool(differing))
+    failed = failed_images(policy, candidate)
+    outcome = _outcome(found, failed=bool(failed), missing=bool(missing), copied=bool(differing))
     notes = [
         *_notes(policy, run, sides, candidate),
+        *blank_notes(policy, [*sides.items(), ("candidate", candidate)]),
         *(f"{name} failed and was acknowledged by {each.by}: {each.reason}" for name, each in _failed(found, accepted)),
     ]
     if missing and outcome == "FAIL":
@@ -195,7 +197,7 @@ def _verdict(run: OpenRun, gates: SequentialGates, by: Yardstick, accepted: Mapp
         baseline=by.baseline.ref,
         anchor=sides["anchor"].ref if "anchor" in sides else None,
         differences=differing,
-        missing=missing,
+        missing=(*failed, *missing),
         notes=tuple(notes),
         drawn=Drawn(
             claim=gates.claim,
@@ -207,13 +209,13 @@ def _verdict(run: OpenRun, gates: SequentialGates, by: Yardstick, accepted: Mapp
     )
 
 
-def _outcome(found: SequentialVerdict, *, failed: bool, copied: bool) -> Outcome:
-    """What follows; images that failed forbid a PASS, and leave open what they might have decided."""
+def _outcome(found: SequentialVerdict, *, failed: bool, missing: bool, copied: bool) -> Outcome:
+    """What follows; missing images forbid a PASS, and leave open what they might have decided."""
     if copied:
         return "NOT COMPARABLE"
-    if found.decision == "FAIL":
+    if failed or found.decision == "FAIL":
         return "FAIL"
-    if failed:
+    if missing:
         return "INCOMPLETE"
     return found.decision or "INCONCLUSIVE"
 

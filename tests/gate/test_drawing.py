@@ -223,6 +223,17 @@ def test_what_cannot_be_drawn_or_read_counts_as_nothing_and_never_passes(gated, 
     assert len(run.faults) == (how != "error")
 
 
+@pytest.mark.parametrize(("how", "outcome", "missing"), [("count", "PASS", 0), ("fail", "FAIL", 1)])
+def test_the_policy_says_what_a_blank_image_is(gated, policy, how, outcome, missing):
+    told = msgspec.structs.replace(policy, blank_images=how)
+    _, run = gated(Losing(quiet_baseline), policy=told, name="whole")
+    broken = dict.fromkeys(slots(run)[3:4], "blank")
+    verdict, run = gated(Losing(quiet_baseline, fails=broken), policy=told)
+    assert (verdict.outcome, len(verdict.missing)) == (outcome, missing)
+    assert verdict.drawn.gates[0].delta < 0
+    assert any("blank" in note for note in verdict.notes)
+
+
 def test_a_model_that_draws_nothing_fails(gated):
     all_broken = dict.fromkeys([(f"p{i:03d}", seed) for i in range(200) for seed in (0, 1)], "error")
     verdict, run = gated(Losing(fails=all_broken))
