@@ -63,7 +63,7 @@ def test_what_has_not_learnt_to_write_fails_and_the_stand_in_does_not(architectu
 @pytest.mark.slow
 def test_the_gate_that_draws_fails_a_worn_checkpoint_early_and_passes_an_equal_one(tmp_path):
     torch.set_num_threads(1)
-    name = FOLDERS["flux2-klein"]
+    name = FOLDERS["klein"]
     worn = tmp_path / "worn.safetensors"
     assert wear.main([str(data_dir() / "standins" / name), str(worn), "--strength", "0.4", "--seed", "1"]) == 0
     policy = tmp_path / "policy.toml"
