@@ -69,11 +69,12 @@ def claims(session: nox.Session) -> None:
 def gate(session: nox.Session) -> None:
     """Decide whether a checkpoint may ship: `nox -s gate -- --baseline A --candidate B`. Needs no GPU and no torch.
 
+    With `--draw --model CHECKPOINT` in place of `--candidate`, it draws and reads, and installs what that takes.
     Leaves with the gate's own exit code: 0 PASS, 10 FAIL, 11 INCONCLUSIVE, 12 not to be compared.
     """
     if not session.posargs:
-        session.error("name the runs: nox -s gate -- --baseline RUN --candidate RUN")
-    install(session)
+        session.error("name the runs: nox -s gate -- --baseline RUN --candidate RUN (or --draw --model CHECKPOINT)")
+    install(session, *(("ocr", "fonts", "models") if "--draw" in session.posargs else ()))
     run_to_the_end(session, "evalsuite", "gate", *session.posargs)
 
 

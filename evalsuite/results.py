@@ -185,10 +185,10 @@ class GateVerdict:
     def __repr__(self) -> str:
         drawn = self.verdict.drawn
         if drawn is not None:
-            told = "; ".join(f"{wager_cells(each)[0]} {each.decision} {bounds(each)}" for each in drawn.gates)
+            told = "; ".join(f"{wager_cells(each)[0]} {each.decision} ({bounds(each)})" for each in drawn.gates)
             after = f"after {drawn.images} of {drawn.planned} images, {drawn.claim}"
             return f"<evalsuite gate {self.outcome} {after}: {self.verdict.candidate.model}; {told}>"
-        changes = "; ".join(f"{row[0]} {row[1]} {row[4]} {row[5]}" for row in self._rows())
+        changes = "; ".join(f"{row[0]} {row[1]} {row[4]} ({row[5]})" for row in self._rows())
         reasons = [*self.verdict.missing, *(f"{each.what} differs" for each in self.verdict.differences)]
         told = changes or "; ".join(reasons[:3])
         return f"<evalsuite gate {self.outcome}: {self.verdict.candidate.model}; {told}>"

@@ -28,6 +28,7 @@ from evalsuite.wording import one_sided, size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from evalsuite.gate import Policy
     from evalsuite.gate.verdict import GateResult, SpeedResult, Verdict, WagerResult
 
 app = typer.Typer()
@@ -45,6 +46,16 @@ ByOption = Annotated[str | None, typer.Option("--by", help="Who; by default this
 LOCK = Path("baseline.lock")
 SHOWN = 10
 """Prompts and missing images that the terminal lists."""
+
+
+def load_noted(name: str) -> Policy:
+    """The policy, and on the error stream what its margins ask of the number of prompts."""
+    from evalsuite.gate import load_policy
+
+    policy = load_policy(name)
+    for text in policy.notes:
+        console.notice(f"policy {policy.name}: {text}")
+    return policy
 
 
 def _schema(value: bool) -> None:
@@ -110,7 +121,7 @@ def gate(
     From stored runs (--candidate), or while the checkpoint is drawn (--draw --model), with as few images as it takes.
     """
     import evalsuite
-    from evalsuite.gate import load_policy, output
+    from evalsuite.gate import output
 
     drawing = {
         "--model": model, "--samples": samples, "--set": settings, "--lora": lora, "--transformer": transformer,
@@ -120,9 +131,7 @@ def gate(
         raise EvalsuiteError("gate: name the stored run with --candidate, or what is to be drawn with --draw --model")
     if not draw and (given := [name for name, value in drawing.items() if value is not None]):
         raise EvalsuiteError(f"gate: {', '.join(given)} go with --draw")
-    rules = load_policy(policy)
-    for text in rules.notes:
-        console.notice(f"policy {rules.name}: {text}")
+    rules = load_noted(policy)
     if draw:
         with console.progress(quiet=quiet) as watch:
             result = evalsuite.gate_while_drawing(
@@ -174,12 +183,9 @@ def plan(
 ) -> None:
     """Foretell how many images 'gate --draw' takes to its verdict, for 1, 2 and 4 images per prompt."""
     import evalsuite
-    from evalsuite.gate import load_policy
     from evalsuite.gate.foresee import COLUMNS, cells
 
-    rules = load_policy(policy)
-    for text in rules.notes:
-        console.notice(f"policy {rules.name}: {text}")
+    rules = load_noted(policy)
     found = evalsuite.plan(baseline, policy=rules, model=model)
     console.table(
         f"Expected images to the verdict, by the true loss; policy {rules.name}, {rules.sequential.claim}",
@@ -209,7 +215,7 @@ def promote(
     import evalsuite
 
     result = evalsuite.promote(
-        run, reason=reason, lock=lock, bootstrap=bootstrap, anchor=anchor, policy=policy, model=model, by=by
+        run, reason=reason, lock=lock, bootstrap=bootstrap, anchor=anchor, policy=load_noted(policy), model=model, by=by
     )
     if result.verdict is not None:
         show_verdict(result.verdict)

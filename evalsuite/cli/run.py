@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from evalsuite.cli import console, figures
-from evalsuite.cli.gate import show_verdict
+from evalsuite.cli.gate import load_noted, show_verdict
 from evalsuite.cli.options import (
     CeilingOption,
     LimitOption,
@@ -97,7 +97,7 @@ def run(
             interleave=interleave,
             until_verdict=until_verdict,
             baseline=baseline,
-            policy=policy,
+            policy=load_noted(policy) if until_verdict else policy,
             lock=lock,
             workers=workers,
             watch=watch,

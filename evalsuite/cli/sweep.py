@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalsuite.cli import console
+from evalsuite.cli.gate import load_noted
 from evalsuite.cli.options import (
     CeilingOption,
     LimitOption,
@@ -71,7 +72,7 @@ def sweep(
         suites=suite or "all",
         out=out,
         baseline=baseline,
-        policy=policy,
+        policy=load_noted(policy),
         samples=samples,
         seed=seed,
         limit=limit,

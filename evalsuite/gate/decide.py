@@ -188,7 +188,12 @@ def _missing(policy: Policy, sides: Sequence[tuple[str, Side]]) -> Iterable[str]
         torn = side.run.evidence.torn
         if side.missing and torn:
             yield f"{name}: the last row of {' and '.join(torn)} is cut off"
-        yield from (f"{name}: {each.text}" for each in side.missing)
+        if any(each.stage == "turn" for each in side.missing):
+            yield (
+                f"{name}: {side.run.mark}: it was drawn only until a gate's verdict, which 'evalsuite gate --draw' "
+                "tells again; to gate it from stored runs, draw it whole with 'evalsuite run'"
+            )
+        yield from (f"{name}: {each.text}" for each in side.missing if each.stage != "turn")
     manifest = sides[-1][1].manifest
     yield from without_prompts(policy, manifest)
     samples = len(manifest.seeds)

@@ -21,7 +21,8 @@ def verdict_row(verdict: Verdict) -> VerdictRow:
     candidate, baseline = verdict.candidate, verdict.baseline
     return VerdictRow(
         outcome=verdict.outcome,
-        question=f"{candidate.model} {baseline.model} {baseline.digest} {verdict.policy}",
+        question=f"{candidate.model} {baseline.model} {baseline.digest} {verdict.policy}"
+        + (f" {verdict.drawn.claim}" if verdict.drawn else ""),
         title=f"{candidate.model} against {baseline.model} of {baseline.created_at[:10]}",
         text=_text(verdict),
         columns=_columns(verdict),

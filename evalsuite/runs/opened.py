@@ -108,7 +108,10 @@ class OpenRun:
         found = read_stop(self.store)
         if found is None or self.manifest.sequential is None:
             return None
-        return found if found.basis == self.evidence.digest_of(self.manifest.models[0].name) else None
+        # The gate reads with the plan's engine, whatever engine's readings are shown.
+        planned = self.manifest.ocr
+        evidence = self.evidence if self.ocr.digest == planned.digest else read_evidence(self.store, planned)
+        return found if found.basis == evidence.digest_of(self.manifest.models[0].name) else None
 
     @property
     def mark(self) -> str | None:

@@ -98,7 +98,7 @@ def cells(sweep: Sweep, row: SweepRow) -> tuple[str, ...]:
         gate = row.outcome or "not gated"
     if row.drawn is not None:
         gate += f" after {row.drawn} of {row.planned}"
-    change = "" if row.delta is None else f"{row.delta:+.4f} {one_sided(f'{row.lower:+.4f}', f'{row.upper:+.4f}')}"
+    change = "" if row.delta is None else f"{row.delta:+.4f} ({one_sided(f'{row.lower:+.4f}', f'{row.upper:+.4f}')})"
     return (
         "–" if row.step is None else str(row.step),
         row.name,

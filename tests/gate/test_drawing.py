@@ -175,7 +175,10 @@ def test_a_stopped_run_has_figures_of_what_was_drawn_and_is_nothing_to_rest_on(g
         evalsuite.claims(run.folder)
     with pytest.raises(NotComparableError, match="compare complete runs"):
         evalsuite.compare([baseline.run.folder, run.folder], tmp_path / "page")
-    assert check(baseline.run.folder, run.folder).outcome == "INCOMPLETE"
+    stored = check(baseline.run.folder, run.folder)
+    assert stored.outcome == "INCOMPLETE"
+    assert any(each.startswith(f"candidate: {mark}: it was drawn only until") for each in stored.missing)
+    assert len(stored.missing) <= 2  # not one line for each image
     with pytest.raises(IncompleteError):
         evalsuite.export(run.folder, "model-card", out=tmp_path / "card.md")
     assert evalsuite.verify(run.folder).problems == ()

@@ -11,7 +11,7 @@ REPORT = Path(i18n.__file__).parent
 # Keys that are put together from a prefix and a value; everything else stands in the sources as it is.
 COMPOSED = (
     "role.", "named.", "slices.", "length.", "phase.", "filter.", "sort.", "kind.", "card.missing", "card.unreadable",
-    "diff.", "plot.", "mark.verdict.", "control.theme.", "outcome.", "sweep.passed.",
+    "diff.", "plot.", "mark.verdict.", "control.theme.", "outcome.", "drawn.", "sweep.passed.", "sweep.why.drawn.",
 )  # fmt: skip
 
 

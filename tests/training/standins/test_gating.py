@@ -13,6 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
 
+import evalsuite  # noqa: E402
 from evalsuite.datafiles import data_dir  # noqa: E402
 from evalsuite.gate import load_policy  # noqa: E402
 from evalsuite.runs import RunStore  # noqa: E402
@@ -57,6 +58,30 @@ def test_what_has_not_learnt_to_write_fails_and_the_stand_in_does_not(architectu
     assert first.outcome == "FAIL"
     assert first.delta < -0.6
     assert last.outcome is None  # it is the baseline
+
+
+@pytest.mark.slow
+def test_the_gate_that_draws_fails_a_worn_checkpoint_early_and_passes_an_equal_one(tmp_path):
+    torch.set_num_threads(1)
+    name = FOLDERS["klein"]
+    worn = tmp_path / "worn.safetensors"
+    assert wear.main([str(data_dir() / "standins" / name), str(worn), "--strength", "0.4", "--seed", "1"]) == 0
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        'format = 1\nname = "broken"\nsamples = 1\n[sequential]\nclaim = "this suite"\n[[gates]]\nmargin = 0.3\n',
+        encoding="utf-8",
+    )
+    common = {"workers": 1, "report": False}
+    evalsuite.run(name, "signage-en", limit=12, ceiling=False, out=tmp_path / "old", **common)
+    gated = {
+        which: evalsuite.gate_while_drawing(
+            name, tmp_path / "old", policy=policy, transformer=weights, out=tmp_path / which, **common
+        )
+        for which, weights in (("worn", worn), ("equal", None))
+    }
+    assert {which: each.outcome for which, each in gated.items()} == {"worn": "FAIL", "equal": "PASS"}
+    assert gated["worn"].verdict.drawn.images <= 6
+    assert gated["equal"].verdict.drawn.images < 12
 
 
 RECORDED = Path(__file__).parent / "recorded"
