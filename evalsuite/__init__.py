@@ -1,7 +1,7 @@
 """evalsuite: does this text-to-image checkpoint still draw text correctly, and how fast?
 
-Every command of the command line is a function here (`evalsuite.api`): `run`, `score`, `rescore`, `report`, `compare`,
-`gate`, `claims`, `sweep`, `export`, `promote`, `verify`; `open_run` gives a stored run with all its figures.
+Every command of the command line is a function here (`evalsuite.api`): `run`, `score`, `rescore`, `report`, `judge`,
+`compare`, `gate`, `claims`, `sweep`, `export`, `promote`, `verify`; `open_run` gives a stored run with all its figures.
 
 >>> import evalsuite
 >>> callable(evalsuite.gate)
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         compare,
         export,
         gate,
+        judge,
         promote,
         report,
         rescore,
@@ -46,6 +47,7 @@ __all__ = [
     "compare",
     "export",
     "gate",
+    "judge",
     "open_run",
     "promote",
     "report",
@@ -57,7 +59,7 @@ __all__ = [
 ]
 
 _HOMES = dict.fromkeys(
-    ("claims", "compare", "export", "gate", "promote", "report", "rescore", "run", "score", "sweep", "verify"),
+    ("claims", "compare", "export", "gate", "judge", "promote", "report", "rescore", "run", "score", "sweep", "verify"),
     "evalsuite.api",
 ) | dict.fromkeys(("OpenRun", "open_run"), "evalsuite.runs.opened")
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ClaimsResult,
         ComparisonResult,
         GateVerdict,
+        JudgeResult,
         Promotion,
         RunResult,
         SweepResult,
@@ -164,6 +165,36 @@ def report(folder: StrPath, *, single_file: bool = False) -> RunResult:
     opened = open_run(Path(folder))
     store_summary(opened)
     return RunResult(opened, build_report(opened, single_file=single_file), opened.notices)
+
+
+def judge(
+    folder: StrPath,
+    *,
+    sample: int | None = None,
+    seed: int | None = None,
+    marks: StrPath | None = None,
+    report: bool = True,
+) -> JudgeResult:
+    """Draw the random sample of a run's images that a person judges, and correct the accuracy once all are judged.
+
+    Args:
+        folder: The run folder. Sample and marks are kept in it.
+        sample: How many images; 40 by default, or as many as were drawn already. A larger sample keeps the smaller.
+        seed: What the sample is drawn by, 0 by default. A sample that was drawn already keeps its seed.
+        marks: Marks that a person made in the report, as exported there.
+        report: Write the page, on which the sampled images are judged.
+
+    Raises:
+        IncompleteError: Images are missing or unread: the sample would not be of what was promised.
+        EvalsuiteError: The sample is too small, was drawn with another seed, or the marks do not fit.
+    """
+    from evalsuite.report import build_report, store_summary
+    from evalsuite.results import JudgeResult
+    from evalsuite.runs.judging import judge_sample
+
+    opened, correction = judge_sample(Path(folder), size=sample, seed=seed, marks=_path(marks))
+    store_summary(opened)
+    return JudgeResult(opened, correction, build_report(opened) if report else None)
 
 
 def compare(folders: StrPath | Iterable[StrPath], out: StrPath) -> ComparisonResult:

@@ -7,7 +7,7 @@ from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING
 
-from evalsuite.runs.figures import figures_of
+from evalsuite.runs.figures import JUDGED_COLUMNS, correction_rows, figures_of
 from evalsuite.wording import point, visible, with_ends
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from evalsuite.gate.baseline import BaselineLock
     from evalsuite.gate.verdict import Verdict
     from evalsuite.report.comparison import Difference
+    from evalsuite.runs.corrected import Correction
     from evalsuite.runs.evidence import Missing
     from evalsuite.runs.figures import RunFigure
     from evalsuite.runs.opened import OpenRun
@@ -103,6 +104,30 @@ class RunResult:
         ]
         columns = ("model", "language", "images", "character accuracy", "OCR ceiling", "exact strings", "p50 s")
         return html_table(columns, rows)
+
+
+@dataclass(frozen=True, repr=False)
+class JudgeResult:
+    """A run with its judged sample. `page` is where the sampled images are judged, None where it was not written."""
+
+    run: OpenRun
+    correction: Correction
+    page: Path | None = None
+
+    @property
+    def complete(self) -> bool:
+        """True where all of the sample is judged and there are corrected figures."""
+        return self.correction.withheld is None
+
+    def __repr__(self) -> str:
+        heads = [
+            f"{row[0]} {row[3]}, corrected {row[4]}" for row in correction_rows(self.correction) if row[1] == "all"
+        ]
+        told = self.correction.withheld or "; ".join(heads)
+        return f"<evalsuite judge {self.run.folder}: {self.correction.judged} of {len(self.correction.keys)} judged; {told}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(JUDGED_COLUMNS, correction_rows(self.correction))
 
 
 @dataclass(frozen=True, repr=False)

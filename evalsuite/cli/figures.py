@@ -8,12 +8,14 @@ import typer
 
 from evalsuite.cli import console
 from evalsuite.errors import ExitCode
+from evalsuite.runs.figures import JUDGED_COLUMNS, correction_rows
 from evalsuite.wording import listed, point, with_ends
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evalsuite.results import RunResult
+    from evalsuite.runs.corrected import Correction
     from evalsuite.runs.figures import RunFigure
     from evalsuite.runs.opened import OpenRun
 
@@ -31,6 +33,8 @@ def show(result: RunResult) -> None:
         f"{len(run.manifest.prompts)} prompts of {names}", _COLUMNS, [_row(each) for each in result.figures],
         right=_FIGURES,
     )  # fmt: skip
+    if run.correction is not None:
+        show_correction(run.correction)
     scorer = run.scorer
     console.say(
         f"Accuracy is of characters, exact of whole strings; intervals are over prompts. "
@@ -47,6 +51,17 @@ def show(result: RunResult) -> None:
             console.say(f"{model.name} is a small stand-in checkpoint; its figures say nothing about the real model.")
     if all(model.role != "model" for model in run.manifest.models):
         console.say("To draw with the real models: 'evalsuite models list' names them and what they need.")
+
+
+def show_correction(found: Correction) -> None:
+    """Print each model's accuracy as the OCR reads it and as a person's sample corrects it, or why it is withheld."""
+    if found.withheld is not None:
+        console.notice(f"no figures corrected by a person: {found.withheld}")
+        return
+    console.table(
+        "Corrected by a person, who judged a random sample", JUDGED_COLUMNS, correction_rows(found),
+        right=JUDGED_COLUMNS[2:],
+    )  # fmt: skip
 
 
 def _row(each: RunFigure) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from evalsuite.records import Manifest, ModelRole, ModelSpec
+    from evalsuite.runs.corrected import Correction
     from evalsuite.runs.evidence import Missing
     from evalsuite.runs.judgement import Judgement
     from evalsuite.runs.summary import ModelSummary, Slice, Summary
@@ -70,31 +71,36 @@ class AccuracyRow:
     images: int
     unscored: int
     accuracy: Figure
+    corrected: Figure | None
     ceiling: Figure | None
     strings: Figure
     all_exact: Figure
     strict: Figure
 
 
-def accuracy_rows(summary: Summary) -> list[AccuracyRow]:
+def accuracy_rows(summary: Summary, correction: Correction | None = None) -> list[AccuracyRow]:
     """A block a model: its languages, and where there are several, all of them pooled first."""
+    judged = {(each.model, each.language): each.corrected for each in (correction.figures if correction else ())}
     rows = []
     for model in _real_first(summary):
         languages = model.by("language")
         slices = ([model.overall] if len(languages) != 1 else []) + list(languages)
         for place, each in enumerate(slices):
             ceiling = summary.ceiling(each)
+            language = None if each.dimension == "all" else each.value
+            corrected = judged.get((model.name, language if len(languages) > 1 else None))
             rows.append(
                 AccuracyRow(
                     model=model.name,
                     role=model.role,
-                    language=None if each.dimension == "all" else each.value,
+                    language=language,
                     is_ceiling=model.name == summary.ceiling_model,
                     first=place == 0,
                     prompts=each.prompts,
                     images=each.images,
                     unscored=each.missing,
                     accuracy=figure(each.intervals["character_accuracy"]),
+                    corrected=figure(corrected) if corrected else None,
                     ceiling=figure(ceiling.intervals["character_accuracy"]) if ceiling else None,
                     strings=figure(each.intervals["exact_string_rate"]),
                     all_exact=figure(each.intervals["all_exact_image_rate"]),
@@ -306,6 +312,37 @@ def role_notes(specs: Iterable[ModelSpec]) -> list[tuple[str, list[str]]]:
 def level(summary: Summary) -> str:
     """The intervals' level in per cent."""
     return f"{100 * summary.models[0].overall.intervals['character_accuracy'].level:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedRow:
+    """A line of the table of a judged sample."""
+
+    model: str
+    language: str | None
+    judged: int
+    images: int
+    read: Figure
+    corrected: Figure | None
+    misread_images: Figure
+    misread_strings: Figure
+
+
+def corrected_rows(correction: Correction) -> list[CorrectedRow]:
+    """The figures of a judged sample."""
+    return [
+        CorrectedRow(
+            model=each.model,
+            language=each.language,
+            judged=each.judged,
+            images=each.images,
+            read=figure(each.read),
+            corrected=figure(each.corrected) if each.corrected else None,
+            misread_images=figure(each.misread_images),
+            misread_strings=figure(each.misread_strings),
+        )
+        for each in correction.figures
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,8 +76,9 @@ def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said:
     names = {spec.name: spec.name for spec in run.manifest.models}
     side = payload.Side(run, kept, found, names)
     data, boxes = payload.gallery([side])
+    data["sample"] = list(run.correction.keys) if run.correction else []
     summary = run.summary
-    accuracy = views.accuracy_rows(summary)
+    accuracy = views.accuracy_rows(summary, run.correction)
     heading = [spec.name for spec in run.manifest.models if spec.role != "reference"] or list(names)
     return templating.render(
         "index.html.j2",
@@ -103,6 +104,8 @@ def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said:
         level=views.level(summary),
         slices=[(dimension, *views.slice_table(summary, dimension)) for dimension in ("suite", "category", "length")],
         judged=views.judged(summary, run.judgement) if run.judgement else None,
+        correction=run.correction,
+        corrected=views.corrected_rows(run.correction) if run.correction else (),
         speed=views.speed_rows(summary),
         notices=run.notices,
         plots=charts.draw_all(summary, run.scores, run.generations),
