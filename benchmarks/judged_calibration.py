@@ -1,7 +1,7 @@
 """How often the corrected accuracy's interval covers, by simulation: `nox -s bench -- judged_calibration`.
 
 A made-up model draws strings, a reader misreads some of them, a person judges a random sample without error. What is
-covered is the accuracy of the drawings over all prompts like these, not only over those drawn. Prints a table in Markdown.
+covered is the accuracy of the drawings over all prompts like these, not only over those drawn. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -66,6 +66,8 @@ def simulate(world: World, prompts: int, judged: int, *, rounds: int, seed: int)
         sample = Judged(read[picked], true[picked], lengths[picked], np.zeros(judged))
         found = corrected_ratio(read, lengths, np.zeros(prompts), sample).interval
         plain = ratio_interval(read, lengths, bounds=(0.0, 1.0))
+        assert found.low is not None and found.high is not None  # noqa: PT018
+        assert plain.low is not None and plain.high is not None  # noqa: PT018
         covered += found.low <= wanted <= found.high
         plainly += plain.low <= wanted <= plain.high
         width += found.high - found.low

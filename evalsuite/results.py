@@ -124,7 +124,8 @@ class JudgeResult:
             f"{row[0]} {row[3]}, corrected {row[4]}" for row in correction_rows(self.correction) if row[1] == "all"
         ]
         told = self.correction.withheld or "; ".join(heads)
-        return f"<evalsuite judge {self.run.folder}: {self.correction.judged} of {len(self.correction.keys)} judged; {told}>"
+        done = f"{self.correction.judged} of {len(self.correction.keys)} judged"
+        return f"<evalsuite judge {self.run.folder}: {done}; {told}>"
 
     def _repr_html_(self) -> str:
         return html_table(JUDGED_COLUMNS, correction_rows(self.correction))

@@ -121,7 +121,8 @@ def _withheld(run: OpenRun, sample: JudgedSample, found: Mapping[str, Mark]) -> 
     subjects = {spec.name for spec in run.models(subjects=True)}
     lost = [each for each in run.missing if each.model in subjects]
     if lost:
-        return f"{len(lost)} images are missing or unread ({listed([each.image for each in lost], 3)}); complete the run first"
+        names = listed([each.image for each in lost], 3)
+        return f"{len(lost)} images are missing or unread ({names}); complete the run first"
     rest = [run.requests[key] for key in sample.keys if key not in found]
     if rest:
         names = listed([f"{each.model} {each.prompt} seed {each.seed}" for each in rest], 3)

@@ -20,8 +20,8 @@ class RunFigure(Record, frozen=True, kw_only=True):
 
     `accuracy` is of characters, `exact` of whole strings, both with their intervals over prompts; `ceiling` is the
     accuracy of the clean typeset reference on the same prompts, None where that was not measured. `corrected` is the
-    accuracy after a person judged a random sample of the images, None where nobody did or not all of it. Times are seconds of
-    warm images, over all languages; None for references and where nothing was timed.
+    accuracy after a person judged a random sample of the images, None where nobody did or not all of it. Times are
+    seconds of warm images, over all languages; None for references and where nothing was timed.
     """
 
     model: str
@@ -39,7 +39,10 @@ class RunFigure(Record, frozen=True, kw_only=True):
 
 
 class RunFigures(Record, frozen=True, kw_only=True):
-    """The figures of a run, as `summary.json` holds them. `correction` is what a judged sample says; `missing` says which images cannot count, and why."""
+    """The figures of a run, as `summary.json` holds them.
+
+    `correction` is what a judged sample says, `missing` which images cannot count, and why.
+    """
 
     run: str
     complete: bool

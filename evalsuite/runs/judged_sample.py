@@ -66,8 +66,8 @@ def draw(run: OpenRun, size: int, seed: int) -> tuple[str, ...]:
     """The keys of `size` images at random, in the order of drawing; all of them where there are no more.
 
     Stratified by model and language: every stratum first gets `PER_STRATUM`, then the models get equal parts and a
-    model's languages parts by their images (Sainte-Laguë's divisors, so that a larger sample holds the smaller). Within a
-    stratum prompts come in random order, each with one of its seeds at random before any comes again.
+    model's languages parts by their images (Sainte-Laguë's divisors, so that a larger sample holds the smaller).
+    Within a stratum prompts come in random order, each with one of its seeds at random before any comes again.
 
     Raises:
         SampleError: `size` is too small for the strata.
@@ -155,7 +155,7 @@ def take_sample(run: OpenRun, size: int | None, seed: int | None) -> JudgedSampl
         path = path_of(run, "sample")
         if seed is not None and seed != stored.seed:
             raise SampleError(
-                f"{path}: a sample with seed {stored.seed} was drawn already, and another would be a choice between two; "
+                f"{path}: a sample with seed {stored.seed} was drawn already, and another would be a choice of two; "
                 f"leave --seed out, or delete the file and judge anew"
             )
         if size is not None and size < len(stored.keys):

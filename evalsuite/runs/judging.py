@@ -29,7 +29,7 @@ def judge_sample(folder: Path, *, size: int | None, seed: int | None, marks: Pat
     if run.missing:
         names = listed([f"{each.model} {each.text}" for each in run.missing], 3)
         raise IncompleteError(
-            f"{folder}: {len(run.missing)} images are missing or unread ({names}), so that no sample stands for the run; "
+            f"{folder}: {len(run.missing)} images are missing or unread ({names}), no sample stands for it; "
             "the command that made the run, given again, fills them in"
         )
     with run.store.writing():

@@ -1,8 +1,9 @@
 """Intervals, paired bounds and power, all over prompts as the sampling unit.
 
 `intervals` says how sure a figure is, `bounds` how sure a difference between two runs, `power` what a comparison
-could have told, `prediction_powered` corrects a reader by a person's sample; they rest on `dirichlet` (exact quantiles of randomly weighted means), `gaffke` (bounds from a known
-range) and `resampling` (the bootstrap). Nothing here reads, draws or prints.
+could have told; `prediction_powered` corrects a reader by a person's sample. They rest on `dirichlet` (exact
+quantiles of randomly weighted means), `gaffke` (bounds from a known range) and `resampling` (the bootstrap).
+Nothing here reads, draws or prints.
 """
 
 from __future__ import annotations

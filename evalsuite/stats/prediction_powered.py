@@ -1,9 +1,9 @@
 """A rate that a reader measured on all images, corrected by what a person found on a random sample of them.
 
-The reader's errors are not counted away: the mean of its figures over all images is moved by the mean difference between
-person and reader over the judged ones, and the interval holds the uncertainty of both. This is prediction-powered
-inference (Angelopoulos, Bates, Fannjiang, Jordan and Zrnic, Science 382, 2023) with the weighting of PPI++ (Angelopoulos,
-Duchi and Zrnic, arXiv:2311.01453, 2023), for a ratio of sums over prompts.
+The mean of the reader's figures over all images is moved by the mean difference between person and reader over the
+judged ones, and the interval holds the uncertainty of both. This is prediction-powered inference (Angelopoulos, Bates,
+Fannjiang, Jordan and Zrnic, Science 382, 2023) with the weighting of PPI++ (Angelopoulos, Duchi and Zrnic,
+arXiv:2311.01453, 2023), for a ratio of sums over prompts.
 """
 
 from __future__ import annotations

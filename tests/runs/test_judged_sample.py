@@ -30,7 +30,7 @@ def store(handmade, tmp_path):
         for n in range(30)
     ]
 
-    def outcome(spec, prompt, seed):
+    def outcome(spec, prompt, _seed):
         wrong = spec.role == "model" and prompt.id == "p-03"
         return handmade.Outcome(lines=("ABCDEFGH",) if wrong else prompt.targets)
 
@@ -170,7 +170,7 @@ def test_an_incomplete_run_and_changed_images_have_no_corrected_figures(store, t
     assert open_run(store).correction.figures
     (store.folder / f"images/{keys[0]}.png").unlink()
     assert "1 images are missing or unread" in open_run(store).correction.withheld
-    with pytest.raises(IncompleteError, match="no sample stands for the run"):
+    with pytest.raises(IncompleteError, match="no sample stands for it"):
         evalsuite.judge(store.folder)
 
 

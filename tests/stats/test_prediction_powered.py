@@ -44,7 +44,7 @@ def test_a_reader_who_says_nothing_of_the_person_has_no_weight():
 
 
 def test_strata_weigh_what_they_weigh_among_all():
-    # Stratum 0 has 60 of 80 characters, stratum 1 has 20; judged are three and two prompts. Corrections +1 and +0 in ten:
+    # Stratum 0 has 60 of 80 characters, stratum 1 has 20; judged are three and two prompts, corrected by 1, 0 in ten:
     # 0.75 · 0.1 + 0.25 · 0. Reader and person differ by a constant in each stratum, and λ = 1 needs equal readings.
     strata = [0, 0, 0, 0, 0, 0, 1, 1]
     read = [8] * 8

@@ -88,7 +88,8 @@
     const verdict = { y: "model-misdrew", n: "ocr-misread", u: "" }[key];
     if (verdict === undefined || !item.sha) return false;
     document.querySelector(`.mark input[value="${verdict}"]`)?.click();
-    if (verdict === "ocr-misread") document.querySelector(".mark textarea").focus();
+    // A focused radio button would take the arrows for itself.
+    document.querySelector(verdict === "ocr-misread" ? ".mark textarea" : "#viewer-title").focus();
     return true;
   }
 
@@ -125,7 +126,12 @@
         document.querySelector(".mark").replaceWith(form(item));
         document.querySelector(`.mark input[value="${value}"]`).focus();
       } }), t(`mark.verdict.${value || "none"}`));
-    const area = el("textarea", { rows: Math.max(2, readBy(item).length), spellcheck: "false", dir: "auto", lang: item.prompt.language, oninput: (event) => {
+    const area = el("textarea", { rows: Math.max(2, readBy(item).length), spellcheck: "false", dir: "auto", lang: item.prompt.language, onkeydown: (event) => {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      document.getElementById("viewer-title").focus();
+      window.Evalsuite.viewer.step(1);
+    }, oninput: (event) => {
       set(item, "ocr-misread", event.target.value.split("\n").filter((line) => line.trim() !== ""));
       hint.hidden = !unfinished(marks.get(item.key));
     } });
