@@ -52,6 +52,7 @@ def run(
     ocr: str = "paddle",
     profile: str = "standard",
     ceiling: bool = True,
+    styled_ceiling: bool = False,
     interleave: bool = False,
     workers: int | None = None,
     report: bool = True,
@@ -61,7 +62,7 @@ def run(
 
     Args:
         models: What draws: `typeset`, `folder:DIR`, a preset, a checkpoint folder, a hub id or a TOML file; by default
-            the stand-ins that ship with evalsuite, and the typeset reference.
+            the stand-ins that ship with evalsuite.
         suites: `all`, names of suites, or YAML or JSONL files.
         out: The run folder; by default one under `reports/` that is named by the plan.
         samples: Images per prompt.
@@ -73,7 +74,8 @@ def run(
         transformer: A fine-tuned transformer's safetensors.
         ocr: The OCR engine.
         profile: `strict`, `standard` or `lenient`.
-        ceiling: Draw the typeset reference too.
+        ceiling: Draw the typeset reference too, at the size of each model.
+        styled_ceiling: Draw it in designed lettering as well.
         interleave: Load the models together and draw in turns, to compare their speed.
         workers: OCR processes; by default one per core, four at most.
         report: Write the HTML report.
@@ -99,6 +101,7 @@ def run(
         ocr=ocr,
         profile=profile,
         ceiling=ceiling,
+        styled_ceiling=styled_ceiling,
         interleave=interleave,
         workers=workers,
     )

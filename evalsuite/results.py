@@ -97,12 +97,22 @@ class RunResult:
                 f"{each.images}" + (f" ({each.missing} missing)" if each.missing else ""),
                 with_ends(each.accuracy, 4),
                 point(each.ceiling, 4) if each.ceiling else "not measured",
+                point(each.styled_ceiling, 4) if each.styled_ceiling else "not measured",
                 with_ends(each.exact, 4),
                 "–" if each.p50 is None else f"{each.p50:.2f}",
             )
             for each in self.figures
         ]
-        columns = ("model", "language", "images", "character accuracy", "OCR ceiling", "exact strings", "p50 s")
+        columns = (
+            "model",
+            "language",
+            "images",
+            "character accuracy",
+            "OCR ceiling",
+            "styled ceiling",
+            "exact strings",
+            "p50 s",
+        )
         return html_table(columns, rows)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from evalsuite.runs.figures import RunFigure
     from evalsuite.runs.opened import OpenRun
 
-_COLUMNS = ("model", "lang", "images", "accuracy [95 %]", "ceiling", "exact", "p50/p90 s")
+_COLUMNS = ("model", "lang", "images", "accuracy [95 %]", "ceiling", "styled", "exact", "p50/p90 s")
 _FIGURES = _COLUMNS[2:]
 
 RESUME = "the command that made the run, given again, fills them in"
@@ -43,9 +43,10 @@ def show(result: RunResult) -> None:
     )
     for model in run.manifest.models:
         if model.role == "reference":
+            says = "the styled ceiling" if model.is_styled_ceiling else "the OCR ceiling"
             console.say(
-                f"{model.name} is not a model: it draws the targets with real fonts, so its score is the OCR ceiling"
-                + ("." if model.is_ceiling else ", less the errors planted in it.")
+                f"{model.name} is not a model: it draws the targets with real fonts, so its score is {says}"
+                + ("." if model.measures_reader else ", less the errors planted in it.")
             )
         elif model.role == "stand-in":
             console.say(f"{model.name} is a small stand-in checkpoint; its figures say nothing about the real model.")
@@ -71,6 +72,7 @@ def _row(each: RunFigure) -> tuple[str, ...]:
         str(each.images) + (f" ({each.missing} missing)" if each.missing else ""),
         with_ends(each.accuracy, 4),
         point(each.ceiling, 4) if each.ceiling else "not measured",
+        point(each.styled_ceiling, 4) if each.styled_ceiling else "not measured",
         point(each.exact, 4),
         f"{each.p50:.2f}/{each.p90:.2f}" if each.p50 is not None and each.p90 is not None else "–",
     )

@@ -55,6 +55,9 @@ def run(
     ocr: OcrOption = "paddle",
     profile: ProfileOption = "standard",
     ceiling: CeilingOption = True,
+    styled_ceiling: Annotated[
+        bool, typer.Option("--styled-ceiling", help="Draw the reference in designed lettering too.")
+    ] = False,
     interleave: Annotated[
         bool, typer.Option("--interleave", help="Load the models together and draw in turns, to compare their speed.")
     ] = False,
@@ -81,6 +84,7 @@ def run(
             ocr=ocr,
             profile=profile,
             ceiling=ceiling,
+            styled_ceiling=styled_ceiling,
             interleave=interleave,
             workers=workers,
             watch=watch,

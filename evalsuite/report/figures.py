@@ -66,6 +66,7 @@ class AccuracyRow:
     role: ModelRole
     language: str | None
     is_ceiling: bool
+    is_styled_ceiling: bool
     first: bool
     prompts: int
     images: int
@@ -73,6 +74,7 @@ class AccuracyRow:
     accuracy: Figure
     corrected: Figure | None
     ceiling: Figure | None
+    styled: Figure | None
     strings: Figure
     all_exact: Figure
     strict: Figure
@@ -86,7 +88,7 @@ def accuracy_rows(summary: Summary, correction: Correction | None = None) -> lis
         languages = model.by("language")
         slices = ([model.overall] if len(languages) != 1 else []) + list(languages)
         for place, each in enumerate(slices):
-            ceiling = summary.ceiling(each)
+            ceiling, styled = summary.ceiling(each), summary.styled_ceiling(each)
             language = None if each.dimension == "all" else each.value
             corrected = judged.get((model.name, language if len(languages) > 1 else None))
             rows.append(
@@ -94,7 +96,8 @@ def accuracy_rows(summary: Summary, correction: Correction | None = None) -> lis
                     model=model.name,
                     role=model.role,
                     language=language,
-                    is_ceiling=model.name == summary.ceiling_model,
+                    is_ceiling=model.name in summary.ceilings.values(),
+                    is_styled_ceiling=model.name in summary.styled_ceilings.values(),
                     first=place == 0,
                     prompts=each.prompts,
                     images=each.images,
@@ -102,6 +105,7 @@ def accuracy_rows(summary: Summary, correction: Correction | None = None) -> lis
                     accuracy=figure(each.intervals["character_accuracy"]),
                     corrected=figure(corrected) if corrected else None,
                     ceiling=figure(ceiling.intervals["character_accuracy"]) if ceiling else None,
+                    styled=figure(styled.intervals["character_accuracy"]) if styled else None,
                     strings=figure(each.intervals["exact_string_rate"]),
                     all_exact=figure(each.intervals["all_exact_image_rate"]),
                     strict=figure(each.intervals["strict_accuracy"]),
@@ -202,8 +206,8 @@ def _speed(name: str, role: ModelRole, timing: TimingSummary) -> SpeedRow:
 
 
 def shown_models(summary: Summary) -> list[ModelSummary]:
-    """The models that stand beside the ceiling, references last; the ceiling itself where there is no other."""
-    return [model for model in _real_first(summary) if model.name != summary.ceiling_model] or list(summary.models)
+    """The models that stand beside the ceilings, references last; the ceilings themselves where there is no other."""
+    return [model for model in _real_first(summary) if model.name not in summary.measuring] or list(summary.models)
 
 
 def ordered_values(models: Sequence[ModelSummary], dimension: str) -> list[str]:
@@ -305,7 +309,8 @@ def role_notes(specs: Iterable[ModelSpec]) -> list[tuple[str, list[str]]]:
         if spec.role == "stand-in":
             groups.setdefault("role.stand-in.note", []).append(spec.name)
         elif spec.role == "reference":
-            groups.setdefault("role.reference.note" if spec.is_ceiling else "role.planted.note", []).append(spec.name)
+            styled = "role.styled.note" if spec.is_styled_ceiling else "role.planted.note"
+            groups.setdefault("role.reference.note" if spec.is_ceiling else styled, []).append(spec.name)
     return list(groups.items())
 
 

@@ -19,7 +19,8 @@ class RunFigure(Record, frozen=True, kw_only=True):
     """One model in one language, or in all of them together (`language` None).
 
     `accuracy` is of characters, `exact` of whole strings, both with their intervals over prompts; `ceiling` is the
-    accuracy of the clean typeset reference on the same prompts, None where that was not measured. `corrected` is the
+    accuracy of the clean typeset reference on the same prompts, `styled_ceiling` that of designed lettering, None where
+    that was not measured. `corrected` is the
     accuracy after a person judged a random sample of the images, None where nobody did or not all of it. Times are
     seconds of warm images, over all languages; None for references and where nothing was timed.
     """
@@ -33,6 +34,7 @@ class RunFigure(Record, frozen=True, kw_only=True):
     accuracy: Interval
     ceiling: Interval | None
     exact: Interval
+    styled_ceiling: Interval | None = None
     corrected: Interval | None = None
     p50: float | None = None
     p90: float | None = None
@@ -67,7 +69,7 @@ def _figures(run: OpenRun) -> Iterator[RunFigure]:
         languages = model.by("language")
         timed = model.timing.total if model.timing is not None and model.role != "reference" else None
         for part in (model.overall, *(languages if len(languages) > 1 else ())):
-            ceiling = run.summary.ceiling(part)
+            ceiling, styled = run.summary.ceiling(part), run.summary.styled_ceiling(part)
             language = part.value if part.dimension == "language" else None
             yield RunFigure(
                 model=model.name,
@@ -79,6 +81,7 @@ def _figures(run: OpenRun) -> Iterator[RunFigure]:
                 accuracy=part.intervals["character_accuracy"],
                 ceiling=ceiling.intervals["character_accuracy"] if ceiling else None,
                 exact=part.intervals["exact_string_rate"],
+                styled_ceiling=styled.intervals["character_accuracy"] if styled else None,
                 corrected=corrected.get((model.name, language)),
                 p50=timed.p50 if timed else None,
                 p90=timed.p90 if timed else None,

@@ -72,7 +72,7 @@ def render(texts: Sequence[str], *, width: int, height: int, key: Json) -> Image
     else:
         characters = sum(map(len, texts))
         raise PageFullError(f"{len(texts)} strings of {characters} characters do not fit a {width}×{height} page")
-    lettering = [_lettering_colour(extremes, rng) for _ in range(2)]
+    lettering = [lettering_colour(extremes, rng) for _ in range(2)]
     top = margin + gap
     for row in rows:
         row_height = max(block.height for block in row)
@@ -98,7 +98,7 @@ def _rows(
     """The blocks in rows of `columns`; empty when some word is wider than its column."""
     blocks = []
     for text, face, scale in zip(texts, faces, scales, strict=True):
-        block = _wrap(text, face, max(_MIN_SIZE, round(size * scale)), _column_width(width, columns, size))
+        block = _block(text, face, max(_MIN_SIZE, round(size * scale)), _column_width(width, columns, size))
         if block is None:
             return []
         blocks.append(block)
@@ -111,7 +111,8 @@ _UNIT = re.compile(
 )
 
 
-def _wrap(text: str, face: Face, size: int, width: int) -> _Block | None:
+def wrap(text: str, face: Face, size: int, width: int) -> tuple[str, ...] | None:
+    """The lines of a text that is at most `width` pixels wide; None where some word is wider."""
     shape = font(face, size)
     lines: list[str] = [""]
     for unit in _UNIT.findall(text):
@@ -123,13 +124,18 @@ def _wrap(text: str, face: Face, size: int, width: int) -> _Block | None:
             lines[-1] = lines[-1].rstrip()
             lines.append(unit)
     lines = [line.strip() for line in lines if line.strip()]
-    widest = max(shape.getlength(line) for line in lines)
-    if widest > width:
+    return tuple(lines) if max(shape.getlength(line) for line in lines) <= width else None
+
+
+def _block(text: str, face: Face, size: int, width: int) -> _Block | None:
+    lines = wrap(text, face, size, width)
+    if lines is None:
         return None
-    return _Block(face, size, tuple(lines), round(widest), round(size * _LEADING * len(lines)))
+    widest = max(font(face, size).getlength(line) for line in lines)
+    return _Block(face, size, lines, round(widest), round(size * _LEADING * len(lines)))
 
 
-def _lettering_colour(extremes: Sequence[Colour], rng: random.Random) -> Colour:
+def lettering_colour(extremes: Sequence[Colour], rng: random.Random) -> Colour:
     """A colour with enough contrast to the lightest and the darkest pixel of the ground."""
     for _ in range(200):
         hue, saturation, value = (
