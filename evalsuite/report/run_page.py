@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from evalsuite import hardware
 from evalsuite.report import charts, conclusions, payload, pictures, shell, templating
 from evalsuite.report import figures as views
+from evalsuite.runs.agreement import agreements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,6 +77,8 @@ def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said:
     names = {spec.name: spec.name for spec in run.manifest.models}
     side = payload.Side(run, kept, found, names)
     data, boxes = payload.gallery([side])
+    found_agreements = agreements(run)
+    data["differs"] = sorted({row.key for each in found_agreements for row in each.differing})
     data["sample"] = list(run.correction.keys) if run.correction else []
     summary = run.summary
     accuracy = views.accuracy_rows(summary, run.correction)
@@ -105,6 +108,9 @@ def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said:
         slices=[(dimension, *views.slice_table(summary, dimension)) for dimension in ("suite", "category", "length")],
         judged=views.judged(summary, run.judgement) if run.judgement else None,
         correction=run.correction,
+        agreements=found_agreements,
+        most_differing=views.MAX_NAMES,
+        figure=views.figure,
         corrected=views.corrected_rows(run.correction) if run.correction else (),
         speed=views.speed_rows(summary),
         notices=run.notices,

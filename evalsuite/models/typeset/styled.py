@@ -29,8 +29,8 @@ STYLE_VERSION = "1"
 STYLES = ("tilted", "perspective", "arc", "neon", "embossed", "outlined", "shadowed", "hand")
 """What a page's lettering looks like. Busy grounds and sizes vary over all of them."""
 
-_SIZES = tuple(dict.fromkeys(round(16 * 1.1**step) for step in range(46)))
-"""Pixels an em that are drawn, 16 to 1,167: few, so that opened faces are used again."""
+_SIZES = tuple(dict.fromkeys(round(12 * 1.1**step) for step in range(48)))
+"""Pixels an em that are drawn, 12 to 1,058: few, so that opened faces are used again."""
 
 _LEADING = 1.3
 _MARGIN = 0.04
@@ -48,7 +48,8 @@ def render(texts: Sequence[str], *, width: int, height: int, key: Json) -> Image
     page, colours, busy = _ground(style, width, height, rng)
     columns = 2 if len(texts) > 5 else 1
     rows = -(-len(texts) // columns)
-    shares = [rng.uniform(0.7, 1.3) + min(2.0, max(map(len, texts[at::rows])) / 60) for at in range(rows)]
+    lengths = [max(map(len, texts[at * columns : (at + 1) * columns])) for at in range(rows)]
+    shares = [rng.uniform(0.7, 1.3) * (1 + length / 40) for length in lengths]
     top = height * _MARGIN
     for row in range(rows):
         tall = height * (1 - 2 * _MARGIN) * shares[row] / sum(shares)
