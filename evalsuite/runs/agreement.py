@@ -47,7 +47,8 @@ class AgreementFigure(Record, frozen=True, kw_only=True):
 class Agreement(Record, frozen=True, kw_only=True):
     """Two readers over the images that both read. `unread` images the second one has not read (or failed on).
 
-    `differing` are in the order in which a person should look: strings that one of the two read without an error first.
+    `differing` are in the order in which a person should look: the models' before references', and of them strings that
+    one of the two read without an error first.
     """
 
     first: str
@@ -67,8 +68,8 @@ def agreements(run: OpenRun) -> tuple[Agreement, ...]:
 
 def _agreement(run: OpenRun, other: OpenRun) -> Agreement:
     sums: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
-    differing: list[tuple[int, ReadersDiffer]] = []
-    unread = 0
+    differing: list[tuple[tuple[bool, bool], ReadersDiffer]] = []
+    unread, subjects = 0, {spec.name for spec in run.models(subjects=True)}
     for one, two in zip(run.scores, other.scores, strict=True):
         if one.status != "scored":
             continue
@@ -92,7 +93,7 @@ def _agreement(run: OpenRun, other: OpenRun) -> Agreement:
                     first=_read(first),
                     second=_read(second),
                 )
-                differing.append((first.exact + second.exact == 0, row))
+                differing.append(((one.model not in subjects, first.exact + second.exact == 0), row))
     return Agreement(
         first=run.ocr.name,
         second=other.ocr.name,

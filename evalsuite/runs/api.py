@@ -93,7 +93,7 @@ def draw(options: RunOptions, *, watch: Watcher = ignore) -> Finished:
         raise EvalsuiteError("--interleave: draws models in turns, so name at least two with --model")
     opened = _open(names, options.models, options.model_options)
     for styled, wanted in ((False, options.ceiling), (True, options.styled_ceiling)):
-        opened += _ceilings([model.spec for model in opened], styled=styled) if wanted else []
+        opened += ceilings_for([model.spec for model in opened], styled=styled) if wanted else []
     plan = plan_prompts(
         refs=[suite.ref for suite in loaded],
         prompts=sample_prompts(chosen, options.limit, options.seed),
@@ -114,7 +114,7 @@ def _open(names: Sequence[str], asked: Sequence[str], options: ModelOptions | No
     return [registry.resolve(name, options=options if name in takers else None) for name in names]
 
 
-def _ceilings(specs: Sequence[ModelSpec], *, styled: bool) -> list[ImageModel]:
+def ceilings_for(specs: Sequence[ModelSpec], *, styled: bool) -> list[ImageModel]:
     """The references that the models lack as ceilings: one of each size that they draw at, or the default."""
     from evalsuite.models.typeset.model import DEFAULT_SIZE, MAX_SIZE, MIN_SIZE, TypesetModel
 

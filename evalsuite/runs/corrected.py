@@ -16,7 +16,7 @@ from evalsuite import scoring, stats
 from evalsuite.records import Record
 from evalsuite.runs import adjudications as marks
 from evalsuite.runs.adjudications import AdjudicationError, Adjudications, Mark
-from evalsuite.runs.judged_sample import SampleError, path_of, read_sample
+from evalsuite.runs.judged_sample import SampleError, judged_models, path_of, read_sample
 from evalsuite.runs.rows import write_atomically
 from evalsuite.wording import listed
 
@@ -118,7 +118,7 @@ def _marks(run: OpenRun, sample: JudgedSample) -> Mapping[str, Mark]:
 
 
 def _withheld(run: OpenRun, sample: JudgedSample, found: Mapping[str, Mark]) -> str | None:
-    subjects = {spec.name for spec in run.models(subjects=True)}
+    subjects = judged_models(run)
     lost = [each for each in run.missing if each.model in subjects]
     if lost:
         names = listed([each.image for each in lost], 3)

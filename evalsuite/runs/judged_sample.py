@@ -52,10 +52,16 @@ class JudgedSample(Record, frozen=True, kw_only=True):
     keys: tuple[str, ...]
 
 
+def judged_models(run: OpenRun) -> list[str]:
+    """The models whose images are sampled: those that are evaluated, without the ceilings that ride along."""
+    subjects = run.models(subjects=True)
+    return [spec.name for spec in subjects if not spec.measures_reader] or [spec.name for spec in subjects]
+
+
 def strata_of(run: OpenRun) -> dict[Stratum, list[str]]:
-    """The images that may be sampled, by model and language: those of all models that are no reference."""
+    """The images that may be sampled, by model and language."""
     found: dict[Stratum, list[str]] = defaultdict(list)
-    subjects = {spec.name for spec in run.models(subjects=True)}
+    subjects = judged_models(run)
     for key, request in run.requests.items():
         if request.model in subjects:
             found[request.model, run.prompts[request.prompt].language].append(key)

@@ -11,7 +11,7 @@ import msgspec
 
 from evalsuite.errors import EvalsuiteError, InterruptedRunError
 from evalsuite.gate import Policy, judge, side_of
-from evalsuite.models import ModelOptions
+from evalsuite.models import ModelOptions, resolve
 from evalsuite.report import build_report, store_summary, store_verdict, verdict_row
 from evalsuite.report.sweep_page import Baseline, Checkpoint, Swept, build_sweep
 from evalsuite.runs import api, open_run
@@ -38,7 +38,8 @@ class SweepPlan:
 
     `model` is what adapters and transformers are laid over (a preset, a folder, a hub id); pipelines and folders of
     images need none. `baseline` is a run to gate against; without one it is the first checkpoint in step order.
-    With `ceiling`, the typeset reference is drawn once, as a run of its own. `samples` are the policy's by default.
+    With `ceiling`, the typeset reference is drawn once, at the checkpoints' size, as a run of its own. `samples` are the
+    policy's by default.
     Other fields are those of `runs.session.run`.
     """
 
@@ -115,7 +116,7 @@ class _Sweeper:
     def take(self, found: Sequence[Found], waiting: tuple[str, ...] = ()) -> Sweep:
         """Run what is new, gate all, write figures and page after each."""
         if self._plan.ceiling and self._ceiling is None:
-            self._ceiling = self._run("typeset", None, CEILING)
+            self._ceiling = self._run(self._reference(found), None, CEILING)
             build_report(self._ceiling)
         keys = [(one, last_change(one)) for one in found]
         for key in keys:
@@ -123,6 +124,18 @@ class _Sweeper:
                 self._rows[key] = self._row(key[0])
                 self._store([self._rows[each] for each in keys if each in self._rows], waiting)
         return self._store([self._rows[key] for key in keys], waiting)
+
+    def _reference(self, found: Sequence[Found]) -> str:
+        """The typeset reference at the size that the first checkpoint draws, or at its own where that is not known."""
+        for one in found:
+            try:
+                if one.problem is None:
+                    model, options = _resolve(self._plan, one)
+                    spec = resolve(model, options=options).spec
+                    return api.ceilings_for([spec], styled=False)[0].spec.name
+            except EvalsuiteError:
+                continue  # its own row says what is wrong with it
+        return api.CEILING
 
     def _row(self, one: Found) -> SweepRow:
         run = f"runs/{one.name}"
