@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ClaimsResult,
         ComparisonResult,
         GateVerdict,
+        JudgeResult,
         PlanResult,
         Promotion,
         RunResult,
@@ -53,6 +54,7 @@ def run(
     ocr: str = "paddle",
     profile: str = "standard",
     ceiling: bool = True,
+    styled_ceiling: bool = False,
     interleave: bool = False,
     until_verdict: bool = False,
     baseline: StrPath | None = None,
@@ -66,7 +68,7 @@ def run(
 
     Args:
         models: What draws: `typeset`, `folder:DIR`, a preset, a checkpoint folder, a hub id or a TOML file; by default
-            the stand-ins that ship with evalsuite, and the typeset reference.
+            the stand-ins that ship with evalsuite.
         suites: `all`, names of suites, or YAML or JSONL files.
         out: The run folder; by default one under `reports/` that is named by the plan.
         samples: Images per prompt.
@@ -78,7 +80,8 @@ def run(
         transformer: A fine-tuned transformer's safetensors.
         ocr: The OCR engine.
         profile: `strict`, `standard` or `lenient`.
-        ceiling: Draw the typeset reference too.
+        ceiling: Draw the typeset reference too, at the size of each model.
+        styled_ceiling: Draw it in designed lettering as well.
         interleave: Load the models together and draw in turns, to compare their speed.
         until_verdict: Draw the one model image by image, and stop once the policy's gates have decided; see
             `gate_while_drawing`. The typeset reference is not drawn then.
@@ -111,6 +114,7 @@ def run(
         ocr=ocr,
         profile=profile,
         ceiling=ceiling and not until_verdict,
+        styled_ceiling=styled_ceiling and not until_verdict,
         interleave=interleave,
         workers=workers,
     )
@@ -275,6 +279,36 @@ def report(folder: StrPath, *, single_file: bool = False) -> RunResult:
     opened = open_run(Path(folder))
     store_summary(opened)
     return RunResult(opened, build_report(opened, single_file=single_file), opened.notices)
+
+
+def judge(
+    folder: StrPath,
+    *,
+    sample: int | None = None,
+    seed: int | None = None,
+    marks: StrPath | None = None,
+    report: bool = True,
+) -> JudgeResult:
+    """Draw the random sample of a run's images that a person judges, and correct the accuracy once all are judged.
+
+    Args:
+        folder: The run folder. Sample and marks are kept in it.
+        sample: How many images; 40 by default, or as many as were drawn already. A larger sample keeps the smaller.
+        seed: What the sample is drawn by, 0 by default. A sample that was drawn already keeps its seed.
+        marks: Marks that a person made in the report, as exported there.
+        report: Write the page, on which the sampled images are judged.
+
+    Raises:
+        IncompleteError: Images are missing or unread: the sample would not be of what was promised.
+        EvalsuiteError: The sample is too small, was drawn with another seed, or the marks do not fit.
+    """
+    from evalsuite.report import build_report, store_summary
+    from evalsuite.results import JudgeResult
+    from evalsuite.runs.judging import judge_sample
+
+    opened, correction = judge_sample(Path(folder), size=sample, seed=seed, marks=_path(marks))
+    store_summary(opened)
+    return JudgeResult(opened, correction, build_report(opened) if report else None)
 
 
 def compare(folders: StrPath | Iterable[StrPath], out: StrPath) -> ComparisonResult:

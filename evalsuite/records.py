@@ -9,6 +9,7 @@ Units: seconds for time, bytes for memory, pixels for geometry (x to the right, 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
@@ -102,8 +103,31 @@ class ModelSpec(Record, frozen=True, kw_only=True):
 
     @property
     def is_ceiling(self) -> bool:
-        """True for the typeset reference without planted errors: its score is the OCR ceiling."""
+        """True for the typeset reference without planted errors, in print: its score is the OCR ceiling."""
+        return self._is_perfect and "styled" not in self.settings
+
+    @property
+    def is_styled_ceiling(self) -> bool:
+        """True for the same in designed lettering: its score is the styled ceiling."""
+        return self._is_perfect and "styled" in self.settings
+
+    @property
+    def measures_reader(self) -> bool:
+        """True for both: they ride along to say what the reader makes of perfect text, and are not evaluated."""
+        return self._is_perfect
+
+    @property
+    def _is_perfect(self) -> bool:
         return self.kind == "typeset" and not self.settings.get("errors")
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height in pixels of what it draws; None where the settings do not say."""
+        named = re.fullmatch(r"(\d{1,5})x(\d{1,5})", str(self.settings.get("size", "")))
+        if named is not None:
+            return int(named[1]), int(named[2])
+        width, height = self.settings.get("width"), self.settings.get("height")
+        return (width, height) if isinstance(width, int) and isinstance(height, int) else None
 
     @property
     def enhanced(self) -> bool:
@@ -461,5 +485,10 @@ class Manifest(Record, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def ceiling(self) -> ModelSpec | None:
-        """The model whose score is the OCR ceiling, or None where it was not drawn."""
+        """The first model whose score is the OCR ceiling, or None where none was drawn."""
         return next((spec for spec in self.models if spec.is_ceiling), None)
+
+    def ceiling_of(self, model: ModelSpec, *, styled: bool = False) -> ModelSpec | None:
+        """The clean (or the styled) reference beside a model: of its own size, else the first; None without any."""
+        found = [spec for spec in self.models if (spec.is_styled_ceiling if styled else spec.is_ceiling)]
+        return next((spec for spec in found if spec.size == model.size), found[0] if found else None)

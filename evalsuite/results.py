@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from evalsuite.gate.drawn_words import COLUMNS, about, bounds, wager_cells
-from evalsuite.runs.figures import figures_of
+from evalsuite.runs.figures import JUDGED_COLUMNS, correction_rows, figures_of
 from evalsuite.wording import one_sided, point, visible, with_ends
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evalsuite.gate.foresee import Forecast
     from evalsuite.gate.verdict import Verdict
     from evalsuite.report.comparison import Difference
+    from evalsuite.runs.corrected import Correction
     from evalsuite.runs.evidence import Missing
     from evalsuite.runs.figures import RunFigure
     from evalsuite.runs.opened import OpenRun
@@ -104,14 +105,49 @@ class RunResult:
                 f"{each.images}" + (f" ({each.missing} missing)" if each.missing else ""),
                 with_ends(each.accuracy, 4),
                 point(each.ceiling, 4) if each.ceiling else "not measured",
+                point(each.styled_ceiling, 4) if each.styled_ceiling else "not measured",
                 with_ends(each.exact, 4),
                 "–" if each.p50 is None else f"{each.p50:.2f}",
             )
             for each in self.figures
         ]
-        columns = ("model", "language", "images", "character accuracy", "OCR ceiling", "exact strings", "p50 s")
+        columns = (
+            "model",
+            "language",
+            "images",
+            "character accuracy",
+            "OCR ceiling",
+            "styled ceiling",
+            "exact strings",
+            "p50 s",
+        )
         mark = f"<p><strong>{escape(self.run.mark)}</strong></p>" if self.run.mark else ""
         return mark + html_table(columns, rows)
+
+
+@dataclass(frozen=True, repr=False)
+class JudgeResult:
+    """A run with its judged sample. `page` is where the sampled images are judged, None where it was not written."""
+
+    run: OpenRun
+    correction: Correction
+    page: Path | None = None
+
+    @property
+    def complete(self) -> bool:
+        """True where all of the sample is judged and there are corrected figures."""
+        return self.correction.withheld is None
+
+    def __repr__(self) -> str:
+        heads = [
+            f"{row[0]} {row[3]}, corrected {row[4]}" for row in correction_rows(self.correction) if row[1] == "all"
+        ]
+        told = self.correction.withheld or "; ".join(heads)
+        done = f"{self.correction.judged} of {len(self.correction.keys)} judged"
+        return f"<evalsuite judge {self.run.folder}: {done}; {told}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(JUDGED_COLUMNS, correction_rows(self.correction))
 
 
 @dataclass(frozen=True, repr=False)

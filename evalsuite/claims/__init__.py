@@ -93,7 +93,6 @@ def check_claims(
     ]
     measured = {facts.scores[0].protocol: measure(run, facts.scores[0].protocol)}
     ranked = measured[facts.scores[0].protocol]
-    ceiling = run.manifest.ceiling
     verdicts = []
     for model, claim in asked:
         if isinstance(claim, SpeedClaim):
@@ -104,6 +103,7 @@ def check_claims(
         if claim.protocol not in measured:
             measured[claim.protocol] = measure(run, claim.protocol)
         own = measured[claim.protocol]
+        ceiling = run.manifest.ceiling_of(model)
         above = own[ceiling.name] if ceiling else None
         verdicts.append(check_score(claim, own[model.name], run, above, facts, vouched=trust_settings))
     return ClaimsCheck(verdicts=tuple(verdicts), standings=standings_of(run, ranked, facts))

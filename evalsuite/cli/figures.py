@@ -8,16 +8,18 @@ import typer
 
 from evalsuite.cli import console
 from evalsuite.errors import ExitCode
+from evalsuite.runs.figures import JUDGED_COLUMNS, correction_rows
 from evalsuite.wording import listed, point, with_ends
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evalsuite.results import RunResult
+    from evalsuite.runs.corrected import Correction
     from evalsuite.runs.figures import RunFigure
     from evalsuite.runs.opened import OpenRun
 
-_COLUMNS = ("model", "lang", "images", "accuracy [95 %]", "ceiling", "exact", "p50/p90 s")
+_COLUMNS = ("model", "lang", "images", "accuracy [95 %]", "ceiling", "styled", "exact", "p50/p90 s")
 _FIGURES = _COLUMNS[2:]
 
 RESUME = "the command that made the run, given again, fills them in"
@@ -32,6 +34,8 @@ def show(result: RunResult) -> None:
         f"{len(run.manifest.prompts)} prompts of {names}{mark}", _COLUMNS, [_row(each) for each in result.figures],
         right=_FIGURES,
     )  # fmt: skip
+    if run.correction is not None:
+        show_correction(run.correction)
     scorer = run.scorer
     console.say(
         f"Accuracy is of characters, exact of whole strings; intervals are over prompts. "
@@ -46,14 +50,26 @@ def show(result: RunResult) -> None:
         console.say(translate("accuracy.few", **few))
     for model in run.manifest.models:
         if model.role == "reference":
+            says = "the styled ceiling" if model.is_styled_ceiling else "the OCR ceiling"
             console.say(
-                f"{model.name} is not a model: it draws the targets with real fonts, so its score is the OCR ceiling"
-                + ("." if model.is_ceiling else ", less the errors planted in it.")
+                f"{model.name} is not a model: it draws the targets with real fonts, so its score is {says}"
+                + ("." if model.measures_reader else ", less the errors planted in it.")
             )
         elif model.role == "stand-in":
             console.say(f"{model.name} is a small stand-in checkpoint; its figures say nothing about the real model.")
     if all(model.role != "model" for model in run.manifest.models):
         console.say("To draw with the real models: 'evalsuite models list' names them and what they need.")
+
+
+def show_correction(found: Correction) -> None:
+    """Print each model's accuracy as the OCR reads it and as a person's sample corrects it, or why it is withheld."""
+    if found.withheld is not None:
+        console.notice(f"no figures corrected by a person: {found.withheld}")
+        return
+    console.table(
+        "Corrected by a person, who judged a random sample", JUDGED_COLUMNS, correction_rows(found),
+        right=JUDGED_COLUMNS[2:],
+    )  # fmt: skip
 
 
 def _row(each: RunFigure) -> tuple[str, ...]:
@@ -63,6 +79,7 @@ def _row(each: RunFigure) -> tuple[str, ...]:
         str(each.images) + (f" ({each.missing} missing)" if each.missing else ""),
         with_ends(each.accuracy, 4),
         point(each.ceiling, 4) if each.ceiling else "not measured",
+        point(each.styled_ceiling, 4) if each.styled_ceiling else "not measured",
         point(each.exact, 4),
         f"{each.p50:.2f}/{each.p90:.2f}" if each.p50 is not None and each.p90 is not None else "–",
     )

@@ -48,7 +48,9 @@ OtherProfileOption = Annotated[
     str | None,
     typer.Option("--profile", help="Scoring profile: strict, standard or lenient; by default the run's own."),
 ]
-CeilingOption = Annotated[bool, typer.Option("--ceiling/--no-ceiling", help="Draw the typeset reference too.")]
+CeilingOption = Annotated[
+    bool, typer.Option("--ceiling/--no-ceiling", help="Draw the typeset reference too, at the models' sizes.")
+]
 WorkersOption = Annotated[
     int | None,
     typer.Option("--ocr-workers", min=1, max=64, help="OCR processes; by default one per core, four at most."),

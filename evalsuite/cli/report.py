@@ -1,4 +1,4 @@
-"""The commands that show or check a stored run: report, compare, export, verify."""
+"""The commands that show or check a stored run: report, judge, compare, export, verify."""
 
 from __future__ import annotations
 
@@ -29,6 +29,38 @@ def report(
         console.notice(text)
     console.say(f"Report: {result.page}")
     figures.leave([result.run], figures.RESUME)
+
+
+@app.command()
+def judge(
+    folder: RunFolder,
+    sample: Annotated[
+        int | None,
+        typer.Option("--sample", min=1, help="How many images; 40, or as many as were drawn already, by default."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="What the sample is drawn by; 0, or that of the stored sample.")
+    ] = None,
+    marks: Annotated[
+        Path | None, typer.Option("--marks", help="Marks that a person made in the report, as exported there.")
+    ] = None,
+) -> None:
+    """Draw a random sample for a person to judge, and correct the accuracy by it once all of it is judged."""
+    import evalsuite
+
+    result = evalsuite.judge(folder, sample=sample, seed=seed, marks=marks)
+    found = result.correction
+    console.say(f"{found.judged} of {len(found.keys)} sampled images judged (seed {found.seed}).")
+    if found.withheld is None:
+        figures.show_correction(found)
+    console.say(f"Report: {result.page}")
+    if found.withheld is not None:
+        console.say(
+            "Open its images, choose 'Judge the sample', export the marks, and give them back with --marks FILE."
+        )
+        if marks is not None:
+            console.error(f"no corrected figures: {found.withheld}")
+            raise typer.Exit(ExitCode.INCOMPLETE)
 
 
 @app.command()

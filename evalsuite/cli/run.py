@@ -59,6 +59,9 @@ def run(
     ocr: OcrOption = "paddle",
     profile: ProfileOption = "standard",
     ceiling: CeilingOption = True,
+    styled_ceiling: Annotated[
+        bool, typer.Option("--styled-ceiling", help="Draw the reference in designed lettering too.")
+    ] = False,
     interleave: Annotated[
         bool, typer.Option("--interleave", help="Load the models together and draw in turns, to compare their speed.")
     ] = False,
@@ -94,6 +97,7 @@ def run(
             ocr=ocr,
             profile=profile,
             ceiling=ceiling,
+            styled_ceiling=styled_ceiling,
             interleave=interleave,
             until_verdict=until_verdict,
             baseline=baseline,

@@ -75,15 +75,16 @@ def _incomplete(run: OpenRun) -> list[str]:
 
 def _accuracy(run: OpenRun) -> list[str]:
     lines = [
-        "| Model | Language | Character accuracy | OCR ceiling | Strings exact | Images all exact | Images |",
-        "|---|---|---|---|---|---|---|",
+        "| Model | Language | Character accuracy | OCR ceiling | Styled ceiling | Strings exact | All exact | Images |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in views.accuracy_rows(run.summary):
         ceiling = "is the ceiling" if row.is_ceiling else _figure(row.ceiling) if row.ceiling else "not measured"
+        styled = "is the ceiling" if row.is_styled_ceiling else _figure(row.styled) if row.styled else "not measured"
         missing = f", {row.missing} missing or unread" if row.missing else ""
         lines.append(
             f"| {escape(row.model)}{_NOTES[row.role]} | {escape(row.language or 'all, pooled')} | "
-            f"**{row.accuracy.text}** {_bounds(row.accuracy)} | {ceiling} | {_figure(row.strings)} | "
+            f"**{row.accuracy.text}** {_bounds(row.accuracy)} | {ceiling} | {styled} | {_figure(row.strings)} | "
             f"{_figure(row.all_exact)} | {row.images} of {row.prompts} prompts{missing} |"
         )
     return lines

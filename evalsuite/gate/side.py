@@ -101,8 +101,8 @@ def side_of(run: OpenRun, model: str | None = None, *, option: str = "--model") 
         if not found:
             raise EvalsuiteError(f"{run.folder}: holds no model {model!r}; it has {names}")
         return Side(run, found[0])
-    # The clean typeset reference rides along in every run; it is the ceiling, not what was evaluated.
-    subjects = [spec for spec in specs if not spec.is_ceiling] or list(specs)
+    # The clean typeset references ride along; they are the ceilings, not what was evaluated.
+    subjects = [spec for spec in specs if not spec.measures_reader] or list(specs)
     if len(subjects) != 1:
         raise EvalsuiteError(f"{run.folder}: holds several models ({names}); name one with {option}")
     return Side(run, subjects[0])

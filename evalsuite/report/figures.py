@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from evalsuite.records import Manifest, ModelRole, ModelSpec
+    from evalsuite.runs.corrected import Correction
     from evalsuite.runs.evidence import Missing
     from evalsuite.runs.judgement import Judgement
     from evalsuite.runs.opened import OpenRun
@@ -67,12 +68,15 @@ class AccuracyRow:
     role: ModelRole
     language: str | None
     is_ceiling: bool
+    is_styled_ceiling: bool
     first: bool
     prompts: int
     images: int
     missing: int
     accuracy: Figure
+    corrected: Figure | None
     ceiling: Figure | None
+    styled: Figure | None
     strings: Figure
     all_exact: Figure
     strict: Figure
@@ -91,26 +95,32 @@ def few_prompts(run: OpenRun) -> dict[str, str]:
     }
 
 
-def accuracy_rows(summary: Summary) -> list[AccuracyRow]:
+def accuracy_rows(summary: Summary, correction: Correction | None = None) -> list[AccuracyRow]:
     """A block a model: its languages, and where there are several, all of them pooled first."""
+    judged = {(each.model, each.language): each.corrected for each in (correction.figures if correction else ())}
     rows = []
     for model in _real_first(summary):
         languages = model.by("language")
         slices = ([model.overall] if len(languages) != 1 else []) + list(languages)
         for place, each in enumerate(slices):
-            ceiling = summary.ceiling(each)
+            ceiling, styled = summary.ceiling(each), summary.styled_ceiling(each)
+            language = None if each.dimension == "all" else each.value
+            corrected = judged.get((model.name, language if len(languages) > 1 else None))
             rows.append(
                 AccuracyRow(
                     model=model.name,
                     role=model.role,
-                    language=None if each.dimension == "all" else each.value,
-                    is_ceiling=model.name == summary.ceiling_model,
+                    language=language,
+                    is_ceiling=model.name in summary.ceilings.values(),
+                    is_styled_ceiling=model.name in summary.styled_ceilings.values(),
                     first=place == 0,
                     prompts=each.prompts,
                     images=each.images,
                     missing=each.missing,
                     accuracy=figure(each.intervals["character_accuracy"]),
+                    corrected=figure(corrected) if corrected else None,
                     ceiling=figure(ceiling.intervals["character_accuracy"]) if ceiling else None,
+                    styled=figure(styled.intervals["character_accuracy"]) if styled else None,
                     strings=figure(each.intervals["exact_string_rate"]),
                     all_exact=figure(each.intervals["all_exact_image_rate"]),
                     strict=figure(each.intervals["strict_accuracy"]),
@@ -211,8 +221,8 @@ def _speed(name: str, role: ModelRole, timing: TimingSummary) -> SpeedRow:
 
 
 def shown_models(summary: Summary) -> list[ModelSummary]:
-    """The models that stand beside the ceiling, references last; the ceiling itself where there is no other."""
-    return [model for model in _real_first(summary) if model.name != summary.ceiling_model] or list(summary.models)
+    """The models that stand beside the ceilings, references last; the ceilings themselves where there is no other."""
+    return [model for model in _real_first(summary) if model.name not in summary.measuring] or list(summary.models)
 
 
 def ordered_values(models: Sequence[ModelSummary], dimension: str) -> list[str]:
@@ -314,13 +324,45 @@ def role_notes(specs: Iterable[ModelSpec]) -> list[tuple[str, list[str]]]:
         if spec.role == "stand-in":
             groups.setdefault("role.stand-in.note", []).append(spec.name)
         elif spec.role == "reference":
-            groups.setdefault("role.reference.note" if spec.is_ceiling else "role.planted.note", []).append(spec.name)
+            styled = "role.styled.note" if spec.is_styled_ceiling else "role.planted.note"
+            groups.setdefault("role.reference.note" if spec.is_ceiling else styled, []).append(spec.name)
     return list(groups.items())
 
 
 def level(summary: Summary) -> str:
     """The intervals' level in per cent."""
     return f"{100 * summary.models[0].overall.intervals['character_accuracy'].level:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedRow:
+    """A line of the table of a judged sample."""
+
+    model: str
+    language: str | None
+    judged: int
+    images: int
+    read: Figure
+    corrected: Figure | None
+    misread_images: Figure
+    misread_strings: Figure
+
+
+def corrected_rows(correction: Correction) -> list[CorrectedRow]:
+    """The figures of a judged sample."""
+    return [
+        CorrectedRow(
+            model=each.model,
+            language=each.language,
+            judged=each.judged,
+            images=each.images,
+            read=figure(each.read),
+            corrected=figure(each.corrected) if each.corrected else None,
+            misread_images=figure(each.misread_images),
+            misread_strings=figure(each.misread_strings),
+        )
+        for each in correction.figures
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from evalsuite import hardware
 from evalsuite.report import charts, conclusions, payload, pictures, shell, templating
 from evalsuite.report import figures as views
+from evalsuite.runs.agreement import agreements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,8 +77,11 @@ def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said:
     names = {spec.name: spec.name for spec in run.manifest.models}
     side = payload.Side(run, kept, found, names)
     data, boxes = payload.gallery([side])
+    found_agreements = agreements(run)
+    data["differs"] = sorted({row.key for each in found_agreements for row in each.differing})
+    data["sample"] = list(run.correction.keys) if run.correction else []
     summary = run.summary
-    accuracy = views.accuracy_rows(summary)
+    accuracy = views.accuracy_rows(summary, run.correction)
     heading = [spec.name for spec in run.manifest.models if spec.role != "reference"] or list(names)
     return templating.render(
         "index.html.j2",
@@ -105,6 +109,11 @@ def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said:
         level=views.level(summary),
         slices=[(dimension, *views.slice_table(summary, dimension)) for dimension in ("suite", "category", "length")],
         judged=views.judged(summary, run.judgement) if run.judgement else None,
+        correction=run.correction,
+        agreements=found_agreements,
+        most_differing=views.MAX_NAMES,
+        figure=views.figure,
+        corrected=views.corrected_rows(run.correction) if run.correction else (),
         speed=views.speed_rows(summary),
         notices=run.standing_notices,
         plots=charts.draw_all(summary, run.scores, run.generations, run.stop),

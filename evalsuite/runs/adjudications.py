@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from evalsuite.records import ImageScore
     from evalsuite.runs.opened import OpenRun
 
 FORMAT = 1
@@ -97,7 +98,7 @@ def apply(run: OpenRun, adjudications: Adjudications) -> OpenRun:
         AdjudicationError: when the marks are of another run or reader, name an image that is not there or has
             changed since, or contradict themselves.
     """
-    marks = _checked(run, adjudications)
+    marks = check(run, adjudications)
     marked = scorer_for(run.scorer, adjudications.marks)
     rows = []
     charged = remaining = 0
@@ -105,8 +106,7 @@ def apply(run: OpenRun, adjudications: Adjudications) -> OpenRun:
         mark = marks.get(score.key)
         row = msgspec.structs.replace(score, scorer=marked, seal=None)
         if mark is not None and mark.reading is not None and mark.verdict == "ocr-misread":
-            lines = [TextLine(text=line) for line in mark.reading]
-            result = scoring.score_image(run.prompts[score.prompt].targets, lines, run.scorer.profile)
+            result = read_by(run, score.prompt, mark.reading)
             row = msgspec.structs.replace(row, status="scored", result=result, detail="read by a person")
         if mark is not None:
             charged += scoring.count(score.result).edits
@@ -130,7 +130,18 @@ def keep(run: OpenRun, adjudications: Adjudications) -> None:
     run.keep_scores()
 
 
-def _checked(run: OpenRun, adjudications: Adjudications) -> dict[str, Mark]:
+def read_by(run: OpenRun, prompt: str, lines: Sequence[str]) -> ImageScore:
+    """The score of an image of a prompt as a person reads it, line by line."""
+    return scoring.score_image(run.prompts[prompt].targets, [TextLine(text=line) for line in lines], run.scorer.profile)
+
+
+def check(run: OpenRun, adjudications: Adjudications) -> dict[str, Mark]:
+    """The marks by key, checked against the run.
+
+    Raises:
+        AdjudicationError: when they are of another run or reader, name an image that is not there or has changed since,
+            or contradict themselves.
+    """
     if adjudications.run != digest(run.manifest):
         raise AdjudicationError(
             f"the marks are of another run than {run.folder}; export them from this run's own report"

@@ -30,27 +30,28 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evalsuite.models import ImageModel, ModelOptions
-    from evalsuite.records import Manifest, Prompt
+    from evalsuite.records import Manifest, ModelSpec, Prompt
     from evalsuite.runs.opened import OpenRun
 
 CEILING = "typeset"
-"""The reference whose score is the OCR ceiling; it joins every run unless it is left out by name."""
+"""The reference whose score is the OCR ceiling; it joins every run at its models' sizes unless it is left out."""
 
 
 def default_models() -> tuple[str, ...]:
-    """What is drawn where no model is named: the stand-ins, where diffusers is installed, and the reference.
+    """What is drawn where no model is named: the stand-ins, or where diffusers is not installed, the reference.
 
-    Only what needs no download. With an installation that cannot draw with diffusers, the reference alone.
+    Only what needs no download.
     """
     drawable = all(importlib.util.find_spec(package) is not None for package in ("torch", "diffusers"))
-    return (*(stand_ins() if drawable else ()), CEILING)
+    return tuple(stand_ins()) if drawable else (CEILING,)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """What is asked for: what draws which prompts how often, what reads, and how it is scored.
 
-    `prompts` picks prompts by id, before `limit` samples. With `ceiling`, the typeset reference is drawn too. With
+    `prompts` picks prompts by id, before `limit` samples. With `ceiling`, the typeset reference is drawn too, at
+    the size of each model, and with `styled_ceiling` the same in designed lettering. With
     `interleave`, the models asked for are loaded together and draw in turns, for comparable timings. `out` defaults to
     a folder under `reports/` that is named by the plan, so that the same options resume.
     """
@@ -66,6 +67,7 @@ class RunOptions:
     ocr: str = "paddle"
     profile: str = "standard"
     ceiling: bool = True
+    styled_ceiling: bool = False
     interleave: bool = False
     workers: int | None = None
 
@@ -101,9 +103,9 @@ def plan_run(options: RunOptions) -> tuple[Plan, list[str]]:
     asked = len(names)
     if options.interleave and asked < 2:
         raise EvalsuiteError("--interleave: draws models in turns, so name at least two with --model")
-    if options.ceiling and CEILING not in names:
-        names.append(CEILING)
     opened = _open(names, options.models, options.model_options)
+    for styled, wanted in ((False, options.ceiling), (True, options.styled_ceiling)):
+        opened += ceilings_for([model.spec for model in opened], styled=styled) if wanted else []
     plan = plan_prompts(
         refs=[suite.ref for suite in loaded],
         prompts=sample_prompts(chosen, options.limit, options.seed),
@@ -156,6 +158,22 @@ def _open(names: Sequence[str], asked: Sequence[str], options: ModelOptions | No
     """Resolve the models. Sampler options go to those that take them; where none does, they are an error."""
     takers = [name for name in asked if registry.takes_options(name)] or list(asked)
     return [registry.resolve(name, options=options if name in takers else None) for name in names]
+
+
+def ceilings_for(specs: Sequence[ModelSpec], *, styled: bool) -> list[ImageModel]:
+    """The references that the models lack as ceilings: one of each size that they draw at, or the default."""
+    from evalsuite.models.typeset.model import DEFAULT_SIZE, MAX_SIZE, MIN_SIZE, TypesetModel
+
+    there = {spec.name for spec in specs}
+    found = {}
+    for spec in specs:
+        size = spec.size
+        if size is None or not all(MIN_SIZE <= side <= MAX_SIZE for side in size):
+            size = DEFAULT_SIZE, DEFAULT_SIZE
+        if not spec.measures_reader or all(each.measures_reader for each in specs):
+            model = TypesetModel(width=size[0], height=size[1], styled=styled)
+            found[model.spec.name] = model
+    return [model for name, model in found.items() if name not in there]
 
 
 def _choose(prompts: Sequence[Prompt], ids: Sequence[str]) -> list[Prompt]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evalsuite.records import ModelRole, Record
+from evalsuite.runs.corrected import Correction
 from evalsuite.stats import Interval, prompts_for_width
+from evalsuite.wording import with_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +19,10 @@ class RunFigure(Record, frozen=True, kw_only=True):
     """One model in one language, or in all of them together (`language` None).
 
     `accuracy` is of characters, `exact` of whole strings, both with their intervals over prompts; `ceiling` is the
-    accuracy of the clean typeset reference on the same prompts, None where that was not measured. Times are seconds of
-    warm images, over all languages; None for references and where nothing was timed.
+    accuracy of the clean typeset reference on the same prompts, `styled_ceiling` that of designed lettering, None where
+    that was not measured. `corrected` is the
+    accuracy after a person judged a random sample of the images, None where nobody did or not all of it. Times are
+    seconds of warm images, over all languages; None for references and where nothing was timed.
     """
 
     model: str
@@ -30,14 +34,17 @@ class RunFigure(Record, frozen=True, kw_only=True):
     accuracy: Interval
     ceiling: Interval | None
     exact: Interval
+    styled_ceiling: Interval | None = None
+    corrected: Interval | None = None
     p50: float | None = None
     p90: float | None = None
 
 
 class RunFigures(Record, frozen=True, kw_only=True):
-    """The figures of a run, as `summary.json` holds them. `missing` says which images cannot count, and why.
+    """The figures of a run, as `summary.json` holds them.
 
-    `stopped` is set where the run is drawn until a gate's verdict: `PASS after 64 of 640 images`.
+    `correction` is what a judged sample says, `missing` which images cannot count, and why. `stopped` is set where the
+    run is drawn until a gate's verdict: `PASS after 64 of 640 images`.
     """
 
     run: str
@@ -46,6 +53,7 @@ class RunFigures(Record, frozen=True, kw_only=True):
     scorer: str
     profile: str
     figures: tuple[RunFigure, ...]
+    correction: Correction | None
     missing: tuple[str, ...]
     notices: tuple[str, ...]
     stopped: str | None = None
@@ -89,21 +97,26 @@ def figures_of(run: OpenRun) -> tuple[RunFigure, ...]:
 
 
 def _figures(run: OpenRun) -> Iterator[RunFigure]:
+    found = run.correction.figures if run.correction else ()
+    corrected = {(each.model, each.language): each.corrected for each in found}
     for model in run.summary.models:
         languages = model.by("language")
         timed = model.timing.total if model.timing is not None and model.role != "reference" else None
         for part in (model.overall, *(languages if len(languages) > 1 else ())):
-            ceiling = run.summary.ceiling(part)
+            ceiling, styled = run.summary.ceiling(part), run.summary.styled_ceiling(part)
+            language = part.value if part.dimension == "language" else None
             yield RunFigure(
                 model=model.name,
                 role=model.role,
-                language=part.value if part.dimension == "language" else None,
+                language=language,
                 prompts=part.prompts,
                 images=part.images,
                 missing=part.missing,
                 accuracy=part.intervals["character_accuracy"],
                 ceiling=ceiling.intervals["character_accuracy"] if ceiling else None,
                 exact=part.intervals["exact_string_rate"],
+                styled_ceiling=styled.intervals["character_accuracy"] if styled else None,
+                corrected=corrected.get((model.name, language)),
                 p50=timed.p50 if timed else None,
                 p90=timed.p90 if timed else None,
             )
@@ -118,7 +131,27 @@ def run_figures(run: OpenRun) -> RunFigures:
         scorer=f"{run.scorer.name} {run.scorer.version}",
         profile=run.scorer.profile,
         figures=figures_of(run),
+        correction=run.correction,
         missing=tuple(f"{each.model} {each.text}" for each in run.faults),
         stopped=run.mark,
         notices=run.notices,
     )
+
+
+JUDGED_COLUMNS = ("model", "lang", "judged", "as the OCR reads it", "corrected", "images misread", "strings misread")
+
+
+def correction_rows(found: Correction) -> list[tuple[str, ...]]:
+    """The figures of a judged sample as text, under `JUDGED_COLUMNS`."""
+    return [
+        (
+            each.model,
+            each.language or "all",
+            f"{each.judged} of {each.images}",
+            with_ends(each.read, 4),
+            with_ends(each.corrected, 4) if each.corrected else "too few judged",
+            with_ends(each.misread_images, 3),
+            with_ends(each.misread_strings, 3),
+        )
+        for each in found.figures
+    ]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evalsuite.records import Generation, Manifest, ModelSpec, OcrSpec, Prompt, Reading, Request, ScorerSpec
+    from evalsuite.runs.corrected import Correction
     from evalsuite.runs.evidence import Missing
     from evalsuite.runs.judgement import Judgement
     from evalsuite.runs.stop import Stop
@@ -149,6 +150,13 @@ class OpenRun:
     def summary(self) -> Summary:
         """The run in figures, computed once."""
         return summarise(self.manifest, self.scores, self.generations, self.units, {each.key for each in self.missing})
+
+    @cached_property
+    def correction(self) -> Correction | None:
+        """What a person's judgement of a random sample says of the figures; None where no sample was drawn."""
+        from evalsuite.runs.corrected import correction_of
+
+        return correction_of(self)
 
     def missing_of(self, model: str) -> tuple[Missing, ...]:
         """What is missing of one model."""

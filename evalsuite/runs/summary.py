@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
+
 from evalsuite import scoring, stats
 from evalsuite.records import ModelRole, Record
 from evalsuite.runs.timing import TimingSummary, time_model
@@ -76,10 +78,15 @@ class ModelSummary(Record, frozen=True, kw_only=True):
 
 
 class Summary(Record, frozen=True, kw_only=True):
-    """A run in figures. `ceiling_model` is the name of the clean typeset reference, or None when not drawn."""
+    """A run in figures. `ceiling_model` is the name of the (first) clean typeset reference, or None when not drawn.
+
+    `ceilings` and `styled_ceilings` name the reference beside each model (`Manifest.ceiling_of`), by the model's name.
+    """
 
     models: tuple[ModelSummary, ...]
     ceiling_model: str | None
+    ceilings: dict[str, str] = msgspec.field(default_factory=dict)
+    styled_ceilings: dict[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def incomplete(self) -> bool:
@@ -87,12 +94,24 @@ class Summary(Record, frozen=True, kw_only=True):
         return any(model.overall.incomplete for model in self.models)
 
     def ceiling(self, of: Slice) -> Slice | None:
-        """The clean typeset reference over the same prompts: what this OCR and scorer make of perfect text.
+        """The clean typeset reference over the same prompts: what this OCR and scorer make of perfect print.
 
         None where the run did not draw it, or where images of it have no score: then the ceiling is not measured.
         """
+        return self._same(of, self.ceilings.get(of.model))
+
+    def styled_ceiling(self, of: Slice) -> Slice | None:
+        """The styled reference over the same prompts: what they make of perfect, designed lettering. See `ceiling`."""
+        return self._same(of, self.styled_ceilings.get(of.model))
+
+    @property
+    def measuring(self) -> frozenset[str]:
+        """The names of all references that stand beside models as ceilings."""
+        return frozenset((*self.ceilings.values(), *self.styled_ceilings.values()))
+
+    def _same(self, of: Slice, name: str | None) -> Slice | None:
         for model in self.models:
-            if model.name == self.ceiling_model:
+            if model.name == name:
                 for each in model.slices:
                     if (each.dimension, each.value) == (of.dimension, of.value) and not each.unscored:
                         return each
@@ -127,7 +146,15 @@ def summarise(
             for spec in manifest.models
         ),
         ceiling_model=ceiling.name if ceiling else None,
+        ceilings=_beside(manifest, styled=False),
+        styled_ceilings=_beside(manifest, styled=True),
     )
+
+
+def _beside(manifest: Manifest, *, styled: bool) -> dict[str, str]:
+    """The ceiling's name by the model's."""
+    found = {spec.name: manifest.ceiling_of(spec, styled=styled) for spec in manifest.models}
+    return {name: ceiling.name for name, ceiling in found.items() if ceiling is not None}
 
 
 def _slices(

@@ -1,8 +1,9 @@
 """Intervals, paired bounds and power, all over prompts as the sampling unit.
 
 `intervals` says how sure a figure is, `bounds` how sure a difference between two runs, `power` what a comparison
-could have told; they rest on `dirichlet` (exact quantiles of randomly weighted means), `gaffke` (bounds from a known
-range) and `resampling` (the bootstrap). Nothing here reads, draws or prints.
+could have told; `prediction_powered` corrects a reader by a person's sample. They rest on `dirichlet` (exact
+quantiles of randomly weighted means), `gaffke` (bounds from a known range) and `resampling` (the bootstrap).
+Nothing here reads, draws or prints.
 """
 
 from __future__ import annotations
@@ -17,20 +18,25 @@ from evalsuite.stats.power import (
     prompts_for_width,
     resolution_floor,
 )
+from evalsuite.stats.prediction_powered import MIN_JUDGED, Corrected, Judged, corrected_ratio
 from evalsuite.stats.resampling import REPLICATES, SEED, Floats
 
 __all__ = [
     "LEVEL",
+    "MIN_JUDGED",
     "MIN_PROMPTS",
     "REPLICATES",
     "SEED",
     "Bounds",
     "Comparison",
+    "Corrected",
     "Floats",
     "Gaffke",
     "Interval",
+    "Judged",
     "Method",
     "compare",
+    "corrected_ratio",
     "gaffke_bounds",
     "mean_interval",
     "minimum_detectable_effect",

@@ -12,7 +12,7 @@ import msgspec
 from evalsuite.errors import EvalsuiteError, InterruptedRunError
 from evalsuite.gate import Policy, judge, side_of
 from evalsuite.gate.draw import Yardstick, draw_until_verdict
-from evalsuite.models import ModelOptions
+from evalsuite.models import ModelOptions, resolve
 from evalsuite.report import build_report, store_summary, store_verdict, verdict_row
 from evalsuite.report.reasons import message
 from evalsuite.report.sweep_page import Baseline, Checkpoint, Swept, build_sweep
@@ -41,8 +41,9 @@ class SweepPlan:
 
     `model` is what adapters and transformers are laid over (a preset, a folder, a hub id); pipelines and folders of
     images need none. `baseline` is a run to gate against; without one it is the first checkpoint in step order.
-    With `ceiling`, the typeset reference is drawn once, as a run of its own. `samples` are the policy's by default.
-    With `until_verdict`, each checkpoint but the baseline is drawn only until its gate has decided.
+    With `ceiling`, the typeset reference is drawn once, at the checkpoints' size, as a run of its own. `samples` are
+    the policy's by default. With `until_verdict`, each checkpoint but the baseline is drawn only until its gate has
+    decided.
     Other fields are those of `runs.session.run`.
     """
 
@@ -128,7 +129,7 @@ class _Sweeper:
         self._passed_over = passed_over
         self._unit = next((each.unit for each in found if each.step is not None), "step")
         if self._plan.ceiling and self._ceiling is None:
-            self._ceiling = self._run("typeset", None, CEILING)
+            self._ceiling = self._run(self._reference(found), None, CEILING)
             build_report(self._ceiling)
         keys = [(one, last_change(one)) for one in found]
         for key in self._baseline_first(keys):
@@ -149,6 +150,18 @@ class _Sweeper:
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             stored = None
         return sorted(keys, key=lambda key: f"runs/{key[0].name}" != stored)
+
+    def _reference(self, found: Sequence[Found]) -> str:
+        """The typeset reference at the size that the first checkpoint draws, or at its own where that is not known."""
+        for one in found:
+            try:
+                if one.problem is None:
+                    model, options = _resolve(self._plan, one)
+                    spec = resolve(model, options=options).spec
+                    return api.ceilings_for([spec], styled=False)[0].spec.name
+            except EvalsuiteError:
+                continue  # its own row says what is wrong with it
+        return api.CEILING
 
     def _row(self, one: Found) -> SweepRow:
         run = f"runs/{one.name}"

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import runs_by_hand as handmade
 
+import evalsuite
 from evalsuite import scoring, wording
 from evalsuite.report import build_comparison, build_report
 from evalsuite.runs import adjudications, open_run
@@ -381,7 +382,7 @@ def test_marks_are_kept_exported_applied_and_imported(visit, run, tmp_path):
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     page.locator(".card-open").nth(1).click()
-    page.get_by_label("The model misdrew").check()
+    page.get_by_label("The reading is right").check()
     page.keyboard.press("Escape")
     assert page.locator("#marks-count").inner_text() == "2 readings judged, 1 misread by the OCR"
     with page.expect_download() as download:
@@ -402,6 +403,33 @@ def test_marks_are_kept_exported_applied_and_imported(visit, run, tmp_path):
     until(other, "document.getElementById('marks-note').textContent !== ''")
     assert other.locator("#marks-count").inner_text() == "2 readings judged, 1 misread by the OCR"
     assert other.locator("#marks-note").inner_text() == "2 marks taken over, 0 refused"
+
+
+def test_a_sample_is_judged_by_the_keyboard_alone(browser, tmp_path):
+    store = handmade.make_run(tmp_path / "run", prompts=_many()[:9], outcome=_outcome)
+    asked = evalsuite.judge(store.folder, sample=4)
+    with _serving(store.folder) as origin:
+        watched = Watched(browser, origin)
+        page = watched.page
+        page.goto(origin + "index.html")
+        page.click("#marks-sample")
+        assert "1 of 4" in page.locator(".viewer-bar").inner_text()
+        page.keyboard.press("n")
+        page.keyboard.type("WHAT IT SAYS ")
+        page.keyboard.press("Control+Enter")
+        for _ in range(3):
+            page.keyboard.press("y")
+            page.keyboard.press("ArrowRight")
+        page.keyboard.press("Escape")
+        assert page.locator("#marks-sample").inner_text() == "Judge the sample (4 of 4)"
+        with page.expect_download() as download:
+            page.click("#marks-export")
+        download.value.save_as(tmp_path / "marks.json")
+        watched.check()
+        watched.context.close()
+    done = evalsuite.judge(store.folder, marks=tmp_path / "marks.json")
+    assert done.complete
+    assert (done.correction.judged, done.correction.keys) == (4, asked.correction.keys)
 
 
 def test_marks_of_another_run_are_refused(visit, tmp_path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,16 +27,20 @@ class FontsMissingError(EvalsuiteError):
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A font file at one point of its variation axes: the weight, and the file's defaults for the others."""
+    """A font file at one point of its variation axes: the weight, and the file's defaults for the others.
+
+    `folder` is where its package keeps its files.
+    """
 
     package: str
     file: str
     weight: int
+    folder: str = "fonts/ofl"
 
     @property
     def path(self) -> Path:
         """Where the font file lies in the installed package."""
-        return _package_folder(self.package) / "fonts" / "ofl" / self.file
+        return _package_folder(self.package) / self.folder / self.file
 
 
 _WESTERN, _CJK = "justmytype_western_core", "justmytype_intl_cjk"
@@ -64,6 +68,21 @@ FALLBACK_FACES = (
     Face(_CJK, "notosanskr/NotoSansKR[wght].ttf", 500),
     Face(_WESTERN, "notosanssymbols2/NotoSansSymbols2-Regular.ttf", 400),
 )
+CAPITAL_FACES = (Face("font_amatic_sc", "AmaticSC-Bold.ttf", 700, "files"),)
+"""For texts without small letters: in this face they are small capitals."""
+
+STYLED_LATIN_FACES = (
+    Face("font_fredoka_one", "FredokaOne-Regular.ttf", 400, "files"),
+    Face("font_intuitive", "Intuitive.ttf", 400, "files"),
+    Face(_WESTERN, "inter/Inter-Italic[opsz,wght].ttf", 900),
+    Face(_WESTERN, "notoserif/NotoSerif-Italic[wdth,wght].ttf", 700),
+    Face(_WESTERN, "sourceserif4/SourceSerif4-Italic[opsz,wght].ttf", 500),
+)
+STYLED_CJK_FACES = (
+    Face(_CJK, "notosanssc/NotoSansSC[wght].ttf", 300),
+    Face(_CJK, "notosanssc/NotoSansSC[wght].ttf", 700),
+    Face(_CJK, "notosanssc/NotoSansSC[wght].ttf", 900),
+)
 
 
 @cache
@@ -77,11 +96,12 @@ def _package_folder(package: str) -> Path:
 
 
 @cache
-def fonts_digest() -> str:
-    """SHA-256 over the bytes of all font files in use."""
+def fonts_digest(*, styled: bool = False) -> str:
+    """SHA-256 over the bytes of all font files in use, on plain or on styled pages."""
     from evalsuite.digests import file_sha256
 
-    files = sorted({face.path for face in (*LATIN_FACES, *CJK_FACES, *FALLBACK_FACES)})
+    designed = (*CAPITAL_FACES, *STYLED_LATIN_FACES, *STYLED_CJK_FACES) if styled else ()
+    files = sorted({face.path for face in (*LATIN_FACES, *CJK_FACES, *FALLBACK_FACES, *designed)})
     for path in files:
         if not path.is_file():
             raise FontsMissingError(f"{path.name} is missing in {path.parent}; run: pip install 'evalsuite[fonts]'")
@@ -102,8 +122,7 @@ def faces_for(text: str) -> Sequence[Face]:
     Raises:
         FontsMissingError: naming the characters, where no face has them all.
     """
-    needed = {ord(character) for character in text if not character.isspace()}
-    cjk = any(0x2E80 <= code <= 0x9FFF or 0xF900 <= code <= 0xFFEF for code in needed)
+    needed, cjk = _needed(text)
     natural = [face for face in (CJK_FACES if cjk else LATIN_FACES) if needed <= _characters(face.path)]
     if natural:
         return natural
@@ -115,7 +134,21 @@ def faces_for(text: str) -> Sequence[Face]:
     raise FontsMissingError(f"no face has the characters {' '.join(missing[:12])} of {text[:40]!r}")
 
 
-@cache
+def _needed(text: str) -> tuple[set[int], bool]:
+    """The characters that a text needs glyphs for, and whether it is Chinese."""
+    needed = {ord(character) for character in text if not character.isspace()}
+    return needed, any(0x2E80 <= code <= 0x9FFF or 0xF900 <= code <= 0xFFEF for code in needed)
+
+
+def styled_faces_for(text: str) -> Sequence[Face]:
+    """The display and hand-drawn faces that can draw `text` whole, else those of `faces_for`."""
+    needed, cjk = _needed(text)
+    latin = (*CAPITAL_FACES, *STYLED_LATIN_FACES) if text == text.upper() else STYLED_LATIN_FACES
+    found = [face for face in (STYLED_CJK_FACES if cjk else latin) if needed <= _characters(face.path)]
+    return found or faces_for(text)
+
+
+@lru_cache(maxsize=48)  # an open Chinese face takes some ten megabytes
 def font(face: Face, size: int) -> FreeTypeFont:
     """The face at `size` pixels per em, laid out glyph by glyph (without a shaper that differs by machine)."""
     from PIL import ImageFont

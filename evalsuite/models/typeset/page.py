@@ -27,7 +27,7 @@ LAYOUT_VERSION = "1"
 MIN_CONTRAST = 7.0
 """WCAG's enhanced contrast ratio between lettering and ground, worst pixel of the ground counted."""
 
-_MAX_SIZE, _MIN_SIZE = 96, 22
+_MAX_SIZE, _MIN_SIZE, _LEAST_SIZE = 96, 22, 11
 _LEADING = 1.32
 _MAX_ROTATION = 2.0
 _GUTTER = 2.5
@@ -63,8 +63,13 @@ def render(texts: Sequence[str], *, width: int, height: int, key: Json) -> Image
     scales = [rng.uniform(0.75, 1.0) for _ in texts]
     top_size = round(min(_MAX_SIZE, width / 11) * rng.uniform(0.8, 1.0))
     margin = round(width * 0.06)
-    for size in range(top_size, _MIN_SIZE - 1, -2):
-        rows = _rows(texts, faces, scales, size, columns, width - 2 * margin)
+    # On a page below 1,024 pixels, what does not fit at the smallest size is drawn as small as it would be there.
+    smaller = max(_LEAST_SIZE, round(_MIN_SIZE * min(width, height, 1024) / 1024))
+    for size, least in [
+        *((size, _MIN_SIZE) for size in range(top_size, _MIN_SIZE - 1, -2)),
+        *((size, smaller) for size in range(_MIN_SIZE, smaller - 1, -1)),
+    ]:
+        rows = _rows(texts, faces, scales, size, columns, width - 2 * margin, least)
         free = height - 2 * margin - sum(max(block.height for block in row) for row in rows)
         gap = free / (len(rows) + 1)
         if rows and gap >= size * 0.9:
@@ -72,7 +77,7 @@ def render(texts: Sequence[str], *, width: int, height: int, key: Json) -> Image
     else:
         characters = sum(map(len, texts))
         raise PageFullError(f"{len(texts)} strings of {characters} characters do not fit a {width}×{height} page")
-    lettering = [_lettering_colour(extremes, rng) for _ in range(2)]
+    lettering = [lettering_colour(extremes, rng) for _ in range(2)]
     top = margin + gap
     for row in rows:
         row_height = max(block.height for block in row)
@@ -93,12 +98,18 @@ def _column_width(width: int, columns: int, size: int) -> int:
 
 
 def _rows(
-    texts: Sequence[str], faces: Sequence[Face], scales: Sequence[float], size: int, columns: int, width: int
+    texts: Sequence[str],
+    faces: Sequence[Face],
+    scales: Sequence[float],
+    size: int,
+    columns: int,
+    width: int,
+    least: int,
 ) -> list[list[_Block]]:
     """The blocks in rows of `columns`; empty when some word is wider than its column."""
     blocks = []
     for text, face, scale in zip(texts, faces, scales, strict=True):
-        block = _wrap(text, face, max(_MIN_SIZE, round(size * scale)), _column_width(width, columns, size))
+        block = _block(text, face, max(least, round(size * scale)), _column_width(width, columns, size))
         if block is None:
             return []
         blocks.append(block)
@@ -111,7 +122,8 @@ _UNIT = re.compile(
 )
 
 
-def _wrap(text: str, face: Face, size: int, width: int) -> _Block | None:
+def wrap(text: str, face: Face, size: int, width: int) -> tuple[str, ...] | None:
+    """The lines of a text that is at most `width` pixels wide; None where some word is wider."""
     shape = font(face, size)
     lines: list[str] = [""]
     for unit in _UNIT.findall(text):
@@ -123,13 +135,18 @@ def _wrap(text: str, face: Face, size: int, width: int) -> _Block | None:
             lines[-1] = lines[-1].rstrip()
             lines.append(unit)
     lines = [line.strip() for line in lines if line.strip()]
-    widest = max(shape.getlength(line) for line in lines)
-    if widest > width:
+    return tuple(lines) if max(shape.getlength(line) for line in lines) <= width else None
+
+
+def _block(text: str, face: Face, size: int, width: int) -> _Block | None:
+    lines = wrap(text, face, size, width)
+    if lines is None:
         return None
-    return _Block(face, size, tuple(lines), round(widest), round(size * _LEADING * len(lines)))
+    widest = max(font(face, size).getlength(line) for line in lines)
+    return _Block(face, size, lines, round(widest), round(size * _LEADING * len(lines)))
 
 
-def _lettering_colour(extremes: Sequence[Colour], rng: random.Random) -> Colour:
+def lettering_colour(extremes: Sequence[Colour], rng: random.Random) -> Colour:
     """A colour with enough contrast to the lightest and the darkest pixel of the ground."""
     for _ in range(200):
         hue, saturation, value = (

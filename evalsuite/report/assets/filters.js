@@ -6,6 +6,8 @@
   const FILTERS = { model: REAL ? "real" : "", language: "", suite: "", category: "", length: "", kind: "", from: "", to: "", q: "", sort: "worst" };
   /* `image` is the key of the image that is open, `boxes` whether the OCR boxes are shown. */
   const { state, read, address, write, reset } = choices({ ...FILTERS, image: "", boxes: "" }, "#images");
+  const DIFFERS = new Set(page.differs ?? []); // where another OCR reads something else
+  const SAMPLED = (page.sample ?? []).length ? ["sample"] : [];
   const listeners = [];
 
   const number = (text) => (text.trim() === "" || Number.isNaN(Number(text)) ? null : Number(text));
@@ -17,7 +19,8 @@
     if (state.suite && prompt.suite !== state.suite) return false;
     if (state.category && prompt.category !== state.category) return false;
     if (state.length && prompt.length !== state.length) return false;
-    if (state.kind === "marked" ? !window.Evalsuite.marks.get(item.key) : state.kind && !item.kinds.has(state.kind)) return false;
+    if (state.kind === "differs" ? !DIFFERS.has(item.key) : state.kind === "sample" ? !window.Evalsuite.marks.sample.has(item.key) : state.kind === "marked" ? !window.Evalsuite.marks.get(item.key)
+      : state.kind && !item.kinds.has(state.kind)) return false;
     const from = number(state.from);
     const to = number(state.to);
     if (from !== null && !(item.accuracy >= from)) return false;
@@ -34,6 +37,7 @@
     slowest: (a, b) => (b.rawTiming ? b.rawTiming[0] : -1) - (a.rawTiming ? a.rawTiming[0] : -1) || a.place - b.place,
     extra: (a, b) => b.extra - a.extra || a.place - b.place,
     random: byKey,
+    sample: (a, b) => (window.Evalsuite.marks.sample.get(a.key) ?? Infinity) - (window.Evalsuite.marks.sample.get(b.key) ?? Infinity) || byKey(a, b),
   };
 
   const selected = () => items.filter(fits).sort(ORDERS[state.sort] ?? ORDERS.worst);
@@ -61,8 +65,8 @@
       suite: [["", t("filter.all")], ...plain(unique(prompts.map((prompt) => prompt.suite)))],
       category: [["", t("filter.all")], ...plain(unique(prompts.map((prompt) => prompt.category)))],
       length: [["", t("filter.all")], ...unique(prompts.map((prompt) => prompt.length)).map((length) => [length, t(`length.${length}`)])],
-      kind: [["", t("filter.all")], ...[...known, ...other, "marked"].map((kind) => [kind, kindName(kind)])],
-      sort: Object.keys(ORDERS).map((order) => [order, t(`sort.${order}`)]),
+      kind: [["", t("filter.all")], ...[...known, ...other, "marked", ...SAMPLED, ...(DIFFERS.size ? ["differs"] : [])].map((kind) => [kind, kindName(kind)])],
+      sort: Object.keys(ORDERS).filter((order) => order !== "sample" || SAMPLED.length).map((order) => [order, t(`sort.${order}`)]),
     };
   }
 
@@ -92,6 +96,14 @@
     if (active) document.getElementById(active)?.focus();
   }
 
+  /** Start from no filter and take these choices. */
+  function choose(choices) {
+    reset(Object.keys(FILTERS));
+    Object.assign(state, choices);
+    controls(document.getElementById("filters"));
+    changed();
+  }
+
   function toggleBoxes() {
     state.boxes = state.boxes ? "" : "1";
     document.getElementById("boxes").setAttribute("aria-pressed", state.boxes ? "true" : "false");
@@ -99,6 +111,6 @@
   }
 
   Object.assign(window.Evalsuite, {
-    filters: { state, selected, controls, read, address, write, toggleBoxes, onChange: (listener) => listeners.push(listener) },
+    filters: { state, selected, controls, read, address, write, choose, toggleBoxes, onChange: (listener) => listeners.push(listener) },
   });
 })();

@@ -41,6 +41,7 @@
     if (event.metaKey || event.ctrlKey || event.altKey || typing(event.target)) return;
     const by = { ArrowRight: 1, ArrowLeft: -1, j: 1, k: -1 }[event.key];
     if (event.key === "b") { filters.toggleBoxes(); viewer.redraw(); }
+    else if (viewer.isOpen && marks.press(viewer.current, event.key)) event.preventDefault();
     else if (viewer.isOpen) { if (by) { viewer.step(by); event.preventDefault(); } }
     else if (event.key === "/") { document.getElementById("filter-q").focus(); event.preventDefault(); }
     else gallery.walk(event);

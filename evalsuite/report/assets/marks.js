@@ -4,6 +4,8 @@
   const { el, t, page, items, lines, remembered } = window.Evalsuite;
   const PLACE = `evalsuite.marks.${page.run}.${page.engine}`;
   const byKey = new Map(items.map((item) => [item.key, item]));
+  /* The random sample that a person judges (`evalsuite judge`), by its place in the order of drawing. */
+  const sample = new Map((page.sample ?? []).filter((key) => byKey.has(key)).map((key, place) => [key, place]));
   const listeners = [];
   const marks = new Map();
   let kept = true;
@@ -71,6 +73,26 @@
     say(t("mark.import.done", { n: before - refused, refused }));
   }
 
+  const done = () => [...sample.keys()].filter((key) => marks.has(key) && !unfinished(marks.get(key)));
+
+  /** Show the sample in its order, and open the first image that is not judged. */
+  function judge() {
+    const judged = new Set(done());
+    const next = [...sample.keys()].find((key) => !judged.has(key)) ?? [...sample.keys()][0];
+    window.Evalsuite.filters.choose({ model: "", kind: "sample", sort: "sample" });
+    window.Evalsuite.viewer.open(next);
+  }
+
+  /** Mark the open image by a key: Y right, N misread (the text is then corrected), U not judged. */
+  function press(item, key) {
+    const verdict = { y: "model-misdrew", n: "ocr-misread", u: "" }[key];
+    if (verdict === undefined || !item.sha) return false;
+    document.querySelector(`.mark input[value="${verdict}"]`)?.click();
+    // A focused radio button would take the arrows for itself.
+    document.querySelector(verdict === "ocr-misread" ? ".mark textarea" : "#viewer-title").focus();
+    return true;
+  }
+
   /** The line above the gallery: how many are judged, export, import. */
   function bar() {
     const note = el("span", { class: "quiet", role: "status" });
@@ -87,6 +109,8 @@
       el("button", { type: "button", id: "marks-export", disabled: exported().marks.length === 0, onclick: download }, t("mark.export")),
       el("button", { type: "button", id: "marks-import", onclick: () => file.click() }, t("mark.import")),
       file,
+      sample.size ? el("button", { type: "button", id: "marks-sample", onclick: judge }, t("mark.sample", { judged: done().length, total: sample.size })) : null,
+      sample.size ? el("span", { class: "quiet" }, t("mark.keys")) : null,
       kept ? null : el("span", { class: "bad-text" }, t("mark.not_kept")),
       note,
     ];
@@ -102,7 +126,12 @@
         document.querySelector(".mark").replaceWith(form(item));
         document.querySelector(`.mark input[value="${value}"]`).focus();
       } }), t(`mark.verdict.${value || "none"}`));
-    const area = el("textarea", { rows: Math.max(2, readBy(item).length), spellcheck: "false", dir: "auto", lang: item.prompt.language, oninput: (event) => {
+    const area = el("textarea", { rows: Math.max(2, readBy(item).length), spellcheck: "false", dir: "auto", lang: item.prompt.language, onkeydown: (event) => {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      document.getElementById("viewer-title").focus();
+      window.Evalsuite.viewer.step(1);
+    }, oninput: (event) => {
       set(item, "ocr-misread", event.target.value.split("\n").filter((line) => line.trim() !== ""));
       hint.hidden = !unfinished(marks.get(item.key));
     } });
@@ -117,5 +146,5 @@
     try { take(JSON.parse(stored)); } catch (error) { if (!(error instanceof SyntaxError)) throw error; }
   }
 
-  Object.assign(window.Evalsuite, { marks: { form, bar, get: (key) => marks.get(key), exported, onChange: (listener) => listeners.push(listener) } });
+  Object.assign(window.Evalsuite, { marks: { form, bar, press, sample, get: (key) => marks.get(key), exported, onChange: (listener) => listeners.push(listener) } });
 })();

@@ -163,5 +163,5 @@
   });
   dialog.addEventListener("click", (event) => { if (event.target === dialog) close(); });
 
-  Object.assign(window.Evalsuite, { viewer: { open, close, step, redraw: () => current && show(current), get isOpen() { return dialog.open; } } });
+  Object.assign(window.Evalsuite, { viewer: { open, close, step, redraw: () => current && show(current), get isOpen() { return dialog.open; }, get current() { return current; } } });
 })();
