@@ -44,7 +44,7 @@ class SweepPlan:
     With `ceiling`, the typeset reference is drawn once, at the checkpoints' size, as a run of its own. `samples` are
     the policy's by default. With `until_verdict`, each checkpoint but the baseline is drawn only until its gate has
     decided.
-    Other fields are those of `runs.session.run`.
+    Other fields are those of `runs.api.run`.
     """
 
     folder: Path
@@ -335,7 +335,7 @@ class _Sweeper:
 
 
 def _resolve(plan: SweepPlan, one: Found) -> tuple[str, ModelOptions | None]:
-    """What `runs.session.run` calls this checkpoint."""
+    """What `runs.api.run` calls this checkpoint."""
     settings = plan.settings or {}
     if one.kind == "images":
         if settings:
