@@ -94,7 +94,7 @@ def with_ends(interval: Interval | None, digits: int | None = None, *, sign: Sig
 
 def one_sided(lower: str, upper: str) -> str:
     """Two one-sided bounds, e.g. `-0.012 … +0.004`: each holds by itself, so they are no interval in brackets."""
-    return f"{lower}\u00a0…\u00a0{upper}"
+    return f"{lower} … {upper}"
 
 
 def signed(value: float | None) -> str:

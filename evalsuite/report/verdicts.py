@@ -41,7 +41,7 @@ def _columns(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _wager(each: WagerResult) -> tuple[str, ...]:
-    name, *figures = wager_cells(each)
+    name, *figures = map(_together, wager_cells(each))
     note = sentence(each.note)
     if each.acknowledged is not None:
         note += f" Accepted by {each.acknowledged.by}: {each.acknowledged.reason}"
@@ -64,6 +64,11 @@ def _text(verdict: Verdict) -> str:
     return " ".join(parts)
 
 
+def _together(text: str) -> str:
+    """The text with spaces that no line break parts."""
+    return text.replace(" ", "\u00a0")
+
+
 def _gate(gate: GateResult) -> tuple[str, ...]:
     note = sentence(gate.note) if gate.advice is None else f"{sentence(gate.note)} {sentence(gate.advice)}"
     if gate.acknowledged is not None:
@@ -75,7 +80,7 @@ def _gate(gate: GateResult) -> tuple[str, ...]:
         rate(gate.baseline),
         rate(gate.candidate),
         signed(gate.delta),
-        one_sided(signed(gate.lower), signed(gate.upper)),
+        _together(one_sided(signed(gate.lower), signed(gate.upper))),
         rate(gate.margin),
         note,
     )
@@ -90,7 +95,7 @@ def _speed(gate: SpeedResult) -> tuple[str, ...]:
         gate.decision or "–",
         *shown,
         f"×\u00a0{gate.ratio:.3f}",
-        one_sided(f"×\u00a0{gate.lower:.3f}", f"{gate.upper:.3f}"),
+        _together(one_sided(f"× {gate.lower:.3f}", f"{gate.upper:.3f}")),
         f"×\u00a0{gate.limit:.3f}",
         note,
     )
