@@ -38,8 +38,8 @@ class SweepPlan:
 
     `model` is what adapters and transformers are laid over (a preset, a folder, a hub id); pipelines and folders of
     images need none. `baseline` is a run to gate against; without one it is the first checkpoint in step order.
-    With `ceiling`, the typeset reference is drawn once, at the checkpoints' size, as a run of its own. `samples` are the
-    policy's by default.
+    With `ceiling`, the typeset reference is drawn once, at the checkpoints' size, as a run of its own. `samples` are
+    the policy's by default.
     Other fields are those of `runs.session.run`.
     """
 
