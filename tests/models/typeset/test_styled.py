@@ -14,6 +14,7 @@ from evalsuite.models.typeset.model import TypesetModel
 from evalsuite.models.typeset.page import PageFullError
 from evalsuite.models.typeset.styled import STYLES, render
 from evalsuite.records import ModelSpec
+from evalsuite.runs.api import ceilings_for
 
 pytest.importorskip("font_amatic_sc", reason="the fonts of styled pages are not installed")
 
@@ -94,3 +95,22 @@ def test_a_model_stands_beside_the_ceiling_of_its_own_size(handmade, tmp_path):
     assert beside(spec("folder"), large, small) == large.name  # of unknown size
     assert beside(one, small, styled, styled=True) == styled.name
     assert beside(one, small, styled=True) is None
+
+
+def test_a_run_draws_each_ceiling_once_for_every_size_of_its_models():
+    def spec(name, role="model", **settings):
+        return ModelSpec(name=name, kind="diffusion", role=role, source="x", weights_digest="0" * 64, settings=settings)
+
+    sizes = {"a": "512x512", "b": "512x512", "c": "768x1344", "tiny": "64x64"}
+    models = [spec(name, size=size) for name, size in sizes.items()]
+
+    def names(specs, *, styled):
+        return [model.spec.name for model in ceilings_for(specs, styled=styled)]
+
+    # 64 pixels are too few for a page: its ceiling has the size that a page has by default.
+    assert names(models, styled=False) == ["typeset:size=512x512", "typeset:size=768x1344", "typeset"]
+    assert names(models[:1], styled=True) == ["typeset:styled,size=512x512"]
+    there = TypesetModel(width=512, height=512).spec
+    assert names([models[0], there], styled=False) == []
+    assert names([TypesetModel(width=384, height=384, errors=0.1).spec], styled=False) == ["typeset:size=384x384"]
+    assert names([there], styled=True) == ["typeset:styled,size=512x512"]
