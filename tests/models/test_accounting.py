@@ -124,6 +124,28 @@ LAYERS = {"klein": "num_single_layers", "ernie": "num_layers"}
 
 
 @BOTH
+@PARTS
+@pytest.mark.parametrize("kind", [torch.int8, torch.bool, torch.complex64])
+def test_weights_that_are_no_floating_point_numbers(folder, part, kind, name):  # noqa: ARG001
+    edit(folder, part, lambda state: state.update({key: value.to(kind) for key, value in state.items()}))
+    assert part in refused(folder, "no floating-point numbers")
+
+
+@BOTH
+@PARTS
+def test_a_part_without_any_weight_but_zero(folder, part, name):  # noqa: ARG001
+    edit(folder, part, lambda state: state.update({key: value * 0 for key, value in state.items()}))
+    assert part in refused(folder, r"the weights of all its \d+ layers are zero")
+
+
+@BOTH
+@PARTS
+def test_a_file_that_would_not_be_loaded(folder, part, name):  # noqa: ARG001
+    shutil.copy(weights_of(folder, part), folder / part / "finetuned.safetensors")
+    assert part in refused(folder, "finetuned.safetensors lies beside .* and would not be loaded")
+
+
+@BOTH
 @pytest.mark.parametrize("count", [1, 3, -1, 10**9])
 def test_a_configuration_with_other_layers_than_the_files(folder, name, count):
     configure(folder, "transformer", **{LAYERS[name]: count})
