@@ -1,8 +1,8 @@
 """Scaled FP8: float8 weights that are stored with the factor which makes them what they were.
 
-ComfyUI's files hold, beside each float8 `LAYER.weight`, a `LAYER.weight_scale` (or `scale_weight`), one number or one for
-each row; `input_scale` (or `scale_input`) and the mark `scaled_fp8` are for computing in float8, which is not done here.
-A weight is float8 times scale, in float32: exact, whatever it is computed in afterwards.
+ComfyUI's files hold, beside each float8 `LAYER.weight`, a `LAYER.weight_scale` (or `scale_weight`), one number or one
+for each row; `input_scale` (or `scale_input`) and the mark `scaled_fp8` are for computing in float8, which is not done
+here. A weight is float8 times scale, in float32: exact, whatever it is computed in afterwards.
 """
 
 from __future__ import annotations
