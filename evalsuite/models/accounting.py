@@ -90,8 +90,8 @@ def refuse_quantised(where: str, tensors: Mapping[str, TensorInfo]) -> None:
             )
         if last in ("weight", "bias") and info.dtype not in _FLOATS:
             raise AccountingError(
-                f"{where}: {name} is {info.dtype}, which are no floating-point numbers: quantised weights without their "
-                "scales, or damage. Use the weights in bf16."
+                f"{where}: {name} is {info.dtype}, which are no floating-point numbers: quantised weights without "
+                "their scales, or damage. Use the weights in bf16."
             )
 
 
