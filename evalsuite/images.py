@@ -17,6 +17,9 @@ MAX_FILE_BYTES = 200 * 2**20
 MAX_SIDE = 8192
 BLANK_RANGE = 2
 
+_MAX_TEXT = 64 * 2**20
+"""Bytes of a PNG's text, unpacked."""
+
 _ORIENTATION = 0x0112
 """The tag of TIFF 6.0 and EXIF 2.3 that says how the picture was held."""
 
@@ -61,7 +64,10 @@ def read_bytes(path: Path) -> bytes:
 def decode_image(content: bytes, path: Path) -> Image:
     """Decode the bytes of a PNG, JPEG or WebP file; `path` is for messages. See `load_image`."""
     import PIL.Image
+    from PIL import PngImagePlugin
 
+    # A comment in a PNG, such as a workflow, may be long; none is longer than the file may be.
+    PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = _MAX_TEXT
     try:
         with PIL.Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "WEBP")) as image:
             if max(image.size) > MAX_SIDE:

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from evalsuite.images import ImageError, load_image, to_rgb
 
@@ -114,3 +114,10 @@ def test_a_file_that_is_no_image_and_one_too_large_are_errors(tmp_path):
     Image.new("L", (8193, 1)).save(tmp_path / "long.png")
     with pytest.raises(ImageError, match="8193×1 pixels; 8192 a side at most"):
         load_image(tmp_path / "long.png")
+
+
+def test_a_long_comment_of_a_png_is_no_matter(tmp_path):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("workflow", "x" * (2 << 20), zip=True)
+    Image.new("RGB", (8, 4), "red").save(tmp_path / "a.png", pnginfo=info)
+    assert load_image(tmp_path / "a.png").size == (8, 4)

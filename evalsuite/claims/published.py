@@ -169,7 +169,7 @@ def load(path: Path) -> Published:
             not those of their languages.
     """
     try:
-        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
         file = msgspec.convert(table, _File)
     except (OSError, UnicodeDecodeError) as error:
         raise EvalsuiteError(f"{path}: cannot be read: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -59,6 +60,10 @@ def spread_settings(arguments: Sequence[str]) -> list[str]:
 
 def main() -> None:
     """Entry point: runs a command; what the user can fix is one line and a documented exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or pipe that cannot hold a sign gets its number: `\u2026`, which JSON reads too.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(spread_settings(sys.argv[1:]))
     except EvalsuiteError as error:

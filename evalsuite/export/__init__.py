@@ -56,6 +56,8 @@ def _write(run: OpenRun, form: Format, target: Path, model: str | None) -> Path:
         return target
     if form == "csv":
         content = tables.to_csv(run)
+        # By this mark Excel tells UTF-8 from the machine's own encoding.
+        content = content if content.isascii() else f"\ufeff{content}"
     elif form == "markdown":
         content = markdown.summary(run)
     else:

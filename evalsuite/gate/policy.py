@@ -166,7 +166,7 @@ def load_policy(name: str | Path) -> Policy:
     if not content.strip():
         raise PolicyError(f"{path}: the policy is empty; {shipped / 'default.toml'} is one to start from")
     try:
-        policy = msgspec.toml.decode(content, type=Policy)
+        policy = msgspec.toml.decode(content.removeprefix(b"\xef\xbb\xbf"), type=Policy)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PolicyError(f"{path}: not a gate policy: {error}") from error
     for problem in _problems(policy):

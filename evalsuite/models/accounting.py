@@ -22,6 +22,9 @@ _SCALE_NAMES = (
 )  # fmt: skip
 """Last parts of the names under which quantisers keep what the weights have to be multiplied with."""
 
+_FLOATS = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
+"""Types in the safetensors format that weights are loaded from."""
+
 _LAYERS = re.compile(r"^(num|n)_(\w+_)?(layers|blocks)$")
 """Names in a config.json that count layers, each of which has a tensor at least."""
 
@@ -76,7 +79,7 @@ def refuse_quantised(where: str, tensors: Mapping[str, TensorInfo]) -> None:
     """Refuse weights that mean nothing without scales, which the libraries' loaders do not apply.
 
     Raises:
-        AccountingError: Scaled FP8, NVFP4, NF4, GPTQ, AWQ or SVDQuant tensors.
+        AccountingError: Scaled FP8, NVFP4, NF4, GPTQ, AWQ or SVDQuant tensors, or weights in whole numbers.
     """
     for name, info in tensors.items():
         last = name.rsplit(".", 1)[-1]
@@ -84,6 +87,11 @@ def refuse_quantised(where: str, tensors: Mapping[str, TensorInfo]) -> None:
             raise AccountingError(
                 f"{where}: {name} belongs to quantised weights (scaled FP8, NVFP4, NF4 or the like), whose scales are "
                 "not applied here. Use the weights in bf16, and precision=fp8 or quantize=… to draw with less memory."
+            )
+        if last in ("weight", "bias") and info.dtype not in _FLOATS:
+            raise AccountingError(
+                f"{where}: {name} is {info.dtype}, which are no floating-point numbers: quantised weights without "
+                "their scales, or damage. Use the weights in bf16."
             )
 
 
@@ -122,13 +130,14 @@ def check_values(where: str, module: Any, tensors: Mapping[str, TensorInfo]) -> 
         tensors: What its files declare, for the precision that they were stored in.
 
     Raises:
-        AccountingError: A value is NaN or infinite, or a layer's weights are absurdly large.
+        AccountingError: A value is NaN or infinite, a layer's weights are absurdly large, or all layers' are zero.
     """
     import torch
     from torch import nn
 
     layers = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
     matrices = {f"{name}.weight" for name, layer in module.named_modules() if isinstance(layer, layers)}
+    is_zero = bool(matrices)
     for name, tensor in (*module.named_parameters(), *module.named_buffers()):
         if tensor.is_meta:
             raise AccountingError(f"{where}: {name} was not loaded from any file")
@@ -139,6 +148,7 @@ def check_values(where: str, module: Any, tensors: Mapping[str, TensorInfo]) -> 
             raise AccountingError(f"{where}: {name} holds NaN or infinite values")
         stored = tensors[name].dtype if name in tensors else ""
         largest = max(-low, high)
+        is_zero = is_zero and not (name in matrices and largest > 0)
         if name in matrices and stored.startswith("F8") and largest >= _FP8_LIMIT:
             raise AccountingError(
                 f"{where}: {name} is float8 with values up to {largest:g}: scaled FP8 whose scale is missing"
@@ -150,6 +160,8 @@ def check_values(where: str, module: Any, tensors: Mapping[str, TensorInfo]) -> 
                     f"{where}: {name} has weights of {size:.3g} (root mean square), which no trained layer has: "
                     "scaled weights without their scale, or not this model's"
                 )
+    if is_zero:
+        raise AccountingError(f"{where}: the weights of all its {len(matrices)} layers are zero")
 
 
 def _root_mean_square(tensor: Any) -> float:

@@ -97,14 +97,14 @@ class SeededPrior:
 
     def _wrap(self, method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method)
-        def generate(*, prompt: str | list[str], generator: Any = None, **kwargs: Any) -> Any:
+        def generate(*, prompt: str | list[str], **kwargs: Any) -> Any:
             import torch
 
             prompts = [prompt] if isinstance(prompt, str) else prompt
             tokens = []
             for seed, text in zip(self._seeds, prompts, strict=True):
                 with seeded(seed, self._device):
-                    tokens.append(method(prompt=[text], generator=None, **kwargs)[0])
+                    tokens.append(method(prompt=[text], **{**kwargs, "generator": None})[0])
             return torch.cat(tokens), None, None  # the rest is of source images, which no request has
 
         return generate

@@ -49,11 +49,11 @@ def watch_tokenizers(pipeline: Any, encodings: list[Encoding]) -> Iterator[None]
     watched = []
     for name, part in pipeline.components.items():
         if name.startswith("tokenizer") and callable(part):
-            part = getattr(part, "tokenizer", part)  # of a processor, what it wraps
-            kind = type(part)
+            tokenizer = getattr(part, "tokenizer", part)  # of a processor, what it wraps
+            kind = type(tokenizer)
             # A call is looked up on the class, so the object gets a class of its own that watches.
-            part.__class__ = type(kind.__name__, (kind,), {"__call__": _watching(kind, name, encodings)})
-            watched.append((part, kind))
+            tokenizer.__class__ = type(kind.__name__, (kind,), {"__call__": _watching(kind, name, encodings)})
+            watched.append((tokenizer, kind))
     try:
         yield
     finally:

@@ -243,12 +243,21 @@ def table_rows(table: Path) -> Iterator[tuple[int, dict[str, object]]]:
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = json.loads(line, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             raise FolderError(f"{table}:{number}: not JSON: {error}") from error
         if not isinstance(value, dict):
             raise FolderError(f"{table}:{number}: expected an object")
         yield number, value
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object whose names are all different: of two values, only the last would count."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is given twice")
+    return found
 
 
 def inside(base: Path, name: str, where: str) -> Path:

@@ -56,6 +56,7 @@ def load_part(checkpoint: Checkpoint, part: str, dtype: Any) -> Any:
 
     kind = part_class(checkpoint, part)
     folder = checkpoint.folder / part
+    _check_class(folder, kind.__name__)
     if not issubclass(kind, nn.Module):
         with refusing(str(folder), kind.__name__):
             remote = {"trust_remote_code": False} if checkpoint.components[part][0] == "transformers" else {}
@@ -70,6 +71,21 @@ def load_part(checkpoint: Checkpoint, part: str, dtype: Any) -> Any:
     module = load(kind, weights, dtype)
     check_values(str(folder), module, weights.tensors)
     return module.eval()
+
+
+def _check_class(folder: Path, name: str) -> None:
+    """Refuse a part whose own configuration says that it is another class's, by which its settings would be lost.
+
+    Raises:
+        EvalsuiteError: See above.
+    """
+    for file in ("config.json", "scheduler_config.json"):
+        path = folder / file
+        if not path.is_file():
+            continue
+        own = read_config(folder, file).get("_class_name", name)
+        if own != name:
+            raise EvalsuiteError(f"{path}: is of {own}, and model_index.json says {name}")
 
 
 def part_class(checkpoint: Checkpoint, part: str) -> Any:
@@ -89,13 +105,13 @@ def part_class(checkpoint: Checkpoint, part: str) -> Any:
     return kind
 
 
-def read_config(folder: Path) -> Mapping[str, Any]:
-    """A model's config.json.
+def read_config(folder: Path, name: str = "config.json") -> Mapping[str, Any]:
+    """A model's config.json, or another part's configuration.
 
     Raises:
         EvalsuiteError: It is missing or no JSON object.
     """
-    path = folder / "config.json"
+    path = folder / name
     try:
         config = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
@@ -156,6 +172,10 @@ def _from_transformers(kind: Any, weights: WeightSet, dtype: Any) -> Any:
     import torch
 
     where, name = str(weights.folder), kind.__name__
+    own = read_config(weights.folder).get("model_type")
+    wanted = getattr(kind.config_class, "model_type", own)
+    if own is not None and own != wanted:
+        raise AccountingError(f"{where}/config.json: describes a model of type {own!r}, and {name} is {wanted!r}")
     with refusing(f"{where}/config.json", name), torch.device("meta"):
         empty = kind(kind.config_class.from_pretrained(weights.folder, local_files_only=True))
     _check_size(where, name, empty, weights)

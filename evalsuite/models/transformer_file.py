@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from evalsuite.models.adapters import holds_adapter
 from evalsuite.models.checkpoints import Checkpoint
 from evalsuite.models.library_calls import one_line, refusing
 from evalsuite.models.parts import empty_model, part_class, read_config, shapes_of
+from evalsuite.models.scaled_fp8 import find_scales
 from evalsuite.models.weight_sets import WeightSet, find_weights
-from evalsuite.models.weights_file import read_weights_file
+from evalsuite.models.weights_file import TensorInfo, read_weights_file
 
 _PREFIXES = ("model.diffusion_model.", "diffusion_model.", "transformer.", "module.", "_orig_mod.", "model.")
 """What ComfyUI, trainers, DistributedDataParallel and torch.compile put before a transformer's names."""
@@ -51,15 +52,17 @@ def load_transformer(checkpoint: Checkpoint, path: Path, dtype: Any) -> Any:
     weights = _find(path)
     if holds_adapter(weights.tensors):
         raise EvalsuiteError(f"{option}: is an adapter (LoRA or the like); give it with --lora")
-    refuse_quantised(option, weights.tensors)
+    scales = find_scales(option, weights.tensors)
+    tensors = {name: info for name, info in weights.tensors.items() if name not in scales.beside}
+    refuse_quantised(option, tensors)
     own = checkpoint.folder / "transformer"
     _compare_configs(option, path, own)
     kind = part_class(checkpoint, "transformer")
     module = empty_model(kind, own)
-    prefix = _prefix(option, weights)
-    converter = _check_names(option, f"{kind.__name__} of {checkpoint.folder}", module, weights, prefix)
+    prefix = _prefix(option, list(tensors))
+    converter = _check_names(option, f"{kind.__name__} of {checkpoint.folder}", module, tensors, prefix)
     with refusing(option, kind.__name__):
-        state = _load(weights, prefix)
+        state = {name.removeprefix(prefix): tensor for name, tensor in scales.apply(_load(weights)).items()}
         places = {(tensor.data_ptr(), tensor.numel()) for tensor in state.values()}
         if converter is not None:
             state = converter(checkpoint=state, config=dict(module.config))
@@ -71,7 +74,7 @@ def load_transformer(checkpoint: Checkpoint, path: Path, dtype: Any) -> Any:
                 tensor = tensor.clone()  # rows of a fused tensor, which would add up in another order where they lie
             state[name] = _cast(tensor, dtype, keep=any(each in name.split(".") for each in kept))
         module.load_state_dict(state, assign=True, strict=True)
-    check_values(option, module, weights.tensors if converter is None and not prefix else _stored(weights, module))
+    check_values(option, module, tensors if converter is None and not prefix else _stored(tensors, module))
     return module.eval()
 
 
@@ -97,9 +100,8 @@ def _compare_configs(option: str, path: Path, own: Path) -> None:
             )
 
 
-def _prefix(option: str, weights: WeightSet) -> str:
+def _prefix(option: str, names: Sequence[str]) -> str:
     """What stands before every tensor's name and is no part of it."""
-    names = list(weights.tensors)
     for prefix in _PREFIXES:
         marked = [name for name in names if name.startswith(prefix)]
         others = [name for name in names if not name.startswith(prefix)]
@@ -113,12 +115,12 @@ def _prefix(option: str, weights: WeightSet) -> str:
     return ""
 
 
-def _check_names(option: str, model: str, module: Any, weights: WeightSet, prefix: str) -> Any:
+def _check_names(option: str, model: str, module: Any, tensors: Mapping[str, TensorInfo], prefix: str) -> Any:
     """Check names and shapes, and return the converter from the makers' names; None where they are diffusers'."""
     import torch
 
     wanted = shapes_of(module)
-    held = {name.removeprefix(prefix): shape for name, shape in weights.shapes.items()}
+    held = {name.removeprefix(prefix): info.shape for name, info in tensors.items()}
     converter = _converter(type(module).__name__)
     if converter is None or 2 * len(wanted.keys() & held.keys()) >= len(wanted):
         compare(option, model, wanted, held)
@@ -148,12 +150,10 @@ def _converter(name: str) -> Any:
     return SINGLE_FILE_LOADABLE_CLASSES.get(name, {}).get("checkpoint_mapping_fn")
 
 
-def _load(weights: WeightSet, prefix: str) -> dict[str, Any]:
+def _load(weights: WeightSet) -> dict[str, Any]:
     from safetensors.torch import load_file
 
-    return {
-        name.removeprefix(prefix): tensor for file in weights.files for name, tensor in load_file(file.path).items()
-    }
+    return {name: tensor for file in weights.files for name, tensor in load_file(file.path).items()}
 
 
 def _cast(tensor: Any, dtype: Any, *, keep: bool) -> Any:
@@ -164,7 +164,7 @@ def _cast(tensor: Any, dtype: Any, *, keep: bool) -> Any:
     return tensor.to(torch.float32 if keep else dtype)
 
 
-def _stored(weights: WeightSet, module: Any) -> Mapping[str, Any]:
+def _stored(tensors: Mapping[str, TensorInfo], module: Any) -> Mapping[str, TensorInfo]:
     """Under converted names, the one precision that all the file's tensors were stored in, where it is one."""
-    matrices = {info.dtype: info for info in weights.tensors.values() if len(info.shape) > 1}
+    matrices = {info.dtype: info for info in tensors.values() if len(info.shape) > 1}
     return dict.fromkeys(module.state_dict(), next(iter(matrices.values()))) if len(matrices) == 1 else {}

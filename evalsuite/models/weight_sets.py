@@ -57,6 +57,13 @@ def find_weights(folder: Path) -> WeightSet:
     whole = _by_variant(names, _WHOLE)
     shards = _by_variant(names, _SHARD)
     indexes = _by_variant(names, _INDEX)
+    known = {name for found in (whole, shards) for each in found.values() for name in each}
+    stray = [name for name in names if name.lower().endswith(".safetensors") and name not in known]
+    if known and stray:
+        raise EvalsuiteError(
+            f"{folder}: {stray[0]} lies beside {min(known)} and would not be loaded; move it away, or rename it if it "
+            "is the one that is meant"
+        )
     variants = whole.keys() | shards.keys() | indexes.keys()
     if not variants:
         raise _none(folder, names)

@@ -76,7 +76,7 @@ def read_weights_file(path: Path) -> WeightsFile:
             header = json.loads(file.read(length), object_pairs_hook=_once)
         metadata = header.pop("__metadata__", None) or {}
         tensors = {name: _tensor(entry) for name, entry in header.items()}
-        end = max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
+        end = _end(header)
     except OSError as error:
         raise WeightsFileError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
@@ -93,6 +93,17 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         raise ValueError(f"it names {next(name for name in names if names.count(name) > 1)!r} twice")
     return found
+
+
+def _end(header: Mapping[str, Any]) -> int:
+    """Where the last tensor ends; each begins where another ends, so that none shares bytes with another."""
+    end = 0
+    spans = [(int(entry["data_offsets"][0]), int(entry["data_offsets"][1]), name) for name, entry in header.items()]
+    for begin, stop, name in sorted(spans):
+        if begin != end:
+            raise ValueError(f"{name} begins at byte {begin:,}, and the tensor before it ends at {end:,}")
+        end = stop
+    return end
 
 
 def _tensor(entry: Mapping[str, Any]) -> TensorInfo:

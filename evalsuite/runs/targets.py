@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.images import SUFFIXES
-from evalsuite.models.folder import FolderError, FolderModel, inside, table_rows
+from evalsuite.models.folder import FolderModel, inside, table_rows
 from evalsuite.records import Prompt, SuiteRef, digest
 
 if TYPE_CHECKING:
@@ -53,15 +53,20 @@ def read_targets(folder: Path, file: Path) -> tuple[SuiteRef, tuple[Prompt, ...]
         )
         files[ident, 0] = inside(folder.resolve(), name, str(file))
     ref = SuiteRef(name=folder.name, digest=digest(prompts), prompts=len(prompts), source=str(file))
-    surplus = tuple(path.name for path in images if path.name not in wanted)
+    used = set(files.values())
+    surplus = tuple(path.name for path in images if path.resolve() not in used)
     return ref, tuple(prompts), FolderModel(folder.resolve(), files, by_id=True), surplus
+
+
+_FIELDS = {".jsonl": {"image", "targets", "language"}, ".csv": {"image", "target"}}
+"""What a row may hold, by the file's suffix."""
 
 
 def _wanted(folder: Path, file: Path, images: list[str]) -> tuple[dict[str, list[str]], dict[str, str]]:
     suffix = file.suffix.lower()
     if suffix == ".txt":
         try:
-            lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+            lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").split("\n")]
         except (OSError, UnicodeDecodeError) as error:
             raise TargetsError(f"{file}: cannot be read as UTF-8 text: {error}") from error
         targets = [line for line in lines if line]
@@ -75,7 +80,10 @@ def _wanted(folder: Path, file: Path, images: list[str]) -> tuple[dict[str, list
     for line, row in table_rows(file):
         image = row.get("image")
         if not isinstance(image, str) or not image:
-            raise TargetsError(f"{file}:{line}: field 'image' is missing")
+            raise TargetsError(f"{file}:{line}: field 'image' is missing; the fields are {', '.join(row) or 'none'}")
+        unknown = sorted(row.keys() - _FIELDS[suffix])
+        if unknown:
+            raise TargetsError(f"{file}:{line}: field {unknown[0]!r} is none of {', '.join(sorted(_FIELDS[suffix]))}")
         if suffix == ".jsonl":
             if image in wanted:
                 raise TargetsError(f"{file}:{line}: image {image!r} is given twice")
@@ -84,8 +92,7 @@ def _wanted(folder: Path, file: Path, images: list[str]) -> tuple[dict[str, list
                 languages[image] = str(row["language"])
         else:
             wanted.setdefault(image, []).extend(_strings(file, line, "target", [row.get("target")]))
-        if not (folder / image).is_file():
-            raise FolderError(f"{file}:{line}: image {image!r} is not in {folder}")
+        inside(folder.resolve(), image, f"{file}:{line}")
     if not wanted:
         raise TargetsError(f"{file}: names no image")
     return wanted, languages

@@ -21,9 +21,9 @@ def test_the_command_prints_standings_and_verdicts_and_exits_by_the_worst(write)
     assert "REPRODUCED: ERNIE-Image, with prompt enhancer (ernie-image-longtext), against candidate" in named.output
     assert "published scores and this run (→)" in named.output
     assert "26b2c049" in named.output
-    failed = CliRunner().invoke(app, ["claims", str(folder), "--claim", "qwen-image-longtext", "--no-report"])
+    failed = CliRunner().invoke(app, ["claims", str(folder), "--claim", "seedream-4.0-longtext", "--no-report"])
     assert failed.exit_code == ExitCode.FAIL
-    assert "NOT REPRODUCED: Qwen-Image" in failed.output
+    assert "NOT REPRODUCED: Seedream 4.0" in failed.output
     about_it = CliRunner().invoke(app, ["claims", str(folder), "--no-report"])
     assert about_it.exit_code == ExitCode.INCOMPLETE  # no memory was measured
     assert CliRunner().invoke(app, ["claims", "--list"]).output.count("longtext") >= 23

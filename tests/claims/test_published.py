@@ -7,6 +7,7 @@ from claims_by_hand import GOOD, HEAD, SCORE, Plan, check
 
 from evalsuite.claims import load, published
 from evalsuite.errors import EvalsuiteError
+from evalsuite.models.presets import load_presets
 
 
 def test_the_whole_table_of_the_ernie_image_readme_is_there():
@@ -28,7 +29,7 @@ def test_what_labs_differ_by_is_what_the_figures_say():
     assert one_lab.tolerance == pytest.approx(2 * one_lab.labs_differ)
 
 
-def test_the_figures_of_mage_flow_and_hidream_are_as_printed():
+def test_the_figures_of_other_readmes_are_as_printed():
     """As they stand in the READMEs at the commits that the sources name."""
     printed = {
         ("Mage-Flow README", "FLUX.2 [klein] 4B"): ("0.649", "0.068"),
@@ -40,6 +41,9 @@ def test_the_figures_of_mage_flow_and_hidream_are_as_printed():
         ("HiDream-O1-Image README", "HiDream-O1-Image"): ("0.979", "0.978"),
         ("HiDream-O1-Image README", "HiDream-O1-Image-Pro"): ("0.982", "0.980"),
         ("HiDream-O1-Image README", "Nano Banana 2.0"): ("0.980", "0.965"),
+        ("HiDream-O1-Image README", "FLUX.2 [dev]"): ("0.963", "0.757"),
+        ("Ovis-Image README", "Ovis-Image"): ("0.922", "0.964"),
+        ("GLM-Image README", "GLM-Image"): ("0.952", "0.979"),
     }
     titles = {title for title, _ in printed}
     found = {
@@ -126,3 +130,18 @@ def test_unknown_claims_models_and_folders_are_errors(write, tmp_path):
         check(folder, models=["x"])
     with pytest.raises(EvalsuiteError, match="no run here"):
         check(tmp_path / "nowhere")
+
+
+def test_every_preset_has_a_published_score_that_asks_for_its_settings():
+    """The open models are here because their text was measured; a claim asks for the settings that a preset has."""
+    presets = load_presets().presets
+    scores = [claim for claim in published().scores if claim.repository is not None]
+    assert {preset.repository for preset in presets.values()} == {claim.repository for claim in scores}
+    for claim in scores:
+        same = [
+            preset.settings for preset in presets.values()
+            if preset.repository == claim.repository
+            and claim.variant.get("enhance") in (None, preset.settings.get("enhance") != "off")
+        ]  # fmt: skip
+        assert same
+        assert all(settings[key] == wanted for settings in same for key, wanted in claim.settings.items()), claim.id

@@ -18,6 +18,8 @@ from evalsuite.ocr.vlm import PROMPT
 from evalsuite.records import OcrSpec
 from evalsuite.suites import longtext_bench
 
+QWEN_IMAGE = {"steps": 50, "true_cfg": 4.0, "negative_prompt": " "}
+
 
 def test_reproduced(write):
     close = {"en": rows(0.9804, 40), "zh": rows(0.9661, 40, seed=1)}
@@ -85,7 +87,7 @@ def test_prompts_that_differ_among_themselves_do_not_matter(write):
     spread = {key: np.repeat(np.arange(51)[:, None], 4, axis=1) for key in ("en", "zh")}
     for key, offset in (("en", 24), ("zh", 24)):
         spread[key] = np.clip(spread[key] + offset, 0, TOKENS)
-    verdict = one(write(Plan(spread)), "qwen-image-longtext", trust_settings=True)
+    verdict = one(write(Plan(spread, settings=QWEN_IMAGE)), "qwen-image-longtext", trust_settings=True)
     assert verdict.average.measured.high - verdict.average.measured.low > 0.03
     assert verdict.gap.reach < 0.011
     assert verdict.outcome == "not reproduced"
@@ -96,7 +98,7 @@ def test_inconclusive_says_how_many_more_images_would_settle_it(write):
     # 22 of 320 images per language lost 40 of their 50 tokens: 0.945 in all, wherever they fall.
     lost = np.repeat([TOKENS - 40, TOKENS], [22, 298])
     noisy = {key: np.random.default_rng(n).permutation(lost).reshape(80, 4) for n, key in enumerate(("en", "zh"))}
-    verdict = one(write(Plan(noisy)), "qwen-image-longtext", trust_settings=True)
+    verdict = one(write(Plan(noisy, settings=QWEN_IMAGE)), "qwen-image-longtext", trust_settings=True)
     gap, within = verdict.gap, seed_variance(noisy)
     assert gap.value == pytest.approx(0.945 - 0.9445)
     assert verdict.outcome == "inconclusive"
@@ -114,7 +116,7 @@ def test_inconclusive_says_how_many_more_images_would_settle_it(write):
 def test_inconclusive_for_ever_where_the_published_seeds_leave_too_much(write):
     lost = np.repeat([TOKENS - 40, TOKENS], [11, 149])
     noisy = {key: np.random.default_rng(n).permutation(lost).reshape(40, 4) for n, key in enumerate(("en", "zh"))}
-    verdict = one(write(Plan(noisy)), "qwen-image-longtext", trust_settings=True)
+    verdict = one(write(Plan(noisy, settings=QWEN_IMAGE)), "qwen-image-longtext", trust_settings=True)
     assert verdict.outcome == "inconclusive", verdict.text
     assert verdict.more.images is None
     assert "no number of images would settle it: the 4 images per prompt of the published figure alone leave" in (
@@ -124,7 +126,7 @@ def test_inconclusive_for_ever_where_the_published_seeds_leave_too_much(write):
 
 def test_one_image_a_prompt_takes_all_variance_for_that_of_seeds(write):
     noisy = {key: rows(0.945, 160, 1, between=4.0, seed=n) for n, key in enumerate(("en", "zh"))}
-    verdict = one(write(Plan(noisy)), "qwen-image-longtext", trust_settings=True)
+    verdict = one(write(Plan(noisy, settings=QWEN_IMAGE)), "qwen-image-longtext", trust_settings=True)
     assert verdict.outcome == "inconclusive"
     assert verdict.gap.standard_error == pytest.approx(math.sqrt(seed_variance(noisy) * 1.25))
     assert verdict.more.text.startswith("at most ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -193,3 +194,12 @@ def test_the_report_shows_the_profile_that_was_scored(tmp_path):
     assert "profile lenient" not in (run / "index.html").read_text(encoding="utf-8")
     assert evalsuite("score", str(run), "--profile", "lenient", "-q").returncode == 0
     assert "profile lenient" in (run / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_what_the_terminal_cannot_hold_is_no_crash(encoding):
+    command = [sys.executable, "-m", "evalsuite", "gate", "--schema"]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, check=False, capture_output=True, timeout=300, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "\u03b4" in json.dumps(json.loads(done.stdout), ensure_ascii=False)

@@ -38,8 +38,13 @@ def incomplete(tmp_path):
     return handmade.make_run(tmp_path / "incomplete", outcome=outcome, seeds=(0, 1)).folder
 
 
+def test_a_csv_with_more_than_ascii_begins_with_the_mark_that_excel_needs(run, damaged):
+    assert export(run, "csv").read_bytes().startswith("\ufeffrun,".encode())
+    assert export(damaged, "csv").read_bytes().startswith(b"run,")
+
+
 def test_csv_holds_a_row_an_image_with_counts_and_protocol(run):
-    content = export(run, "csv").read_bytes().decode()
+    content = export(run, "csv").read_bytes().decode("utf-8-sig")
     assert content.count("\r\n") == 13
     rows = list(csv.DictReader(io.StringIO(content)))
     neon = rows[0]
@@ -59,7 +64,7 @@ def test_csv_guards_spreadsheets_against_formulas(tmp_path):
     handmade.make_run(
         tmp_path / "run", prompts=prompts, outcome=lambda *_: handmade.Outcome(error="-1+cmd|' /C calc'!A0")
     )
-    row = next(csv.DictReader(io.StringIO(export(tmp_path / "run", "csv").read_text())))
+    row = next(csv.DictReader(io.StringIO(export(tmp_path / "run", "csv").read_text("utf-8-sig"))))
     assert row["category"] == "'@cat"
     assert row["detail"].startswith("'-1")
     assert json.loads(row["target_strings"]) == [hostile]
@@ -119,7 +124,7 @@ def test_a_table_says_of_each_image_why_it_is_not_there(damaged):
         ("p-4", "scored", 1.0, None),
     ]
     assert [row["image"] is None for row in listed] == [True, True, False, True, False]
-    assert len(list(csv.DictReader(io.StringIO(export(damaged, "csv").read_text())))) == 5
+    assert len(list(csv.DictReader(io.StringIO(export(damaged, "csv").read_text("utf-8-sig"))))) == 5
 
 
 def test_the_missing_images_of_every_line_add_up_to_the_headings(damaged, capsys):

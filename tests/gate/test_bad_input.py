@@ -281,3 +281,9 @@ def test_exit_codes_and_one_line_errors_of_the_command(make_run, policy_file, tm
         else:
             (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
             assert error in line
+
+
+def test_a_byte_order_mark_is_no_matter(policy_file):
+    before = load_policy(policy_file)
+    policy_file.write_bytes(b"\xef\xbb\xbf" + policy_file.read_bytes())
+    assert load_policy(policy_file) == before

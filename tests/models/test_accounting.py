@@ -124,6 +124,34 @@ LAYERS = {"klein": "num_single_layers", "ernie": "num_layers"}
 
 
 @BOTH
+@PARTS
+def test_weights_that_are_no_floating_point_numbers(folder, part, name):  # noqa: ARG001
+    edit(folder, part, lambda state: state.update({key: value.to(torch.int8) for key, value in state.items()}))
+    assert part in refused(folder, "no floating-point numbers")
+
+
+@pytest.mark.parametrize("kind", ["I8", "U8", "I32", "I64", "BOOL", "C64"])
+def test_only_floating_point_numbers_are_weights(kind):
+    with pytest.raises(AccountingError, match=rf"here: a\.weight is {kind}, which are no floating-point numbers"):
+        refuse_quantised("here", {"a.weight": TensorInfo(kind, (2, 2))})
+    refuse_quantised("here", {"bn.num_batches_tracked": TensorInfo(kind, ())})
+
+
+@BOTH
+@PARTS
+def test_a_part_without_any_weight_but_zero(folder, part, name):  # noqa: ARG001
+    edit(folder, part, lambda state: state.update({key: value * 0 for key, value in state.items()}))
+    assert part in refused(folder, r"the weights of all its \d+ layers are zero")
+
+
+@BOTH
+@PARTS
+def test_a_file_that_would_not_be_loaded(folder, part, name):  # noqa: ARG001
+    shutil.copy(weights_of(folder, part), folder / part / "finetuned.safetensors")
+    assert part in refused(folder, "finetuned.safetensors lies beside .* and would not be loaded")
+
+
+@BOTH
 @pytest.mark.parametrize("count", [1, 3, -1, 10**9])
 def test_a_configuration_with_other_layers_than_the_files(folder, name, count):
     configure(folder, "transformer", **{LAYERS[name]: count})

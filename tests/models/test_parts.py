@@ -97,6 +97,18 @@ def test_a_config_that_cannot_be(folder, part, changes):
     refused(folder, said=part)
 
 
+def test_a_configuration_of_another_class(folder):
+    """The libraries take what they know of it, fill in the rest, and at most warn."""
+    for part, file in (("scheduler", "scheduler_config.json"), ("transformer", "config.json"), ("vae", "config.json")):
+        path = folder / part / file
+        kept = path.read_bytes()
+        edit(path, _class_name="DDIMScheduler")
+        refused(folder, said=rf"{part}/{file}: is of DDIMScheduler, and model_index.json says")
+        path.write_bytes(kept)
+    edit(folder / "text_encoder" / "config.json", model_type="llama")
+    refused(folder, said="describes a model of type 'llama'")
+
+
 def test_a_scheduler_that_cannot_be(folder):
     edit(folder / "scheduler" / "scheduler_config.json", num_train_timesteps="absurd")
     refused(folder, said="scheduler")

@@ -27,6 +27,9 @@ PUBLISHED = {
     "qwen-image-2512": ("Qwen/Qwen-Image-2512", 50, 4.0, None),
     "z-image": ("Tongyi-MAI/Z-Image", 50, 4.0, None),
     "z-image-turbo": ("Tongyi-MAI/Z-Image-Turbo", 9, 0.0, None),
+    "flux2-dev": ("black-forest-labs/FLUX.2-dev", 50, 4.0, None),
+    "ovis-image": ("AIDC-AI/Ovis-Image-7B", 50, 5.0, None),
+    "glm-image": ("zai-org/GLM-Image", 30, 1.5, None),
 }
 
 
@@ -61,8 +64,9 @@ def test_presets_are_those_that_the_makers_publish():
     # true_cfg does nothing without a negative prompt.
     assert all("negative_prompt" in preset.settings for preset in presets.values() if "true_cfg" in preset.settings)
     assert found == PUBLISHED
-    assert {preset.licence for name, preset in presets.items() if "9b" in name} == {"FLUX Non-Commercial License"}
-    assert {preset.licence for name, preset in presets.items() if "9b" not in name} == {"Apache-2.0"}
+    gated = {name: preset.licence for name, preset in presets.items() if preset.gated}
+    assert gated == dict.fromkeys(("flux2-klein-9b", "flux2-klein-base-9b", "flux2-dev"), "FLUX Non-Commercial License")
+    assert {preset.licence for name, preset in presets.items() if name not in gated} == {"Apache-2.0"}
     assert all(preset.architecture in load_presets().architectures for preset in presets.values())
     assert all(preset.pipeline in load_presets().pipelines for preset in presets.values())
 
@@ -77,7 +81,7 @@ def test_missing_weights_say_how_to_fetch_them_and_what_they_take(name):
     assert f"hf download {PUBLISHED[name][0]}" in message
     for needed in ("of disk", "of GPU memory", "of main memory", "precision=fp8", "offload=model"):
         assert needed in message
-    assert ("accept its licence" in message) == ("9b" in name)
+    assert ("accept its licence" in message) == load_presets().presets[name].gated
     assert "\n" not in message
 
 

@@ -177,7 +177,7 @@ def test_a_folder_of_shards(open_model, prompt, checkpoints, tmp_path, name, var
 
 
 @BOTH
-def test_raw_float8_is_cast_and_scaled_float8_refused(checkpoints, tmp_path, name):
+def test_raw_float8_is_cast_and_scaled_float8_without_its_scale_refused(checkpoints, tmp_path, name):
     checkpoint = open_checkpoint(checkpoints / name)
     state = load_file(own(checkpoints, name))
     file = tmp_path / "fp8.safetensors"
@@ -191,15 +191,72 @@ def test_raw_float8_is_cast_and_scaled_float8_refused(checkpoints, tmp_path, nam
     save_file(scaled, file)
     with pytest.raises(AccountingError, match=r"float8 with values up to 448: scaled FP8 whose scale is missing"):
         load_transformer(checkpoint, file, torch.float32)
-    stem = key.removesuffix(".weight")
-    for more in ({f"{stem}.weight_scale": scale}, {f"{stem}.scale_weight": scale, "scaled_fp8": torch.zeros(2)}):
-        save_file(scaled | more, file)
-        with pytest.raises(AccountingError, match="belongs to quantised weights"):
-            load_transformer(checkpoint, file, torch.float32)
     # Cast to bfloat16 without its scale, as some converters do.
     save_file(state | {key: (state[key] / scale).bfloat16()}, file)
     with pytest.raises(AccountingError, match="which no trained layer has"):
         load_transformer(checkpoint, file, torch.float32)
+
+
+SCALES = {
+    "one number": lambda weight: weight.abs().max() / 448,
+    "one for each row": lambda weight: weight.abs().amax(1) / 448,
+    "one for each row, as a column": lambda weight: weight.abs().amax(1, keepdim=True) / 448,
+}
+
+
+def scaled(state, name, prefix="", make=SCALES["one number"]):
+    """A transformer's state with every matrix in float8 times a scale, and the very weights that stand for."""
+    stored, meant = {}, {}
+    for key, value in state.items():
+        stored[prefix + key] = meant[key] = value
+        if value.ndim == 2:
+            scale = make(value)
+            stored[prefix + key] = (value / (scale if scale.ndim != 1 else scale[:, None])).to(torch.float8_e4m3fn)
+            meant[key] = stored[prefix + key].float() * (scale if scale.ndim != 1 else scale[:, None])
+            stored[f"{prefix}{key.removesuffix('weight')}{name}"] = scale
+    return stored, meant
+
+
+@BOTH
+@pytest.mark.parametrize("form", SCALES)
+def test_scaled_float8_is_multiplied_with_its_scales(checkpoints, tmp_path, name, form):
+    checkpoint = open_checkpoint(checkpoints / name)
+    state = load_file(own(checkpoints, name))
+    stored, meant = scaled(state, "weight_scale", make=SCALES[form])
+    save_file(stored, tmp_path / "fp8.safetensors")
+    got = load_transformer(checkpoint, tmp_path / "fp8.safetensors", torch.float32).state_dict()
+    assert got.keys() == meant.keys()
+    assert all(torch.equal(got[key], value) for key, value in meant.items())
+    # As ComfyUI's older files have it, with what is for computing in float8.
+    stored, meant = scaled(state, "scale_weight", "model.diffusion_model.", SCALES[form])
+    more = {key.replace("scale_weight", "scale_input"): torch.ones(1) for key in stored if key.endswith("scale_weight")}
+    mark = {"model.diffusion_model.scaled_fp8": torch.zeros(2, dtype=torch.uint8)}
+    save_file(stored | more | mark, tmp_path / "old.safetensors")
+    got = load_transformer(checkpoint, tmp_path / "old.safetensors", torch.float32).state_dict()
+    assert all(torch.equal(got[key], value) for key, value in meant.items())
+
+
+def test_scales_of_another_kind_are_refused(checkpoints, tmp_path):
+    checkpoint = open_checkpoint(checkpoints / "klein")
+    stored, _ = scaled(load_file(own(checkpoints, "klein")), "weight_scale")
+    scale = next(key for key in stored if key.endswith("weight_scale"))
+    layer = scale.removesuffix(".weight_scale")
+    weight = stored[f"{layer}.weight"]
+    blocks = torch.ones(weight.shape[0], weight.shape[1] // 16)
+    cases = {
+        "scales of one number, or of one for each row": stored | {scale: blocks},
+        "is the scale of no weight": {key: value for key, value in stored.items() if key != f"{layer}.weight"},
+        "has two scales": stored | {f"{layer}.scale_weight": torch.ones(())},
+        "weight_scale_2 belongs to quantised weights": stored | {f"{layer}.weight_scale_2": torch.ones(())},
+        "belongs to quantised weights": stored | {f"{layer}.weight": weight.float().to(torch.uint8)},
+        "comfy_quant belongs to quantised weights": stored | {f"{layer}.comfy_quant": torch.zeros(4)},
+        "holds NaN or infinite values": stored | {scale: torch.tensor(float("nan"))},
+        "the weights of all its": {key: torch.zeros_like(value) for key, value in stored.items()},
+    }  # fmt: skip
+    for number, (said, state) in enumerate(cases.items()):
+        save_file(state, tmp_path / f"{number}.safetensors")
+        with pytest.raises(AccountingError, match=said):
+            load_transformer(checkpoint, tmp_path / f"{number}.safetensors", torch.float32)
 
 
 @BOTH

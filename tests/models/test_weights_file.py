@@ -65,6 +65,11 @@ def test_what_is_no_safetensors_is_refused(tmp_path, content, said):
             '{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}',
             "twice",
         ),
+        (
+            '{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F16","shape":[1],"data_offsets":[2,4]}',
+            "b begins at byte 2, and the tensor before it ends at 4",
+        ),
+        ('{"dtype":"F16","shape":[1],"data_offsets":[2,4]}', "a begins at byte 2, and the tensor before it ends at 0"),
     ],
 )
 def test_a_header_that_lies_is_refused(tmp_path, entry, said):

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import pytest
 from PIL import Image
 
@@ -47,7 +50,7 @@ def test_a_table_gives_each_image_its_targets_and_names_the_others(images, name,
     [
         ("t.txt", "\n", "holds no target"),
         ("t.doc", "x", "come as"),
-        ("t.jsonl", '{"image": "c.png", "targets": ["x"]}', r"t\.jsonl:1: image 'c\.png' is not in"),
+        ("t.jsonl", '{"image": "c.png", "targets": ["x"]}', r"t\.jsonl:1: 'c\.png' is no file in"),
         ("t.jsonl", '{"image": "a.png", "targets": "x"}', r"t\.jsonl:1: field 'targets': expected text"),
         ("t.jsonl", '{"targets": ["x"]}', r"t\.jsonl:1: field 'image' is missing"),
         ("t.csv", "image,target\na.png\n", "header's number of columns"),
@@ -57,3 +60,40 @@ def test_a_table_gives_each_image_its_targets_and_names_the_others(images, name,
 def test_a_bad_targets_file_names_its_line(images, name, content, message):
     with pytest.raises(EvalsuiteError, match=message):
         read_targets(images, write(images, name, content))
+
+
+def test_accents_count_alike_however_they_are_written(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    Image.new("RGB", (8, 4), "red").save(folder / unicodedata.normalize("NFD", "café.png"))
+    table = tmp_path / "t.csv"
+    table.write_text(f"image,target\n{unicodedata.normalize('NFC', 'café.png')},OPEN\n", "utf-8")
+    _, prompts, _, surplus = read_targets(folder, table)
+    assert ([prompt.targets for prompt in prompts], surplus) == ([("OPEN",)], ())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("t.csv", "image;target\na.png;X\n", "field 'image' is missing; the fields are image;target"),
+        ("t.csv", "image,target,targets\na.png,X,Y\n", "field 'targets' is none of image, target"),
+        ("t.jsonl", '{"image": "a.png", "targets": ["X"], "lang": "en"}', "field 'lang' is none of"),
+        ("t.jsonl", '{"image": "a.png", "targets": ["X"], "targets": ["Y"]}', "'targets' is given twice"),
+    ],
+)
+def test_fields_that_nothing_reads_are_refused(tmp_path, name, content, said):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    Image.new("RGB", (8, 4), "red").save(folder / "a.png")
+    (tmp_path / name).write_text(content, "utf-8")
+    with pytest.raises(EvalsuiteError, match=re.escape(said)):
+        read_targets(folder, tmp_path / name)
+
+
+def test_only_a_line_feed_ends_a_target(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    Image.new("RGB", (8, 4), "red").save(folder / "a.png")
+    (tmp_path / "t.txt").write_bytes("GRAND\u2028OPENING\r\nNOW\x0bOPEN\n".encode())
+    _, (prompt,), _, _ = read_targets(folder, tmp_path / "t.txt")
+    assert prompt.targets == ("GRAND\u2028OPENING", "NOW\x0bOPEN")

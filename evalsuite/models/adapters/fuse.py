@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evalsuite.models.accounting import refuse_quantised
 from evalsuite.models.adapters.contents import AdapterError, AdapterLayer, read_layers
 from evalsuite.models.adapters.names import LayerNames, Piece, Target
 from evalsuite.models.adapters.products import decompose, product, rank_of, shape_of
@@ -60,6 +61,7 @@ def fuse_adapter(pipeline: Any, path: Path, scale: float) -> None:
         raise AdapterError(f"--lora {error}") from error
     if scale == 0:
         raise AdapterError(f"--lora {path}:0: an adapter at scale 0 changes nothing; leave it out")
+    refuse_quantised(f"--lora {path}", file.tensors)
     layers = read_layers(file)
     targets = _targets(pipeline, file, layers)
     decomposed = any("magnitude" in layer.tensors for layer in layers)
@@ -124,10 +126,13 @@ def _prepare(pipeline: Any, file: WeightsFile, strength: Strength, layer: Adapte
     modules = {piece.module: part.get_submodule(piece.module) for piece in target.pieces}
     weight = modules[target.pieces[0].module].weight
     shape = shape_of(layer.kind, tensors)
+    if shape is None and layer.kind != "difference":
+        told = ", ".join(f"{key} {list(file.tensors[key].shape)}" for key in layer.tensors.values())
+        raise AdapterError(f"--lora {file.path}: {layer.name}: its matrices cannot be multiplied: {told}")
     wanted = (target.rows, int(weight[0].numel()))
     if shape != wanted and not (shape is None and layer.kind == "difference"):
         raise AdapterError(
-            f"--lora {file.path}: {layer.name} gives a matrix of {list(shape) if shape else 'no shape'}, and "
+            f"--lora {file.path}: {layer.name} gives a matrix of {list(shape or ())}, and "
             f"{target.part}.{target.pieces[0].module} takes {list(wanted)}: it was made for a model of another size"
         )
     _check_vectors(file, layer, tensors, target, modules, weight)

@@ -61,7 +61,9 @@ def _flat(tensor: Any) -> tuple[int, int]:
 
 
 def _product_shape(left: Any, right: Any) -> tuple[int, int] | None:
-    if left.ndim < 2 or right.ndim < 2 or left[0].numel() != right.shape[0]:
+    if left.ndim < 2 or right.ndim < 2 or not left.numel() or not right.numel():
+        return None
+    if left[0].numel() != right.shape[0]:
         return None
     return int(left.shape[0]), int(right[0].numel())
 

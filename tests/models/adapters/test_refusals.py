@@ -64,6 +64,27 @@ MORE = {
 
 
 @BOTH
+@pytest.mark.parametrize(
+    ("down", "up"), [(torch.ones(4, 32), torch.ones(32, 5)), (torch.ones(0, 32), torch.ones(32, 0)),
+                     (torch.ones(4, 32), torch.ones(128))]
+)  # fmt: skip
+def test_matrices_that_do_not_belong_together(loaded, model, tmp_path, down, up):
+    file = tmp_path / "a.safetensors"
+    layer = f"transformer.{LAYERS[model]}"
+    save_file({f"{layer}.lora_A.weight": down, f"{layer}.lora_B.weight": up}, file)
+    with pytest.raises(AdapterError, match="its matrices cannot be multiplied"):
+        fuse_adapter(loaded[model], file, 1.0)
+
+
+def test_an_adapter_in_scaled_float8(loaded, tmp_path):
+    state = {key: value.to(torch.float8_e4m3fn) for key, value in good("klein").items()}
+    state[f"transformer.{LAYERS['klein']}.lora_A.weight_scale"] = torch.ones(())
+    save_file(state, tmp_path / "a.safetensors")
+    with pytest.raises(EvalsuiteError, match="weight_scale belongs to quantised weights"):
+        fuse_adapter(loaded["klein"], tmp_path / "a.safetensors", 1.0)
+
+
+@BOTH
 @pytest.mark.parametrize("name", list(MORE))
 def test_one_tensor_that_is_not_laid_refuses_all(loaded, model, tmp_path, name):
     more, said = MORE[name]
