@@ -87,7 +87,7 @@ def test_another_plan_in_the_same_folder_is_refused_and_nothing_is_lost(run_copy
         evalsuite.run(["typeset"], [suite], out=run_copy, samples=2)
     with pytest.raises(OtherPlanError, match=r"its models are typeset, not typeset:errors=0\.5"):
         evalsuite.run(["typeset:errors=0.5"], [suite], out=run_copy, ceiling=False)
-    with pytest.raises(OtherPlanError, match="typeset: width 1024 and 512; height 1024 and 512"):
+    with pytest.raises(OtherPlanError, match="its models are typeset, not typeset:size=512x512"):
         evalsuite.run(["typeset:size=512x512"], [suite], out=run_copy, ceiling=False)
     assert sorted(path.name for path in run_copy.rglob("*")) == before
 
