@@ -1,0 +1,163 @@
+"""Draw, read and score; runs until a gate's verdict go on in `gating`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalsuite.api.arguments import Names, Settings, StrPath, names_of, path_of, policy_of, settings_of
+from evalsuite.api.gating import gated_result, yardstick
+from evalsuite.errors import EvalsuiteError
+from evalsuite.runs.progress import Watcher, ignore
+
+if TYPE_CHECKING:
+    from evalsuite.gate import Policy
+    from evalsuite.results import RunResult
+    from evalsuite.runs.api import Finished
+
+
+def run(
+    models: Names | None = None,
+    suites: Names = "all",
+    *,
+    out: StrPath | None = None,
+    samples: int = 1,
+    seed: int = 0,
+    limit: int | None = None,
+    prompts: Names = (),
+    settings: Settings = (),
+    lora: Names = (),
+    transformer: StrPath | None = None,
+    ocr: str = "paddle",
+    profile: str = "standard",
+    ceiling: bool = True,
+    styled_ceiling: bool = False,
+    interleave: bool = False,
+    until_verdict: bool = False,
+    baseline: StrPath | None = None,
+    policy: StrPath | Policy = "default",
+    lock: StrPath = "baseline.lock",
+    workers: int | None = None,
+    report: bool = True,
+    watch: Watcher = ignore,
+) -> RunResult:
+    """Draw, read and score prompts, and write the report. The same call resumes a run that was stopped.
+
+    Args:
+        models: What draws: `typeset`, `folder:DIR`, a preset, a checkpoint folder, a hub id or a TOML file; by default
+            the stand-ins that ship with evalsuite.
+        suites: `all`, names of suites, or YAML or JSONL files.
+        out: The run folder; by default one under `reports/` that is named by the plan.
+        samples: Images per prompt.
+        seed: The first seed; it also picks the sample of `limit`.
+        limit: At most this many prompts, balanced over the suites.
+        prompts: Only the prompts with these ids.
+        settings: Sampler settings, e.g. `{"steps": 8}` or `["steps=8", "size=768x1344"]`.
+        lora: Adapters as `PATH[:scale]`.
+        transformer: A fine-tuned transformer's safetensors.
+        ocr: The OCR engine.
+        profile: `strict`, `standard` or `lenient`.
+        ceiling: Draw the typeset reference too, at the size of each model.
+        styled_ceiling: Draw it in designed lettering as well.
+        interleave: Load the models together and draw in turns, to compare their speed.
+        until_verdict: Draw the one model image by image, and stop once the policy's gates have decided; see
+            `gate_while_drawing`. The typeset reference is not drawn then.
+        baseline: With `until_verdict`, the run folder to compare with; by default what `lock` names.
+        policy: With `until_verdict`, its gates.
+        lock: With `until_verdict`, the file that names baseline and anchor.
+        workers: OCR processes; by default one per core, four at most.
+        report: Write the HTML report.
+        watch: Called with the progress.
+
+    Raises:
+        EvalsuiteError: for anything that the caller can fix. What was finished is kept.
+    """
+    from evalsuite.models import ModelOptions
+    from evalsuite.runs import api
+
+    if not until_verdict and baseline is not None:
+        raise EvalsuiteError("--baseline goes with --until-verdict; to gate a whole run, use 'evalsuite gate'")
+    options = api.RunOptions(
+        models=names_of(models) if models is not None else api.default_models(),
+        suites=names_of(suites),
+        out=path_of(out),
+        model_options=ModelOptions(
+            settings_of(settings), names_of(lora), os.fspath(transformer) if transformer is not None else None
+        ),
+        samples=samples,
+        seed=seed,
+        limit=limit,
+        prompts=names_of(prompts),
+        ocr=ocr,
+        profile=profile,
+        ceiling=ceiling and not until_verdict,
+        styled_ceiling=styled_ceiling and not until_verdict,
+        interleave=interleave,
+        workers=workers,
+    )
+    if until_verdict:
+        from evalsuite.gate.draw import draw_until_verdict
+
+        plan, _ = api.plan_run(options)
+        by = yardstick(baseline, policy_of(policy), lock=lock)
+        done = draw_until_verdict(plan, by, out=options.out, workers=workers, watch=watch)
+        return gated_result(done, report=report)
+    return with_report(api.draw(options, watch=watch), report=report)
+
+
+def score(
+    folder: StrPath,
+    targets: StrPath,
+    *,
+    out: StrPath | None = None,
+    ocr: str = "paddle",
+    profile: str = "standard",
+    workers: int | None = None,
+    report: bool = True,
+    watch: Watcher = ignore,
+) -> RunResult:
+    """Read and score the images of a folder against the targets in a .txt, .jsonl or .csv file.
+
+    Raises:
+        EvalsuiteError: naming the file and line of what cannot be used.
+    """
+    from evalsuite.runs import api
+
+    done = api.score_images(
+        Path(folder), Path(targets), out=path_of(out), ocr=ocr, profile=profile, workers=workers, watch=watch
+    )
+    return with_report(done, report=report)
+
+
+def rescore(
+    folder: StrPath,
+    *,
+    ocr: str | None = None,
+    profile: str | None = None,
+    adjudications: StrPath | None = None,
+    workers: int | None = None,
+    report: bool = True,
+    watch: Watcher = ignore,
+) -> RunResult:
+    """Score a stored run again, with other OCR, another profile, or a person's marks. Nothing is drawn.
+
+    Raises:
+        EvalsuiteError: when there is no run, or the engine or profile is unknown.
+    """
+    from evalsuite.runs import api
+
+    done = api.score_again(
+        Path(folder), ocr=ocr, profile=profile, adjudications=path_of(adjudications), workers=workers, watch=watch
+    )
+    return with_report(done, report=report)
+
+
+def with_report(done: Finished, *, report: bool) -> RunResult:
+    """A finished run with its figures stored and, if wanted, its page written."""
+    from evalsuite.report import build_report, store_summary
+    from evalsuite.results import RunResult
+
+    store_summary(done.run)
+    page = build_report(done.run) if report else None
+    return RunResult(done.run, page, done.notices, done.resumed)

@@ -1,0 +1,142 @@
+"""What is made of stored runs: pages, comparisons, judged samples, checks of published figures, exports, proofs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalsuite.api.arguments import Names, StrPath, engine_of, names_of, path_of
+
+if TYPE_CHECKING:
+    from evalsuite.results import ClaimsResult, ComparisonResult, JudgeResult, RunResult
+    from evalsuite.runs.verify import Verification
+
+
+def report(folder: StrPath, *, single_file: bool = False) -> RunResult:
+    """Write the HTML report of a stored run, and its figures as `summary.json`.
+
+    Raises:
+        EvalsuiteError: when there is no run, a file of it is damaged, or the folder cannot be written.
+    """
+    from evalsuite.report import build_report, store_summary
+    from evalsuite.results import RunResult
+    from evalsuite.runs import open_run
+
+    opened = open_run(Path(folder))
+    store_summary(opened)
+    return RunResult(opened, build_report(opened, single_file=single_file), opened.notices)
+
+
+def judge(
+    folder: StrPath,
+    *,
+    sample: int | None = None,
+    seed: int | None = None,
+    marks: StrPath | None = None,
+    report: bool = True,
+) -> JudgeResult:
+    """Draw the random sample of a run's images that a person judges, and correct the accuracy once all are judged.
+
+    Args:
+        folder: The run folder. Sample and marks are kept in it.
+        sample: How many images; 40 by default, or as many as were drawn already. A larger sample keeps the smaller.
+        seed: What the sample is drawn by, 0 by default. A sample that was drawn already keeps its seed.
+        marks: Marks that a person made in the report, as exported there.
+        report: Write the page, on which the sampled images are judged.
+
+    Raises:
+        IncompleteError: Images are missing or unread: the sample would not be of what was promised.
+        EvalsuiteError: The sample is too small, was drawn with another seed, or the marks do not fit.
+    """
+    from evalsuite.report import build_report, store_summary
+    from evalsuite.results import JudgeResult
+    from evalsuite.runs.judging import judge_sample
+
+    opened, correction = judge_sample(Path(folder), size=sample, seed=seed, marks=path_of(marks))
+    store_summary(opened)
+    return JudgeResult(opened, correction, build_report(opened) if report else None)
+
+
+def compare(folders: StrPath | Iterable[StrPath], out: StrPath) -> ComparisonResult:
+    """Set two or more runs, or the models of one run, side by side on a page in `out`.
+
+    Raises:
+        NotComparableError: when prompts, seeds, OCR or scorer differ, naming what.
+        EvalsuiteError: when a run cannot be read or `out` cannot be written.
+    """
+    from evalsuite.report import build_comparison
+    from evalsuite.report.comparison import compare_all, contestants
+    from evalsuite.results import ComparisonResult
+    from evalsuite.runs import open_run
+
+    paths = [Path(folders)] if isinstance(folders, (str, os.PathLike)) else [Path(each) for each in folders]
+    runs = tuple(open_run(path) for path in paths)
+    page = build_comparison(runs, Path(out))
+    return ComparisonResult(page, runs, tuple(compare_all(runs, contestants(runs))))
+
+
+def claims(
+    folder: StrPath,
+    claims: Names = (),
+    *,
+    models: Names = (),
+    ocr: str | None = None,
+    trust_settings: bool = False,
+    report: bool = True,
+) -> ClaimsResult:
+    """Hold a run against published figures: reproduced, not reproduced, inconclusive or not comparable.
+
+    Args:
+        folder: The run folder.
+        claims: Ids of claims; by default those about the run's models.
+        models: Only these models of the run.
+        ocr: The engine whose readings count; by default the published reader's where the run has them.
+        trust_settings: Take settings that the run does not know to be the claim's.
+        report: Put the verdicts on the run's page.
+
+    Raises:
+        EvalsuiteError: when there is no run, or a claim, model or engine is not known.
+    """
+    from evalsuite.claims import check_claims, exit_code, published_reader
+    from evalsuite.report import build_report, store_claims
+    from evalsuite.report.claim_rows import report_rows, standing_rows
+    from evalsuite.results import ClaimsResult
+    from evalsuite.runs import RunStore, open_run
+
+    store = RunStore.open(Path(folder))
+    names = names_of(claims)
+    opened = open_run(store, engine_of(store, ocr) if ocr is not None else published_reader(store))
+    found = check_claims(opened, names, models=names_of(models), trust_settings=trust_settings)
+    page = None
+    if report and (found.verdicts or any(row.role for row in found.standings)):
+        store_claims(opened, report_rows(found.verdicts), standing_rows(found.standings))
+        page = build_report(opened.read_by(store.manifest.ocr))
+    code = exit_code(found.verdicts, named=bool(names))
+    return ClaimsResult(found.verdicts, found.standings, int(code), page)
+
+
+def export(folder: StrPath, form: str, *, out: StrPath | None = None, model: str | None = None) -> Path:
+    """Write a run as `parquet`, `csv`, `dataset`, `markdown` or `model-card`, and return where.
+
+    Raises:
+        EvalsuiteError: for an unknown form or model, or a place that cannot be written.
+        IncompleteError: for a model card of an incomplete run.
+    """
+    from evalsuite.export import write_export
+    from evalsuite.runs import open_run
+
+    return write_export(open_run(Path(folder)), form, out=path_of(out), model=model)
+
+
+def verify(folder: StrPath, *, read: int = 0, seed: int = 0) -> Verification:
+    """Check that a run is what it says: every row, every image, and with `read` a sample of readings, read again.
+
+    Raises:
+        EvalsuiteError: when there is no run, a file of it is damaged, or its OCR is not to be had here.
+    """
+    from evalsuite.runs import open_run
+    from evalsuite.runs.verify import verify_run
+
+    return verify_run(open_run(Path(folder)), read=read, seed=seed)
