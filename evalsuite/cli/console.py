@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from evalsuite.errors import InterruptedRunError
+from evalsuite.wording import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,7 +68,7 @@ def _watcher(*, quiet: bool) -> Iterator[Watcher]:
                 return
             if step.stage not in tasks:
                 tasks[step.stage] = bars.add_task(_STAGES[step.stage], total=step.total, item="")
-            bars.update(tasks[step.stage], completed=step.done, total=step.total, item=escape(step.item))
+            bars.update(tasks[step.stage], completed=step.done, total=step.total, item=escape(visible(step.item)))
 
         yield watch
 
@@ -95,12 +96,12 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, 
         figure = column in right
         grid.add_column(escape(column), justify="right" if figure else "left", overflow="fold", no_wrap=figure)
     for row in rows:
-        grid.add_row(*(escape(cell) for cell in row))
+        grid.add_row(*(escape(visible(cell)) for cell in row))
     if not out.is_terminal:
         # A file or a CI log scrolls sideways: there, names stay whole.
         out.width = Measurement.get(out, out.options.update(max_width=10_000), grid).maximum
     if title:
-        out.print(f"[bold]{escape(title)}[/]", soft_wrap=True)
+        out.print(f"[bold]{escape(visible(title))}[/]", soft_wrap=True)
     out.print(grid)
 
 
@@ -118,15 +119,15 @@ def wide_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 
 
 def say(text: str) -> None:
-    """Print a line of plain text."""
-    out.print(text, markup=False, soft_wrap=True)
+    """Print plain text. What files and models call themselves cannot steer the terminal."""
+    out.print("\n".join(map(visible, text.split("\n"))), markup=False, soft_wrap=True)
 
 
 def notice(text: str) -> None:
     """Print a line that the user should not miss, on the error stream."""
-    err.print(f"[yellow]note:[/] {escape(text)}", soft_wrap=True)
+    err.print(f"[yellow]note:[/] {escape(visible(text))}", soft_wrap=True)
 
 
 def error(text: str) -> None:
     """Print an error on one line, on the error stream."""
-    err.print(f"[bold red]error:[/] {escape(' '.join(text.split()))}", soft_wrap=True)
+    err.print(f"[bold red]error:[/] {escape(visible(' '.join(text.split())))}", soft_wrap=True)

@@ -80,3 +80,17 @@ def test_an_interrupt_says_that_what_was_finished_is_kept(shown):
     kept = "what was finished is kept: run the same command again"
     with pytest.raises(InterruptedRunError, match=kept), console.progress(quiet=True):
         raise KeyboardInterrupt
+
+
+def test_names_cannot_steer_the_terminal(capsys):
+    """A tensor or a file may be called anything."""
+    hostile = "\x1b[31mred\x1b[0m \u202eback [bold]mark[/]"
+    shown = "‹U+001B›[31mred‹U+001B›[0m ‹U+202E›back [bold]mark[/]"
+    console.say(f"two\nlines {hostile}")
+    console.table(hostile, ("a",), [(hostile,)])
+    console.error(hostile)
+    console.notice(hostile)
+    told = capsys.readouterr()
+    assert told.out.splitlines()[:2] == ["two", f"lines {shown}"]
+    assert told.out.count(shown) == 3
+    assert told.err.splitlines() == [f"error: {shown}", f"note: {shown}"]

@@ -1,0 +1,41 @@
+"""What the pages under docs/ say of this repository is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "data").rglob("*.md")])
+
+
+def test_every_test_that_stands_for_a_public_report_exists():
+    page = (ROOT / "docs" / "public-reports.md").read_text(encoding="utf-8")
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = re.findall(r"::(test_\w+)", page)
+    assert len(named) >= 25
+    assert [name for name in named if f"def {name}(" not in sources] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_between_pages_lead_somewhere(page):
+    """To a file that is there and, where the link names a heading, to that heading."""
+    lost = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        name, _, heading = target.partition("#")
+        if "://" in target:
+            continue
+        file = (page.parent / name).resolve() if name else page
+        if not file.exists():
+            lost.append(target)
+        elif heading and file.suffix == ".md" and heading not in _headings(file):
+            lost.append(target)
+    assert lost == []
+
+
+def _headings(page: Path) -> set[str]:
+    """The anchors that GitHub makes: lower case, punctuation gone, spaces as hyphens."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
