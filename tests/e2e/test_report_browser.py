@@ -146,7 +146,8 @@ class Watched:
         again = self.context.new_page()
         for url in sorted(self.broken_off):
             again.goto(url)
-            assert again.evaluate("document.images[0].naturalWidth > 0"), url
+            shown = "document.images.length ? document.images[0].naturalWidth > 0 : document.body.innerText !== ''"
+            assert again.evaluate(shown), url  # an image, or a script or style sheet as text
         assert self.faults == []
         outside = [u for u in self.requests if not u.startswith((self.origin, "data:", "blob:"))]
         assert outside == []
