@@ -27,7 +27,9 @@ SettingsOption = Annotated[
     list[str] | None, typer.Option("--set", help="Sampler settings, e.g. --set steps=8 size=768x1344.")
 ]
 LoraOption = Annotated[list[str] | None, typer.Option("--lora", help="PATH[:scale] of an adapter; repeatable.")]
-TransformerOption = Annotated[str | None, typer.Option("--transformer", help="A fine-tuned transformer's safetensors.")]
+TransformerOption = Annotated[
+    str | None, typer.Option("--transformer", help="A fine-tuned transformer: safetensors or GGUF.")
+]
 UntilVerdictOption = Annotated[
     bool, typer.Option("--until-verdict", help="Draw image by image, and stop once the policy's gates have decided.")
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,7 +105,7 @@ def resolve_diffusion(name: str, options: ModelOptions) -> DiffusionModel:
     files = checkpoint.files(replaced="transformer" if transformer else None, unused=unused)
     if transformer is not None:
         if not transformer.is_dir():
-            transformer = _safetensors(transformer, "--transformer")
+            transformer = _weights(transformer, "--transformer", (".safetensors", ".gguf"))
         files |= transformer_files(transformer)
     label = "".join([f"+{_label(transformer)}" if transformer else "", *(f"+{path.stem}" for path, _ in loras)])
     spec = ModelSpec(
@@ -258,7 +258,7 @@ def _parse_lora(item: str, base: Path) -> tuple[Path, float]:
         if len(inside) != 1:
             raise EvalsuiteError(f"--lora {item}: the folder holds {len(inside)} safetensors files; name one")
         path = inside[0]
-    return _safetensors(path, "--lora"), scale
+    return _weights(path, "--lora", (".safetensors",)), scale
 
 
 def _adapter_digest(path: Path) -> str:
@@ -274,10 +274,11 @@ def _label(transformer: Path) -> str:
     return transformer.stem
 
 
-def _safetensors(path: Path, option: str) -> Path:
+def _weights(path: Path, option: str, suffixes: Sequence[str]) -> Path:
     path = path.expanduser()
-    if path.suffix.lower() != ".safetensors":
-        raise EvalsuiteError(f"{option} {path}: only safetensors files are read")
+    if path.suffix.lower() not in suffixes:
+        kinds = " and ".join(suffix[1:] if suffix != ".gguf" else "GGUF" for suffix in suffixes)
+        raise EvalsuiteError(f"{option} {path}: only {kinds} files are read")
     if not path.is_file():
         raise EvalsuiteError(f"{option} {path}: there is no such file")
     return path

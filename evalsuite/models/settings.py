@@ -247,7 +247,7 @@ class ModelOptions:
     """What the command line lays over a named model.
 
     `settings` are typed by `parse_settings`; `lora` holds `PATH[:scale]` items, applied in order;
-    `transformer` is a safetensors file that takes the place of the transformer's weights.
+    `transformer` is a safetensors or GGUF file that takes the place of the transformer's weights.
     """
 
     settings: Mapping[str, Json] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.models.accounting import AccountingError, check_values, compare, refuse_quantised
 from evalsuite.models.adapters import holds_adapter
 from evalsuite.models.checkpoints import Checkpoint
+from evalsuite.models.gguf_file import is_gguf, load_gguf_file, read_gguf_file
 from evalsuite.models.library_calls import one_line, refusing
 from evalsuite.models.parts import empty_model, part_class, read_config, shapes_of
 from evalsuite.models.scaled_fp8 import find_scales
@@ -31,7 +32,7 @@ def transformer_files(path: Path) -> dict[str, Path]:
     """
     weights = _find(path)
     if not path.is_dir():
-        return {"transformer/(replaced).safetensors": path}
+        return {f"transformer/(replaced){'.gguf' if is_gguf(path) else '.safetensors'}": path}
     return {f"transformer/(replaced)/{file.path.name}": file.path for file in weights.files}
 
 
@@ -40,7 +41,7 @@ def load_transformer(checkpoint: Checkpoint, path: Path, dtype: Any) -> Any:
 
     Args:
         checkpoint: What the transformer is put into; its config.json says how it is built.
-        path: A safetensors file, or a folder with one or with shards and their index.
+        path: A safetensors or GGUF file, or a folder with one safetensors file or with shards and their index.
         dtype: The torch dtype to compute in.
 
     Raises:
@@ -62,7 +63,7 @@ def load_transformer(checkpoint: Checkpoint, path: Path, dtype: Any) -> Any:
     prefix = _prefix(option, list(tensors))
     converter = _check_names(option, f"{kind.__name__} of {checkpoint.folder}", module, tensors, prefix)
     with refusing(option, kind.__name__):
-        state = {name.removeprefix(prefix): tensor for name, tensor in scales.apply(_load(weights)).items()}
+        state = {name.removeprefix(prefix): tensor for name, tensor in scales.apply(_load(weights, dtype)).items()}
         places = {(tensor.data_ptr(), tensor.numel()) for tensor in state.values()}
         if converter is not None:
             state = converter(checkpoint=state, config=dict(module.config))
@@ -80,7 +81,7 @@ def load_transformer(checkpoint: Checkpoint, path: Path, dtype: Any) -> Any:
 
 def _find(path: Path) -> WeightSet:
     if not path.is_dir():
-        return WeightSet(path.parent, None, (read_weights_file(path),))
+        return WeightSet(path.parent, None, (read_gguf_file(path) if is_gguf(path) else read_weights_file(path),))
     files = sorted(path.glob("*.safetensors"))
     if len(files) == 1 and not list(path.glob("*.index*.json")):
         return WeightSet(path, None, (read_weights_file(files[0]),))
@@ -150,10 +151,13 @@ def _converter(name: str) -> Any:
     return SINGLE_FILE_LOADABLE_CLASSES.get(name, {}).get("checkpoint_mapping_fn")
 
 
-def _load(weights: WeightSet) -> dict[str, Any]:
+def _load(weights: WeightSet, dtype: Any) -> dict[str, Any]:
     from safetensors.torch import load_file
 
-    return {name: tensor for file in weights.files for name, tensor in load_file(file.path).items()}
+    state: dict[str, Any] = {}
+    for file in weights.files:
+        state |= load_gguf_file(file.path, dtype) if is_gguf(file.path) else load_file(file.path)
+    return state
 
 
 def _cast(tensor: Any, dtype: Any, *, keep: bool) -> Any:
