@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _NOTES = {
     "model": "",
     "stand-in": " (stand-in, says nothing of the real model)",
-    "reference": " (reference, no model)",
+    "reference": " (reference, not a model)",
 }
 _REASONS = {
     "interval.no_data": "undefined",

@@ -97,7 +97,7 @@ def _summary(verdict: Verdict) -> str:
 
 
 def _run(ref: RunRef) -> str:
-    role = {"model": "", "reference": ", reference, no model", "stand-in": ", stand-in"}[ref.role]
+    role = {"model": "", "reference": ", reference, not a model", "stand-in": ", stand-in"}[ref.role]
     return f"**{plain(ref.model)}** ({ref.digest[:12]}{role})"
 
 

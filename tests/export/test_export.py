@@ -196,7 +196,7 @@ def test_markdown_shows_interval_ceiling_protocol_and_what_is_no_model(run):
     content = export(run, "markdown").read_text(encoding="utf-8")
     interval = r"\[0\.\d{3}, [01]\.\d{3}\]"
     assert re.search(rf"\| klein \| all, pooled \| \*\*0\.949\*\* {interval} \| 1\.000 {interval} \|", content)
-    typeset = rf"\| typeset \(reference, no model\) \| en \| \*\*1\.000\*\* {interval} \| is the ceiling \|"
+    typeset = rf"\| typeset \(reference, not a model\) \| en \| \*\*1\.000\*\* {interval} \| is the ceiling \|"
     assert re.search(typeset, content)
     assert "95 % intervals over prompts: Bayesian bootstrap with a pseudo-prompt at the ends." in content
     assert "profile standard" in content

@@ -107,11 +107,11 @@ def test_what_is_no_real_model_says_so_in_legends_and_tables(handmade, tmp_path)
     store = handmade.make_run(tmp_path / "run", models=models, outcome=handmade.noodes)
     summary = open_run(store).summary
     chart = accuracy.by_dimension(summary, "category")
-    assert {"klein-micro (stand-in)", "typeset:errors=0.05 (reference, no model)"} <= set(texts(chart))
+    assert {"klein-micro (stand-in)", "typeset:errors=0.05 (reference, not a model)"} <= set(texts(chart))
     assert 'data-i18n="named.stand-in"' in chart.svg
     assert [cell.text for cell in chart.columns][2:4] == [
         "klein-micro (stand-in)",
-        "typeset:errors=0.05 (reference, no model)",
+        "typeset:errors=0.05 (reference, not a model)",
     ]
 
 

@@ -131,8 +131,8 @@ def test_what_is_no_real_model_is_called_so(handmade, tmp_path):
     handmade.make_run(tmp_path / "run", models=models, outcome=handmade.noodes)
     page = built(tmp_path / "run")
     assert "flux2-klein-micro: a stand-in checkpoint, made small to exercise the suite." in page.words
-    assert "typeset: no model. The targets are set in real fonts, so that" in page.words
-    assert "typeset:errors=0.1: no model. The targets are set in real fonts with planted errors" in page.words
+    assert "typeset: not a model. The targets are set in real fonts, so that" in page.words
+    assert "typeset:errors=0.1: not a model. The targets are set in real fonts with planted errors" in page.words
     chips = [attributes["class"] for tag, attributes in page.elements if "chip" in (attributes.get("class") or "")]
     assert chips.count("chip chip-stand-in") >= 3
     heading = re.search(r"<h1>(.*?)</h1>", (tmp_path / "run" / "index.html").read_text(), re.DOTALL)[1]

@@ -152,7 +152,7 @@ def test_the_table_holds_exact_figures_and_verdicts(made):
         f"step-100 100 {both(perfect)} 0.5 s Baseline What the others are gated against.",
         f"step-2000 2,000 {both(overall)} 0.6 s Fail {WHY}",
         "step-3000 3,000 – – – Could not be run step-3000: is cut short",
-        f"OCR ceiling typeset reference, no model – {both(perfect)} – –",
+        f"OCR ceiling typeset reference (not a model) – {both(perfect)} – –",
     ]
     assert "0.949" in rows[1]
     by_language = {each.value: each.intervals["character_accuracy"] for each in worse.summary.by("language")}
@@ -176,7 +176,7 @@ def test_the_head_says_what_was_swept(made):
         "Baseline step-100",
         "Gate’s policy default abcdef01",
         "signs: 2 of 2 prompts signs-zh: 1 of 1 prompts",
-        "3 a checkpoint: 3 prompts × 1 seed",
+        "3 per checkpoint: 3 prompts × 1 seed",
         "OCR paddle",
         "Not written to the end yet, and not run: step-300.",
         "profile standard",
