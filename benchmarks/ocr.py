@@ -100,11 +100,10 @@ class Tally:
         self.left_over += sum(extra.length for extra in score.extras)
         for target, (text, counts) in zip(score.targets, strings, strict=True):
             if counts:
-                edits = target.substitutions + target.insertions + target.deletions
-                self.edits, self.length = self.edits + edits, self.length + target.length
-                self.exact, self.strings = self.exact + (not edits), self.strings + 1
-                if edits:
-                    self.failed.append(f"{name}: {text} ({edits})")
+                self.edits, self.length = self.edits + target.distance, self.length + target.length
+                self.exact, self.strings = self.exact + target.exact, self.strings + 1
+                if not target.exact:
+                    self.failed.append(f"{name}: {text} ({target.distance})")
 
 
 def timed(reader: Reader, image: Image.Image) -> tuple[tuple[TextLine, ...], float]:

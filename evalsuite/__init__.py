@@ -63,25 +63,12 @@ __all__ = [
     "verify",
 ]
 
-_HOMES = dict.fromkeys(
-    (
-        "claims",
-        "compare",
-        "export",
-        "gate",
-        "gate_while_drawing",
-        "judge",
-        "plan",
-        "promote",
-        "report",
-        "rescore",
-        "run",
-        "score",
-        "sweep",
-        "verify",
-    ),
-    "evalsuite.api",
-) | dict.fromkeys(("OpenRun", "open_run"), "evalsuite.runs.opened")
+_HOMES = {
+    name: "evalsuite.runs.opened" if name in ("OpenRun", "open_run") else "evalsuite.api"
+    for name in __all__
+    if name not in globals()
+}
+"""Where what is not imported above is loaded from, once it is asked for."""
 
 
 class _Package(ModuleType):

@@ -346,6 +346,11 @@ class TargetScore(Record, frozen=True, kw_only=True):
     spans: tuple[Span, ...] = ()
     edits: tuple[Edit, ...] = ()
 
+    @property
+    def distance(self) -> int:
+        """The charged errors: substitutions, insertions and deletions."""
+        return self.substitutions + self.insertions + self.deletions
+
 
 class Extra(Record, frozen=True, kw_only=True):
     """Text that was read but belongs to no target: a duplicate of one, or other text; `length` in graphemes."""

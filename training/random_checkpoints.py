@@ -273,13 +273,10 @@ def _qwen_image() -> Any:
     )
 
 
-def _z_image() -> Any:
-    import torch
-    from diffusers import FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
-    from transformers import Qwen3Config, Qwen3ForCausalLM
+def _small_qwen3(tokenizer: Any, **config: Any) -> Any:
+    from transformers import Qwen3Config
 
-    tokenizer = offline_tokenizer(chat_template=KLEIN_TEMPLATE)
-    encoder = Qwen3Config(
+    return Qwen3Config(
         vocab_size=len(tokenizer),
         hidden_size=16,
         intermediate_size=16,
@@ -287,8 +284,17 @@ def _z_image() -> Any:
         num_attention_heads=2,
         num_key_value_heads=2,
         head_dim=8,
-        tie_word_embeddings=True,
+        **config,
     )
+
+
+def _z_image() -> Any:
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
+    from transformers import Qwen3ForCausalLM
+
+    tokenizer = offline_tokenizer(chat_template=KLEIN_TEMPLATE)
+    encoder = _small_qwen3(tokenizer, tie_word_embeddings=True)
     transformer = ZImageTransformer2DModel(
         all_patch_size=(2,),
         all_f_patch_size=(1,),
@@ -389,18 +395,10 @@ def _flux2_dev() -> Any:
 
 def _ovis_image() -> Any:
     from diffusers import FlowMatchEulerDiscreteScheduler, OvisImagePipeline, OvisImageTransformer2DModel
-    from transformers import Qwen3Config, Qwen3Model
+    from transformers import Qwen3Model
 
     tokenizer = offline_tokenizer(chat_template=KLEIN_TEMPLATE)
-    encoder = Qwen3Config(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        head_dim=8,
-    )
+    encoder = _small_qwen3(tokenizer)
     transformer = OvisImageTransformer2DModel(
         in_channels=16,
         out_channels=16,

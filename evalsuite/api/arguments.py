@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evalsuite.gate import Policy
+    from evalsuite.models import ModelOptions
     from evalsuite.records import Json, OcrSpec
 
 StrPath = str | os.PathLike[str]
@@ -28,6 +29,15 @@ def settings_of(settings: Settings) -> dict[str, Json]:
 
     pairs = [f"{key}={value}" for key, value in settings.items()] if isinstance(settings, Mapping) else settings
     return parse_settings([pairs] if isinstance(pairs, str) else list(pairs))
+
+
+def options_of(settings: Settings, lora: Names, transformer: StrPath | None) -> ModelOptions:
+    """What is asked of a model: its sampler settings, adapters and another transformer."""
+    from evalsuite.models import ModelOptions
+
+    return ModelOptions(
+        settings_of(settings), names_of(lora), os.fspath(transformer) if transformer is not None else None
+    )
 
 
 def path_of(value: StrPath | None) -> Path | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.api.arguments import Names, Settings, StrPath, names_of, path_of, policy_of, settings_of
+from evalsuite.api.arguments import Names, Settings, StrPath, options_of, path_of, policy_of
 from evalsuite.errors import EvalsuiteError
 from evalsuite.runs.progress import Watcher, ignore
 
@@ -113,16 +112,13 @@ def gate_while_drawing(
         EvalsuiteError: for anything else that the caller can fix. What was finished is kept.
     """
     from evalsuite.gate.draw import draw_until_verdict
-    from evalsuite.models import ModelOptions
     from evalsuite.results import GateVerdict
     from evalsuite.runs.api import plan_like
 
     by = yardstick(
         baseline, policy_of(policy), lock=lock, anchor=anchor, baseline_model=baseline_model, anchor_model=anchor_model
     )
-    options = ModelOptions(
-        settings_of(settings), names_of(lora), os.fspath(transformer) if transformer is not None else None
-    )
+    options = options_of(settings, lora, transformer)
     plan = plan_like(by.baseline.run, model, options, ocr=ocr, samples=samples)
     result = gated_result(draw_until_verdict(plan, by, out=path_of(out), workers=workers, watch=watch), report=report)
     assert result.verdict is not None  # noqa: S101 - a gated run has one

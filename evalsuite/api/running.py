@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalsuite.api.arguments import Names, Settings, StrPath, names_of, path_of, policy_of, settings_of
+from evalsuite.api.arguments import Names, Settings, StrPath, names_of, options_of, path_of, policy_of
 from evalsuite.api.gating import gated_result, yardstick
 from evalsuite.errors import EvalsuiteError
 from evalsuite.runs.progress import Watcher, ignore
@@ -73,7 +72,6 @@ def run(
     Raises:
         EvalsuiteError: for anything that the caller can fix. What was finished is kept.
     """
-    from evalsuite.models import ModelOptions
     from evalsuite.runs import api
 
     if not until_verdict and baseline is not None:
@@ -82,9 +80,7 @@ def run(
         models=names_of(models) if models is not None else api.default_models(),
         suites=names_of(suites),
         out=path_of(out),
-        model_options=ModelOptions(
-            settings_of(settings), names_of(lora), os.fspath(transformer) if transformer is not None else None
-        ),
+        model_options=options_of(settings, lora, transformer),
         samples=samples,
         seed=seed,
         limit=limit,

@@ -8,7 +8,6 @@ import typer
 
 from evalsuite.cli import console
 from evalsuite.errors import ExitCode
-from evalsuite.runs.figures import JUDGED_COLUMNS, correction_rows
 from evalsuite.wording import listed, point, with_ends
 
 if TYPE_CHECKING:
@@ -63,6 +62,8 @@ def show(result: RunResult) -> None:
 
 def show_correction(found: Correction) -> None:
     """Print each model's accuracy as the OCR reads it and as a person's sample corrects it, or why it is withheld."""
+    from evalsuite.runs.figures import JUDGED_COLUMNS, correction_rows
+
     if found.withheld is not None:
         console.notice(f"no figures corrected by a person: {found.withheld}")
         return

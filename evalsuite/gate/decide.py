@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Acknowledgement,
         Against,
         Difference,
+        Drawn,
         GateResult,
         Outcome,
         SpeedResult,
@@ -62,29 +63,17 @@ def judge(
     )
     notes += policy.too_few(sizes(policy, candidate.manifest, candidate.run.units))
     look = policy.look(len(candidate.manifest.seeds))
-    facts = _Facts(
-        decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        evalsuite=__version__,
-        policy=policy.name,
-        policy_digest=policy.digest,
-        alpha=policy.alpha,
-        level=policy.level,
-        look=look,
-        samples=len(candidate.manifest.seeds),
-        candidate=candidate.ref,
-        baseline=baseline.ref,
-        anchor=anchor.ref if anchor else None,
-    )
+    facts = facts_of(policy, candidate, baseline, anchor, level=policy.level, look=look)
     unlike = tuple(each for against, side in sides for each in differences(side, candidate, against))
     if unlike:
-        return _conclude(facts, policy, "NOT COMPARABLE", notes, differences=unlike)
+        return verdict_of(facts, policy, "NOT COMPARABLE", notes, differences=unlike)
     notes += blank_notes(policy, [*sides, ("candidate", candidate)])
     missing = tuple(_missing(policy, [*sides, ("candidate", candidate)]))
     if missing or look is None:
-        return _conclude(facts, policy, "INCOMPLETE", notes, missing=missing)
+        return verdict_of(facts, policy, "INCOMPLETE", notes, missing=missing)
     gates, speed, more = _measure_all(policy, sides, candidate, look, acknowledged)
     failed = failed_images(policy, candidate)
-    return _conclude(
+    return verdict_of(
         facts,
         policy,
         "FAIL" if failed else _outcome(gates, speed),
@@ -120,7 +109,7 @@ def blank_notes(policy: Policy, sides: Sequence[tuple[str, Side]]) -> Iterable[s
             yield f"the {name} drew images that are blank or not finite ({len(side.answered)}): the policy fails it"
 
 
-class _Facts(TypedDict):
+class Facts(TypedDict):
     """What a verdict says whatever its outcome."""
 
     decided_at: str
@@ -134,6 +123,25 @@ class _Facts(TypedDict):
     candidate: RunRef
     baseline: RunRef
     anchor: RunRef | None
+
+
+def facts_of(
+    policy: Policy, candidate: Side, baseline: Side, anchor: Side | None, *, level: float, look: int | None = None
+) -> Facts:
+    """What a verdict says of these sides now, whatever its outcome."""
+    return Facts(
+        decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        evalsuite=__version__,
+        policy=policy.name,
+        policy_digest=policy.digest,
+        alpha=policy.alpha,
+        level=level,
+        look=look,
+        samples=len(candidate.manifest.seeds),
+        candidate=candidate.ref,
+        baseline=baseline.ref,
+        anchor=anchor.ref if anchor else None,
+    )
 
 
 def _measure_all(
@@ -220,8 +228,8 @@ def label_notes(name: str, side: Side) -> list[str]:
     return [f"the {name}, {side.model.name}, is {what}"]
 
 
-def _conclude(
-    facts: _Facts,
+def verdict_of(
+    facts: Facts,
     policy: Policy,
     outcome: Outcome,
     notes: Sequence[str],
@@ -231,7 +239,9 @@ def _conclude(
     gates: tuple[GateResult, ...] = (),
     speed: tuple[SpeedResult, ...] = (),
     worst: tuple[WorstPrompt, ...] = (),
+    drawn: Drawn | None = None,
 ) -> Verdict:
+    """The verdict with its exit code; where the policy lets an undecided checkpoint ship, it says so."""
     warns = outcome == "INCONCLUSIVE" and policy.on_inconclusive == "warn"
     if warns:
         notes = [*notes, "undecided, but the policy lets an undecided checkpoint ship"]
@@ -244,5 +254,6 @@ def _conclude(
         gates=gates,
         speed=speed,
         worst=worst,
+        drawn=drawn,
         **facts,
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,10 +18,18 @@ from evalsuite.errors import EvalsuiteError, IncompleteError, NotComparableError
 from evalsuite.gate.accuracy import points, sizes
 from evalsuite.gate.compare import settings_notes
 from evalsuite.gate.copies import copied
-from evalsuite.gate.decide import blank_notes, failed_images, label_notes, under, without_prompts
+from evalsuite.gate.decide import (
+    blank_notes,
+    facts_of,
+    failed_images,
+    label_notes,
+    under,
+    verdict_of,
+    without_prompts,
+)
 from evalsuite.gate.sequential import SequentialGates
 from evalsuite.gate.side import side_of
-from evalsuite.gate.verdict import EXIT_CODES, Difference, Drawn, Verdict, WagerResult
+from evalsuite.gate.verdict import Difference, Drawn, Verdict, WagerResult
 from evalsuite.records import SequentialPlan, digest
 from evalsuite.runs.api import open_folder
 from evalsuite.runs.comparable import unlike
@@ -30,7 +37,6 @@ from evalsuite.runs.progress import Watcher, ignore
 from evalsuite.runs.promises import sampling_units
 from evalsuite.runs.sequential import draw_until
 from evalsuite.runs.stop import Stop, store_stop
-from evalsuite.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -179,26 +185,13 @@ def _verdict(run: OpenRun, gates: SequentialGates, by: Yardstick, accepted: Mapp
     ]
     if missing and outcome == "FAIL":
         notes.append(f"{len(missing)} images that could not be drawn or read count as wholly wrong")
-    warns = outcome == "INCONCLUSIVE" and policy.on_inconclusive == "warn"
-    if warns:
-        notes.append("undecided, but the policy lets an undecided checkpoint ship")
-    return Verdict(
-        outcome=outcome,
-        exit_code=0 if warns else int(EXIT_CODES[outcome]),
-        decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        evalsuite=__version__,
-        policy=policy.name,
-        policy_digest=policy.digest,
-        alpha=policy.alpha,
-        level=policy.alpha,
-        look=None,
-        samples=len(run.manifest.seeds),
-        candidate=candidate.ref,
-        baseline=by.baseline.ref,
-        anchor=sides["anchor"].ref if "anchor" in sides else None,
+    return verdict_of(
+        facts_of(policy, candidate, by.baseline, sides.get("anchor"), level=policy.alpha),
+        policy,
+        outcome,
+        notes,
         differences=differing,
         missing=(*failed, *missing),
-        notes=tuple(notes),
         drawn=Drawn(
             claim=gates.claim,
             images=found.images,

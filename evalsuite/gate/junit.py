@@ -61,25 +61,22 @@ def _gate(case: ET.Element, gate: GateResult, *, blocks: bool) -> None:
         f"{gate.margin:g}, {gate.prompts} prompts × {gate.samples}, smallest detectable "
         f"{gate.minimum_detectable_effect:.4f}, floor {gate.resolution_floor:.4f}; {gate.note}"
     ) + (f". {gate.advice}" if gate.advice else "")
+    _decided(case, gate, text, blocks=blocks)
+
+
+def _wager(case: ET.Element, wager: WagerResult, *, blocks: bool) -> None:
+    cells = zip(COLUMNS, wager_cells(wager), strict=True)
+    text = f"{wager.decision}; {'; '.join(f'{name} {value}' for name, value in cells)}; {wager.note}"
+    _decided(case, wager, text, blocks=blocks)
+
+
+def _decided(case: ET.Element, gate: GateResult | WagerResult, text: str, *, blocks: bool) -> None:
     if gate.acknowledged is not None:
         _result(case, "skipped", "ACKNOWLEDGED", f"acknowledged by {gate.acknowledged.by}: {gate.acknowledged.reason}")
     elif gate.decision == "FAIL" or (gate.decision == "INCONCLUSIVE" and blocks):
         _result(case, "failure", gate.decision, f"{gate.decision}: {gate.note}", text)
     elif gate.decision == "INCONCLUSIVE":
         _result(case, "skipped", gate.decision, gate.note)
-    ET.SubElement(case, "system-out").text = _clean(text)
-
-
-def _wager(case: ET.Element, wager: WagerResult, *, blocks: bool) -> None:
-    cells = zip(COLUMNS, wager_cells(wager), strict=True)
-    text = f"{wager.decision}; {'; '.join(f'{name} {value}' for name, value in cells)}; {wager.note}"
-    if wager.acknowledged is not None:
-        by, reason = wager.acknowledged.by, wager.acknowledged.reason
-        _result(case, "skipped", "ACKNOWLEDGED", f"acknowledged by {by}: {reason}")
-    elif wager.decision == "FAIL" or (wager.decision == "INCONCLUSIVE" and blocks):
-        _result(case, "failure", wager.decision, f"{wager.decision}: {wager.note}", text)
-    elif wager.decision == "INCONCLUSIVE":
-        _result(case, "skipped", wager.decision, wager.note)
     ET.SubElement(case, "system-out").text = _clean(text)
 
 

@@ -122,7 +122,7 @@ def _prompt(prompt: Prompt, tables: Mapping[str, Table]) -> Json:
 
 
 def _row(score: Score, generation: Generation | None, picture: Picture, tables: Mapping[str, Table]) -> list[Json]:
-    edits = sum(target.substitutions + target.insertions + target.deletions for target in score.result.targets)
+    edits = sum(target.distance for target in score.result.targets)
     return [
         score.seed,
         score.key,
@@ -153,7 +153,7 @@ def target_row(target: TargetScore) -> Json:
         return 0
     return [
         int(target.matched),
-        target.substitutions + target.insertions + target.deletions,
+        target.distance,
         target.case_errors,
         int(target.exact),
         [[EDIT_KINDS.index(edit.kind), clipped(edit.target), clipped(edit.read)] for edit in target.edits],

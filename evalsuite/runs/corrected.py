@@ -23,7 +23,7 @@ from evalsuite.wording import listed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from evalsuite.records import ImageScore, TargetScore
+    from evalsuite.records import ImageScore
     from evalsuite.runs.judged_sample import JudgedSample
     from evalsuite.runs.opened import OpenRun
 
@@ -169,11 +169,7 @@ def _true(run: OpenRun, read: ImageScore, mark: Mark) -> ImageScore:
 def _strings(read: ImageScore, true: ImageScore) -> tuple[int, int]:
     """How many strings the reader charged with another number of errors, of how many."""
     pairs = zip(read.targets, true.targets, strict=True)
-    return sum(_edits(one) != _edits(other) for one, other in pairs), len(read.targets)
-
-
-def _edits(target: TargetScore) -> int:
-    return target.substitutions + target.insertions + target.deletions
+    return sum(one.distance != other.distance for one, other in pairs), len(read.targets)
 
 
 def _summed(run: OpenRun, results: Mapping[str, ImageScore]) -> dict[tuple[str, str], tuple[float, float]]:

@@ -17,7 +17,7 @@ from evalsuite.records import Record, digest
 from evalsuite.runs.rows import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from evalsuite.runs.opened import OpenRun
@@ -173,12 +173,3 @@ def take_sample(run: OpenRun, size: int | None, seed: int | None) -> JudgedSampl
     sample = JudgedSample(format=FORMAT, run=digest(run.manifest), engine_digest=run.ocr.digest, seed=chosen, keys=keys)
     write_atomically(path_of(run, "sample"), msgspec.json.format(msgspec.json.encode(sample), indent=1))
     return sample
-
-
-def by_stratum(run: OpenRun, keys: Sequence[str]) -> dict[Stratum, list[str]]:
-    """Sampled images by model and language."""
-    found: dict[Stratum, list[str]] = defaultdict(list)
-    for key in keys:
-        request = run.requests[key]
-        found[request.model, run.prompts[request.prompt].language].append(key)
-    return dict(found)

@@ -76,10 +76,7 @@ def count(score: ImageScore) -> Counts:
         words=sum(t.words for t in targets),
         word_errors=sum(t.word_errors for t in targets),
         extra_words=sum(e.words for e in score.extras),
-        ned_sum=math.fsum(
-            1 - (t.substitutions + t.insertions + t.deletions) / max(t.length, t.length - t.deletions + t.insertions)
-            for t in targets
-        ),
+        ned_sum=math.fsum(1 - t.distance / max(t.length, t.length - t.deletions + t.insertions) for t in targets),
     )
 
 

@@ -145,7 +145,7 @@ def test_suites_are_listed_shown_and_validated():
 
 
 def test_help_starts_without_the_heavy_libraries():
-    heavy = "torch diffusers transformers paddleocr datasets onnxruntime matplotlib scipy"
+    heavy = "torch diffusers transformers paddleocr datasets onnxruntime matplotlib scipy numpy rapidfuzz"
     code = f"import sys, evalsuite.cli.main; print([name for name in '{heavy}'.split() if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
