@@ -40,6 +40,7 @@ def read_gguf_file(path: Path) -> WeightsFile:
         tensors[tensor.name] = TensorInfo(_STORED.get(tensor.tensor_type.name, "F32"), _shape(path, reader, tensor))
     if not tensors:
         raise WeightsFileError(f"{path}: holds no tensor")
+    _check_places(path, reader)
     return WeightsFile(path, tensors, {}, 0)
 
 
@@ -79,6 +80,16 @@ def _open(path: Path) -> Any:
     except Exception as error:
         # The reader maps the file and follows its own offsets; what is cut or made up fails in any way.
         raise WeightsFileError(f"{path}: is cut short or no GGUF file ({one_line(error, 100)})") from error
+
+
+def _check_places(path: Path, reader: Any) -> None:
+    """Each tensor begins where another ends, but for the padding to the file's alignment: none shares bytes."""
+    end = reader.data_offset
+    spans = sorted((int(tensor.data_offset), int(tensor.n_bytes), tensor.name) for tensor in reader.tensors)
+    for begin, size, name in (*spans, (path.stat().st_size, 0, "the end of the file")):
+        if not 0 <= begin - end < reader.alignment:
+            raise WeightsFileError(f"{path}: {name} is at byte {begin:,}, and what stands before it ends at {end:,}")
+        end = begin + size
 
 
 def _shape(path: Path, reader: Any, tensor: Any) -> tuple[int, ...]:

@@ -7,6 +7,8 @@ import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import regex
+
 from evalsuite.records import digest
 from evalsuite.runs.rows import DamagedRunError
 from evalsuite.suites import is_published
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from evalsuite.records import Manifest, Prompt
 
 MOST_TOLD = 3
+_MARKS = regex.compile(r"(?<!\d)\p{P}|\p{P}(?!\d)|[\p{Z}\p{C}]")
+"""What makes no other text: spaces, invisible characters, and punctuation but for that within a number."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,99}")
 """What may become part of a file's name: an engine's, a scorer's, a profile's."""
 
@@ -90,14 +94,13 @@ def sampling_units(prompts: Iterable[Prompt]) -> dict[str, str]:
     """For each prompt id, the first id whose prompt has the same text: prompts that are one and the same.
 
     The prompt is the sampling unit of every interval and gate, so one text under two ids counts once. Case, spaces,
-    punctuation, invisible characters and Unicode compatibility forms do not make another text.
+    punctuation outside numbers, invisible characters and Unicode compatibility forms do not make another text.
     """
     first: dict[str, str] = {}
     units = {}
     for prompt in prompts:
         text = unicodedata.normalize("NFKC", prompt.text).casefold()
-        told = "".join(c for c in text if unicodedata.category(c)[0] not in "PZC")
-        units[prompt.id] = first.setdefault(told or text, prompt.id)
+        units[prompt.id] = first.setdefault(_MARKS.sub("", text) or text, prompt.id)
     return units
 
 

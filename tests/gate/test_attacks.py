@@ -18,6 +18,7 @@ import evalsuite
 from evalsuite.errors import EvalsuiteError
 from evalsuite.gate.baseline import read_lock
 from evalsuite.records import Prompt, digest
+from evalsuite.runs.promises import sampling_units
 
 PROMPTS = 140
 
@@ -331,6 +332,12 @@ def test_one_text_under_many_ids_counts_once(make_run, policy_file, disguise):
     assert verdict.outcome == "INCONCLUSIVE"
     assert {gate.prompts for gate in verdict.gates} == {1}
     assert any("119 prompts repeat the text of another" in note for note in verdict.notes)
+
+
+def test_marks_within_numbers_make_another_text(make_run):
+    texts = ("a tag: £5.00", "a tag: £500", "a tag, £5.00!", "at 10:30", "at 1030", "10 30 at", "…", "—")
+    prompts = [msgspec.structs.replace(make_run.prompts(1)[0], id=text, text=text) for text in texts]
+    assert [ident for ident, unit in sampling_units(prompts).items() if ident != unit] == ["a tag, £5.00!"]
 
 
 def test_runs_of_too_few_prompts_or_samples_pass_nothing(make_run, policy_file):

@@ -82,5 +82,11 @@ def test_what_cannot_be_read_or_is_not_whole_is_refused(checkpoints, tmp_path, o
     for content in (b"", b"GGUF", whole[:100], whole[: len(whole) // 2], b"x" * 64):
         path.write_bytes(content)
         refused(WeightsFileError, "is cut short or no GGUF file")
+    # The second tensor's offset, behind its name, sides and type: on the first one's bytes, then off the alignment.
+    second = list(state)[1]
+    place = whole.index(second.encode()) + len(second) + 4 + 8 * state[second].ndim + 4
+    for offset in (0, int.from_bytes(whole[place : place + 8], "little") + 32):
+        path.write_bytes(whole[:place] + offset.to_bytes(8, "little") + whole[place + 8 :])
+        refused(WeightsFileError, "is at byte .* and what stands before it ends at")
     with pytest.raises(EvalsuiteError, match="only safetensors files are read"):
         open_model("klein", lora=(str(path),))
