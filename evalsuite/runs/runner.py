@@ -194,7 +194,7 @@ def _keep(request: Request, drawing: Drawing, store: RunStore) -> Generation:
         revised_prompt=drawing.revised_prompt,
         findings=drawing.findings,
         error=drawing.error,
-        drawn_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        drawn_at=datetime.now(UTC).isoformat(timespec="microseconds"),
     )
     if drawing.image is None:
         return row

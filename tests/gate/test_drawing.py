@@ -303,6 +303,14 @@ def test_a_copy_of_the_baseline_is_not_comparable(gated, baseline):
     assert (again.outcome, again.differences[0].what) == ("NOT COMPARABLE", "images")
 
 
+def test_every_image_has_a_moment_of_its_own(gated):
+    """Two checkpoints may draw equal pictures within one second, untimed; what a copy shares is the moment."""
+    _, run = gated(Losing(quiet_baseline))
+    moments = [row.drawn_at for row in run.store.generations.read()]
+    assert len(moments) > 20
+    assert len(set(moments)) == len(moments)
+
+
 def test_an_accepted_failure_ends_nothing_and_is_shown(gated, policy):
     """Chinese breaks, and that was accepted for this very model: the other gates decide."""
 
