@@ -1,0 +1,1 @@
+"""Malformed glyphs: planting them, and telling how well a reader notices them."""

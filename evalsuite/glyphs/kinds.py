@@ -1,0 +1,20 @@
+"""The kinds of malformed glyphs that can be planted."""
+
+from __future__ import annotations
+
+KINDS = {
+    "missing-part": "a connected part is gone",
+    "missing-stroke": "a stroke, or most of it, is gone",
+    "added": "a foreign bar, dot, hook or curve of the glyph's own stroke width",
+    "cut": "a stroke has a gap",
+    "merged": "neighbouring strokes run together in one region",
+    "melted": "the outline is smoothed away and mixed with a foreign shape",
+    "wandering": "strokes leave their places, or the shape is warped",
+    "swapped": "a part is another character's",
+    "mirrored": "a part is a mirror image of itself",
+    "half": "one side of the character is gone",
+}
+"""The kinds by name, with a line on each."""
+
+NEEDS_DONOR = frozenset({"swapped"})
+"""The kinds that need the mask of another character."""
