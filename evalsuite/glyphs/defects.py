@@ -33,7 +33,7 @@ _LEAST_INK = 30
 
 _LEAST_PIXELS = 10
 _THICK = 1 / 36
-_TRIES = 4
+_TRIES = 6
 _BLOCK = np.ones((3, 3), np.uint8)
 
 
@@ -157,7 +157,7 @@ def _missing_part(strokes: Strokes, severity: float, rng: Rng) -> Mask | None:
 
 def _length_to_be_seen(strokes: Strokes, kind: str) -> float:
     """How many pixels of a stroke of the usual width must change for the least share of the ink."""
-    return LEAST_CHANGE[kind] * strokes.area / strokes.width + strokes.side * _THICK
+    return LEAST_CHANGE[kind] * strokes.area / strokes.width + 2 * max(1.0, strokes.side * _THICK)
 
 
 def _missing_stroke(strokes: Strokes, severity: float, rng: Rng) -> Mask | None:
