@@ -1,7 +1,7 @@
 """evalsuite: does this text-to-image checkpoint still draw text correctly, and how fast?
 
 Every command of the command line is a function here (`evalsuite.api`): `run`, `score`, `rescore`, `report`, `judge`,
-`compare`, `gate`, `gate_while_drawing`, `plan`, `claims`, `sweep`, `export`, `promote`, `verify`;
+`compare`, `glyphs`, `gate`, `gate_while_drawing`, `plan`, `claims`, `sweep`, `export`, `promote`, `verify`;
 `open_run` gives a stored run with all its figures.
 
 >>> import evalsuite
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         export,
         gate,
         gate_while_drawing,
+        glyphs,
         judge,
         plan,
         promote,
@@ -51,6 +52,7 @@ __all__ = [
     "export",
     "gate",
     "gate_while_drawing",
+    "glyphs",
     "judge",
     "open_run",
     "plan",

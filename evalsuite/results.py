@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from evalsuite.gate.drawn_words import COLUMNS, about, bounds, wager_cells
+from evalsuite.glyphs.rows import GLYPH_COLUMNS, glyph_rows
 from evalsuite.runs.figures import JUDGED_COLUMNS, correction_rows, figures_of
 from evalsuite.wording import one_sided, point, visible, with_ends
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from evalsuite.gate.baseline import BaselineLock
     from evalsuite.gate.foresee import Forecast
     from evalsuite.gate.verdict import Verdict
+    from evalsuite.glyphs.look import GlyphReport
     from evalsuite.report.comparison import Difference
     from evalsuite.runs.corrected import Correction
     from evalsuite.runs.evidence import Missing
@@ -148,6 +150,26 @@ class JudgeResult:
 
     def _repr_html_(self) -> str:
         return html_table(JUDGED_COLUMNS, correction_rows(self.correction))
+
+
+@dataclass(frozen=True, repr=False)
+class GlyphsResult:
+    """What the glyph verifier saw in a run. `page` is where the suspicious glyphs are shown, None where not written."""
+
+    run: OpenRun
+    found: GlyphReport
+    page: Path | None = None
+
+    def __repr__(self) -> str:
+        told = "; ".join(
+            f"{each.model} {each.language}: {each.seen['suspicious']} of {each.judged} suspicious, "
+            f"{each.cannot_tell} cannot tell"
+            for each in self.found.counts
+        )
+        return f"<evalsuite glyphs {self.run.folder}: {told}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(GLYPH_COLUMNS, glyph_rows(self.found))
 
 
 @dataclass(frozen=True, repr=False)

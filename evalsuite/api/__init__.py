@@ -6,7 +6,7 @@ in a console and a table in a notebook. Nothing is printed. Heavy libraries load
 
 from evalsuite.api.gating import gate, gate_while_drawing, plan, promote
 from evalsuite.api.running import rescore, run, score
-from evalsuite.api.stored import claims, compare, export, judge, report, verify
+from evalsuite.api.stored import claims, compare, export, glyphs, judge, report, verify
 from evalsuite.api.sweeping import plan_sweep, sweep
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "export",
     "gate",
     "gate_while_drawing",
+    "glyphs",
     "judge",
     "plan",
     "plan_sweep",

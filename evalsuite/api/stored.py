@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from evalsuite.api.arguments import Names, StrPath, engine_of, names_of, path_of
 
 if TYPE_CHECKING:
-    from evalsuite.results import ClaimsResult, ComparisonResult, JudgeResult, RunResult
+    from evalsuite.results import ClaimsResult, ComparisonResult, GlyphsResult, JudgeResult, RunResult
+    from evalsuite.runs.progress import Watcher
     from evalsuite.runs.verify import Verification
 
 
@@ -140,3 +141,34 @@ def verify(folder: StrPath, *, read: int = 0, seed: int = 0) -> Verification:
     from evalsuite.runs.verify import verify_run
 
     return verify_run(open_run(Path(folder)), read=read, seed=seed)
+
+
+def glyphs(folder: StrPath, *, report: bool = True, watch: Watcher | None = None) -> GlyphsResult:
+    """Look at every character that was read in a run, for glyphs that are malformed though they were read as meant.
+
+    Nothing is drawn or read again, and no score changes. What the verifier can see, and how often it errs, is in
+    docs/glyphs.md.
+
+    Args:
+        folder: The run folder.
+        report: Write `glyphs.html` into it, with the cut-outs beside their references.
+        watch: Told after each image how far it has come.
+
+    Raises:
+        EvalsuiteError: There is no run, an image cannot be opened, or the parts that it needs are not installed.
+    """
+    from evalsuite.glyphs.look import look_at_run
+    from evalsuite.glyphs.verifier import open_verifier
+    from evalsuite.results import GlyphsResult
+    from evalsuite.runs import open_run
+    from evalsuite.runs.progress import ignore
+
+    verifier = open_verifier()
+    opened = open_run(Path(folder))
+    found = look_at_run(opened, verifier, watch=watch or ignore)
+    page = None
+    if report:
+        from evalsuite.report.glyphs_page import build_glyphs_page
+
+        page = build_glyphs_page(opened, found)
+    return GlyphsResult(opened, found, page)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
-_STAGES = {"draw": "Drawing", "read": "Reading", "score": "Scoring"}
+_STAGES = {"draw": "Drawing", "read": "Reading", "score": "Scoring", "look": "Looking"}
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from evalsuite.wording import listed, point, with_ends
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from evalsuite.glyphs.look import GlyphReport
     from evalsuite.results import RunResult
     from evalsuite.runs.corrected import Correction
     from evalsuite.runs.figures import RunFigure
@@ -71,6 +72,13 @@ def show_correction(found: Correction) -> None:
         "Corrected by a person, who judged a random sample", JUDGED_COLUMNS, correction_rows(found),
         right=JUDGED_COLUMNS[2:],
     )  # fmt: skip
+
+
+def show_glyphs(found: GlyphReport) -> None:
+    """Print what the glyph verifier saw, by model and language."""
+    from evalsuite.glyphs.rows import GLYPH_COLUMNS, glyph_rows
+
+    console.table("Glyphs looked at one by one", GLYPH_COLUMNS, glyph_rows(found), right=GLYPH_COLUMNS[2:6])
 
 
 def _row(each: RunFigure) -> tuple[str, ...]:

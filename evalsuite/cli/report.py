@@ -32,6 +32,17 @@ def report(
 
 
 @app.command()
+def glyphs(folder: RunFolder) -> None:
+    """Look for glyphs that are malformed though they were read as meant. No score changes."""
+    import evalsuite
+
+    with console.progress() as watch:
+        result = evalsuite.glyphs(folder, watch=watch)
+    figures.show_glyphs(result.found)
+    console.say(f"Page: {result.page}")
+
+
+@app.command()
 def judge(
     folder: RunFolder,
     sample: Annotated[

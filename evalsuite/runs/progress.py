@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["plan", "draw", "read", "score"]
+Stage = Literal["plan", "draw", "read", "score", "look"]
 
 
 @dataclass(frozen=True, slots=True)
