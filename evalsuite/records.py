@@ -122,7 +122,12 @@ class ModelSpec(Record, frozen=True, kw_only=True):
 
     @property
     def _is_perfect(self) -> bool:
-        return self.kind == "typeset" and not self.settings.get("errors")
+        return self.kind == "typeset" and not self.settings.get("errors") and not self.is_malformed
+
+    @property
+    def is_malformed(self) -> bool:
+        """True for the typeset reference with malformed glyphs: its score says what the reader makes of them."""
+        return self.kind == "typeset" and bool(self.settings.get("malformed"))
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -212,12 +217,27 @@ class Finding(Record, frozen=True, kw_only=True):
     targets: tuple[str, ...] = ()
 
 
+class PlantedGlyph(Record, frozen=True, kw_only=True):
+    """A character of a typeset page that was drawn malformed.
+
+    `target` counts the prompt's targets and `index` the graphemes of that target, both from 0. `kind` is one of
+    `glyphs.KINDS`. `box` is left, top, right and bottom in pixels of the page (right and bottom outside) of what was
+    drawn and of what would stand there otherwise, without glow or shadow.
+    """
+
+    target: int
+    index: int
+    character: str
+    kind: str
+    box: tuple[int, int, int, int]
+
+
 class Generation(Record, frozen=True, kw_only=True):
     """The image of one request: where it lies, its hash, and what drawing it cost.
 
     `error` is set, and the image fields are None, when drawing failed; such a row keeps the failure on
-    record and is drawn again on resume. `drawn_at` is in microseconds: two checkpoints may draw the same picture within
-    one second, and only a copy has the same moment too.
+    record and is drawn again on resume. `planted` are the malformed characters of a typeset page. `drawn_at` is in
+    microseconds: two checkpoints may draw the same picture within one second, and only a copy has the same moment too.
     """
 
     key: str
@@ -232,6 +252,7 @@ class Generation(Record, frozen=True, kw_only=True):
     memory: Memory | None = None
     revised_prompt: str | None = None
     findings: tuple[Finding, ...] = ()
+    planted: tuple[PlantedGlyph, ...] = ()
     error: str | None = None
     drawn_at: str
 
