@@ -116,9 +116,14 @@ class ModelSpec(Record, frozen=True, kw_only=True):
         return self._is_perfect and "styled" in self.settings
 
     @property
+    def is_styled(self) -> bool:
+        """True for the typeset reference in designed lettering, whatever is planted in it."""
+        return self.kind == "typeset" and "styled" in self.settings
+
+    @property
     def measures_reader(self) -> bool:
-        """True for both: they ride along to say what the reader makes of perfect text, and are not evaluated."""
-        return self._is_perfect
+        """True for both, and for malformed references: they ride along to say what the reader makes of them."""
+        return self._is_perfect or self.is_malformed
 
     @property
     def _is_perfect(self) -> bool:
@@ -126,7 +131,7 @@ class ModelSpec(Record, frozen=True, kw_only=True):
 
     @property
     def is_malformed(self) -> bool:
-        """True for the typeset reference with malformed glyphs: its score says what the reader makes of them."""
+        """True for the typeset reference with malformed glyphs: it says how many of them the reader notices."""
         return self.kind == "typeset" and bool(self.settings.get("malformed"))
 
     @property
@@ -484,6 +489,11 @@ class SequentialPlan(Record, frozen=True, kw_only=True):
     anchor: str | None = None
 
 
+def _of_size(found: Sequence[ModelSpec], model: ModelSpec) -> ModelSpec | None:
+    """The first of a model's own size, else the first; None of none."""
+    return next((spec for spec in found if spec.size == model.size), found[0] if found else None)
+
+
 class Manifest(Record, frozen=True, kw_only=True, omit_defaults=True):
     """The plan of a run, written first and never changed. It fixes the denominator: prompts × seeds × models.
 
@@ -522,4 +532,8 @@ class Manifest(Record, frozen=True, kw_only=True, omit_defaults=True):
     def ceiling_of(self, model: ModelSpec, *, styled: bool = False) -> ModelSpec | None:
         """The clean (or the styled) reference beside a model: of its own size, else the first; None without any."""
         found = [spec for spec in self.models if (spec.is_styled_ceiling if styled else spec.is_ceiling)]
-        return next((spec for spec in found if spec.size == model.size), found[0] if found else None)
+        return _of_size(found, model)
+
+    def malformed_of(self, model: ModelSpec, *, styled: bool = False) -> ModelSpec | None:
+        """The reference with malformed glyphs, in print or styled, beside a model: as `ceiling_of` chooses."""
+        return _of_size([spec for spec in self.models if spec.is_malformed and spec.is_styled == styled], model)

@@ -13,6 +13,7 @@ from evalsuite.wording import listed, point, with_ends
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from evalsuite.report.sensitivity_tables import SensitivityCell
     from evalsuite.results import RunResult
     from evalsuite.runs.corrected import Correction
     from evalsuite.runs.figures import RunFigure
@@ -35,6 +36,7 @@ def show(result: RunResult) -> None:
     )  # fmt: skip
     if run.correction is not None:
         show_correction(run.correction)
+    show_sensitivity(run)
     scorer = run.scorer
     console.say(
         f"Accuracy is of characters, exact of whole strings; intervals are over prompts. "
@@ -48,7 +50,9 @@ def show(result: RunResult) -> None:
     if few:
         console.say(translate("accuracy.few", **few))
     for model in run.manifest.models:
-        if model.role == "reference":
+        if model.is_malformed:
+            console.say(f"{model.name} is not a model: it draws the targets in real fonts with malformed glyphs.")
+        elif model.role == "reference":
             says = "the styled ceiling" if model.is_styled_ceiling else "the OCR ceiling"
             console.say(
                 f"{model.name} is not a model: it draws the targets with real fonts, so its score is {says}"
@@ -71,6 +75,26 @@ def show_correction(found: Correction) -> None:
         "Corrected by a person, who judged a random sample", JUDGED_COLUMNS, correction_rows(found),
         right=JUDGED_COLUMNS[2:],
     )  # fmt: skip
+
+
+def show_sensitivity(run: OpenRun) -> None:
+    """Print of 100 malformed characters how many each reader notices, by kind and language; nothing without any."""
+    from evalsuite.report.i18n import translate
+    from evalsuite.report.sensitivity_tables import sensitivity_tables
+
+    for table in sensitivity_tables(run):
+        found = table.found
+        unread = f"; {found.unread} pages unread" if found.unread else ""
+        console.table(
+            f"Of 100 malformed characters, {found.reader} notices ({found.reference}; {found.pages} pages{unread})",
+            ("kind", *(language or "all" for language in table.languages)),
+            [(translate(row.key), *map(_of_hundred, row.cells)) for row in table.rows],
+            right=tuple(language or "all" for language in table.languages),
+        )  # fmt: skip
+
+
+def _of_hundred(cell: SensitivityCell | None) -> str:
+    return "–" if cell is None else f"{cell.text} {cell.interval or ''} ({cell.count:,})"
 
 
 def _row(each: RunFigure) -> tuple[str, ...]:

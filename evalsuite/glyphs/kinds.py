@@ -1,4 +1,4 @@
-"""The kinds of malformed glyphs that can be planted."""
+"""The kinds of malformed glyphs that can be planted, and in which characters."""
 
 from __future__ import annotations
 
@@ -18,3 +18,8 @@ KINDS = {
 
 NEEDS_DONOR = frozenset({"swapped"})
 """The kinds that need the mask of another character."""
+
+
+def can_be_malformed(character: str) -> bool:
+    """True for a letter, digit or ideograph of one code point. Punctuation is too little ink to be malformed."""
+    return len(character) == 1 and character.isalnum()

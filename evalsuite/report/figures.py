@@ -324,7 +324,8 @@ def role_notes(specs: Iterable[ModelSpec]) -> list[tuple[str, list[str]]]:
         if spec.role == "stand-in":
             groups.setdefault("role.stand-in.note", []).append(spec.name)
         elif spec.role == "reference":
-            styled = "role.styled.note" if spec.is_styled_ceiling else "role.planted.note"
+            planted = "role.malformed.note" if spec.is_malformed else "role.planted.note"
+            styled = "role.styled.note" if spec.is_styled_ceiling else planted
             groups.setdefault("role.reference.note" if spec.is_ceiling else styled, []).append(spec.name)
     return list(groups.items())
 

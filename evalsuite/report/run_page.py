@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from evalsuite import hardware
 from evalsuite.report import charts, conclusions, payload, pictures, shell, templating
 from evalsuite.report import figures as views
+from evalsuite.report.sensitivity_tables import beside_ceiling, sensitivity_tables
 from evalsuite.runs.agreement import agreements
 
 if TYPE_CHECKING:
@@ -104,6 +105,12 @@ def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said:
         missing=views.missing_images(run.faults),
         role_notes=views.role_notes(run.manifest.models),
         accuracy=accuracy,
+        sensitivity={
+            (row.model, row.language, styled): beside_ceiling(run, row.model, row.language, styled=styled)
+            for row in accuracy
+            for styled in (False, True)
+        },
+        sensitivity_tables=sensitivity_tables(run),
         few=views.few_prompts(run),
         axis=views.axis_for(accuracy),
         level=views.level(summary),

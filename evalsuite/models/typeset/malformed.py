@@ -15,7 +15,7 @@ import numpy as np
 import regex
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.glyphs.kinds import KINDS, NEEDS_DONOR
+from evalsuite.glyphs.kinds import KINDS, NEEDS_DONOR, can_be_malformed
 from evalsuite.models.typeset.fonts import Face, font
 from evalsuite.records import Json, digest
 
@@ -81,11 +81,6 @@ class Planted:
     character: str
     kind: str
     box: Box
-
-
-def can_be_malformed(character: str) -> bool:
-    """True for a letter, digit or ideograph of one code point. Punctuation is too little ink to be malformed."""
-    return len(character) == 1 and character.isalnum()
 
 
 def _is_eastern(character: str) -> bool:

@@ -9,8 +9,8 @@ import pytest
 import regex
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.glyphs.kinds import KINDS
-from evalsuite.models.typeset.malformed import Malforming, by_line, can_be_malformed, orders
+from evalsuite.glyphs.kinds import KINDS, can_be_malformed
+from evalsuite.models.typeset.malformed import Malforming, by_line, orders
 from evalsuite.models.typeset.model import TypesetModel
 from evalsuite.records import Generation, Prompt, encode
 
@@ -117,7 +117,7 @@ def test_the_options_name_the_model_and_change_its_digest_and_it_is_no_ceiling()
     assert spec.name == "typeset:malformed=0.1"
     assert (spec.settings["malformed"], spec.settings["severity"]) == (0.1, 0.5)
     assert spec.settings["kinds"] == list(KINDS)
-    assert (spec.is_malformed, spec.is_ceiling, spec.measures_reader, spec.role) == (True, False, False, "reference")
+    assert (spec.is_malformed, spec.is_ceiling, spec.measures_reader, spec.role) == (True, False, True, "reference")
     other = TypesetModel.parse("styled,malformed=0.1,severity=0.8,kinds=cut+half,size=512x512").spec
     assert other.name == "typeset:styled,malformed=0.1,severity=0.8,kinds=cut+half,size=512x512"
     assert not other.is_styled_ceiling
