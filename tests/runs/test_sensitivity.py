@@ -5,11 +5,17 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from evalsuite.cli.figures import show
 from evalsuite.errors import EvalsuiteError
+from evalsuite.glyphs.kinds import KINDS
 from evalsuite.records import ModelSpec, PlantedGlyph
+from evalsuite.report import build_report
+from evalsuite.report.i18n import LANGUAGES, catalogue
 from evalsuite.report.sensitivity_tables import beside_ceiling, sensitivity_tables
+from evalsuite.results import RunResult
 from evalsuite.runs import open_run
 from evalsuite.runs.api import RunOptions, malformed_for, plan_run
+from evalsuite.runs.figures import run_figures
 from evalsuite.runs.sensitivity import per_hundred, per_hundred_ends
 
 BOX = (0, 0, 8, 8)
@@ -165,6 +171,27 @@ def test_so_many_of_a_hundred(run):
     ends = msgspec.structs.replace(share, low=0.0123, high=0.5)
     assert per_hundred_ends(ends) == "[1.2, 50]"
     assert per_hundred_ends(msgspec.structs.replace(share, low=None)) == ""
+
+
+def test_every_kind_of_defect_has_a_name_on_the_page():
+    for language in LANGUAGES:
+        assert {f"glyph.{kind}" for kind in KINDS} == {key for key in catalogue(language) if key.startswith("glyph.")}
+
+
+def test_the_page_the_terminal_and_the_summary_tell_it(run, capsys):
+    page = build_report(run).read_text(encoding="utf-8")
+    assert "of 100 malformed characters the reader notices 100, of 100 sound ones it doubts 25" in page
+    assert "Noticed by paddle, of 100" in page
+    assert (
+        "typeset:malformed=0.1: not a model. The targets are set in real fonts with some characters malformed" in page
+    )
+    figures = run_figures(run)
+    assert [(each.reader, each.figures[0].noticed) for each in figures.sensitivity] == [("paddle", 4)]
+    show(RunResult(run))
+    told = capsys.readouterr().out
+    assert "Of 100 malformed characters, paddle notices (typeset:malformed=0.1; 3 pages)" in told
+    assert "a stroke cut" in told
+    assert "draws the targets in real fonts with malformed glyphs" in told
 
 
 def test_malformed_references_measure_and_are_not_evaluated(run):
