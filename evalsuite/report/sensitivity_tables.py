@@ -74,8 +74,11 @@ def _cell(share: Interval, count: int) -> SensitivityCell:
 
 
 def beside_ceiling(run: OpenRun, model: str, language: str | None, *, styled: bool) -> dict[str, str]:
-    """The values of the message `sensitivity.line` for a model's row; empty where that was not measured."""
-    found = beside(run, model, styled=styled)
+    """The values of the message `sensitivity.line` for a model's row; empty where that was not measured.
+
+    The malformed references themselves have none: their own score says it.
+    """
+    found = None if model in run.summary.malformed else beside(run, model, styled=styled)
     figure = None if found is None else found.figure(language)
     if figure is None or not figure.malformed:
         return {}

@@ -150,6 +150,8 @@ def test_a_run_without_malformed_references_has_none(handmade, tmp_path):
 def test_the_figure_stands_beside_each_models_ceiling_and_in_a_table(run):
     assert beside_ceiling(run, "klein", "zh", styled=False) == {"noticed": "100", "doubted": "25"}
     assert beside_ceiling(run, "klein", "zh", styled=True) == {}
+    assert beside_ceiling(run, "typeset", "zh", styled=False) == {"noticed": "100", "doubted": "25"}
+    assert beside_ceiling(run, "typeset:malformed=0.1", "zh", styled=False) == {}
     (table,) = sensitivity_tables(run)
     assert table.languages == (None, "en", "zh")
     assert [row.key for row in table.rows] == [
@@ -180,7 +182,7 @@ def test_every_kind_of_defect_has_a_name_on_the_page():
 
 def test_the_page_the_terminal_and_the_summary_tell_it(run, capsys):
     page = build_report(run).read_text(encoding="utf-8")
-    assert "of 100 malformed characters the reader notices 100, of 100 sound ones it doubts 25" in page
+    assert "of 100 malformed, 100 noticed; of 100 sound, 25 doubted" in page
     assert "Noticed by paddle, of 100" in page
     assert (
         "typeset:malformed=0.1: not a model. The targets are set in real fonts with some characters malformed" in page
