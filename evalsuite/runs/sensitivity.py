@@ -14,7 +14,7 @@ import regex
 
 from evalsuite import stats
 from evalsuite.errors import EvalsuiteError
-from evalsuite.glyphs.kinds import KINDS, can_be_malformed
+from evalsuite.glyphs import KINDS, can_be_malformed
 from evalsuite.records import Record
 from evalsuite.scoring import profile_named
 
@@ -86,6 +86,8 @@ def beside(run: OpenRun, model: str, *, styled: bool = False) -> Sensitivity | N
 
 def by_readers(run: OpenRun) -> tuple[Sensitivity, ...]:
     """`sensitivities` of the run's reader, then of each other engine that has read the run."""
+    if not any(spec.is_malformed for spec in run.manifest.models):
+        return ()
     others = [ocr for ocr in run.store.engines() if ocr.digest != run.ocr.digest]
     read = [run.read_by(ocr) for ocr in others if run.store.readings(ocr).path.exists()]
     return tuple(each for one in (run, *read) for each in one.sensitivities)

@@ -7,7 +7,7 @@ import pytest
 
 from evalsuite.cli.figures import show
 from evalsuite.errors import EvalsuiteError
-from evalsuite.glyphs.kinds import KINDS
+from evalsuite.glyphs import KINDS
 from evalsuite.records import ModelSpec, PlantedGlyph
 from evalsuite.report import build_report
 from evalsuite.report.i18n import LANGUAGES, catalogue

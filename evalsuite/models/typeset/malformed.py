@@ -7,6 +7,7 @@ same at every size.
 
 from __future__ import annotations
 
+import importlib.util
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ import numpy as np
 import regex
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.glyphs.kinds import KINDS, NEEDS_DONOR, can_be_malformed
+from evalsuite.glyphs import KINDS, NEEDS_DONOR, can_be_malformed
 from evalsuite.models.typeset.fonts import Face, font
 from evalsuite.records import Json, digest
 
@@ -39,7 +40,7 @@ class Malforming:
     """How often, how badly and in which ways characters are malformed. `rate` and `severity` are in [0, 1].
 
     Raises:
-        EvalsuiteError: for a number out of range or an unknown kind.
+        EvalsuiteError: for a number out of range, an unknown kind, or where OpenCV is missing.
     """
 
     rate: float = 0.0
@@ -58,6 +59,11 @@ class Malforming:
             raise EvalsuiteError(
                 f"typeset:kinds={'+'.join(self.kinds)}: {unknown[0] if unknown else 'nothing'!r} is no kind of "
                 f"malformed glyph; known, joined by +: {', '.join(KINDS)}"
+            )
+        if self.rate and importlib.util.find_spec("cv2") is None:
+            raise EvalsuiteError(
+                f"typeset:malformed={self.rate:g}: malformed glyphs are drawn with OpenCV, which is not installed; run: "
+                "pip install 'evalsuite[ocr]'"
             )
 
 

@@ -9,7 +9,7 @@ import pytest
 import regex
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.glyphs.kinds import KINDS, can_be_malformed
+from evalsuite.glyphs import KINDS, can_be_malformed
 from evalsuite.models.typeset.malformed import Malforming, by_line, orders
 from evalsuite.models.typeset.model import TypesetModel
 from evalsuite.records import Generation, Prompt, encode
@@ -143,6 +143,13 @@ def test_the_options_name_the_model_and_change_its_digest_and_it_is_no_ceiling()
 def test_bad_options_are_refused(arguments, message):
     with pytest.raises(EvalsuiteError, match=message):
         TypesetModel.parse(arguments)
+
+
+def test_without_opencv_the_option_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(EvalsuiteError, match=r"OpenCV, which is not installed; run: pip install 'evalsuite\[ocr\]'"):
+        Malforming(0.1)
+    assert Malforming().rate == 0.0
 
 
 def test_a_row_keeps_its_planted_characters_and_rows_from_before_have_none():
