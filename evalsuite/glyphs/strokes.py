@@ -9,16 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import cv2
 import numpy as np
-
-try:
-    import cv2
-except ModuleNotFoundError as error:
-    from evalsuite.errors import EvalsuiteError
-
-    raise EvalsuiteError(
-        "glyphs are malformed with OpenCV, which is missing; run: pip install 'evalsuite[ocr]'"
-    ) from error
 
 Mask = np.ndarray[Any, np.dtype[np.uint8]]
 Numbers = np.ndarray[Any, np.dtype[Any]]

@@ -62,8 +62,8 @@ class Malforming:
             )
         if self.rate and importlib.util.find_spec("cv2") is None:
             raise EvalsuiteError(
-                f"typeset:malformed={self.rate:g}: malformed glyphs are drawn with OpenCV, which is not installed; run: "
-                "pip install 'evalsuite[ocr]'"
+                f"typeset:malformed={self.rate:g}: malformed glyphs are drawn with OpenCV, which is not "
+                "installed; run: pip install 'evalsuite[ocr]'"
             )
 
 
