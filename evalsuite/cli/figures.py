@@ -84,9 +84,9 @@ def show_sensitivity(run: OpenRun) -> None:
 
     for table in sensitivity_tables(run):
         found = table.found
-        unread = f"; {found.unread} pages unread" if found.unread else ""
+        pages = f"{found.pages} of {found.pages + found.unread} pages" if found.unread else f"{found.pages} pages"
         console.table(
-            f"Of 100 malformed characters, {found.reader} notices ({found.reference}; {found.pages} pages{unread})",
+            f"Of 100 malformed characters, {found.reader} notices ({found.reference}; {pages})",
             ("kind", *(language or "all" for language in table.languages)),
             [(translate(row.key), *map(_of_hundred, row.cells)) for row in table.rows],
             right=tuple(language or "all" for language in table.languages),

@@ -18,6 +18,12 @@ Numbers = np.ndarray[Any, np.dtype[Any]]
 INK = 127
 """A pixel above this is ink."""
 
+LEAST_INK = 30
+"""Pixels of ink below which a mask is too small for a defect."""
+
+THICK = 1 / 36
+"""A visible change is as thick as this share of the glyph's side, at least."""
+
 _NEIGHBOURS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], np.float32)
 """A bit for each of the eight neighbours, clockwise from the one above."""
 
