@@ -116,13 +116,23 @@ class ModelSpec(Record, frozen=True, kw_only=True):
         return self._is_perfect and "styled" in self.settings
 
     @property
+    def is_styled(self) -> bool:
+        """True for the typeset reference in designed lettering, whatever is planted in it."""
+        return self.kind == "typeset" and "styled" in self.settings
+
+    @property
     def measures_reader(self) -> bool:
-        """True for both: they ride along to say what the reader makes of perfect text, and are not evaluated."""
-        return self._is_perfect
+        """True for both, and for malformed references: they ride along to say what the reader makes of them."""
+        return self._is_perfect or self.is_malformed
 
     @property
     def _is_perfect(self) -> bool:
-        return self.kind == "typeset" and not self.settings.get("errors")
+        return self.kind == "typeset" and not self.settings.get("errors") and not self.is_malformed
+
+    @property
+    def is_malformed(self) -> bool:
+        """True for the typeset reference with malformed glyphs: it says how many of them the reader notices."""
+        return self.kind == "typeset" and bool(self.settings.get("malformed"))
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -212,12 +222,27 @@ class Finding(Record, frozen=True, kw_only=True):
     targets: tuple[str, ...] = ()
 
 
+class PlantedGlyph(Record, frozen=True, kw_only=True):
+    """A character of a typeset page that was drawn malformed.
+
+    `target` counts the prompt's targets and `index` the graphemes of that target, both from 0. `kind` is one of
+    `glyphs.KINDS`. `box` is left, top, right and bottom in pixels of the page (right and bottom outside) of what was
+    drawn and of what would stand there otherwise, without glow or shadow.
+    """
+
+    target: int
+    index: int
+    character: str
+    kind: str
+    box: tuple[int, int, int, int]
+
+
 class Generation(Record, frozen=True, kw_only=True):
     """The image of one request: where it lies, its hash, and what drawing it cost.
 
     `error` is set, and the image fields are None, when drawing failed; such a row keeps the failure on
-    record and is drawn again on resume. `drawn_at` is in microseconds: two checkpoints may draw the same picture within
-    one second, and only a copy has the same moment too.
+    record and is drawn again on resume. `planted` are the malformed characters of a typeset page. `drawn_at` is in
+    microseconds: two checkpoints may draw the same picture within one second, and only a copy has the same moment too.
     """
 
     key: str
@@ -232,6 +257,7 @@ class Generation(Record, frozen=True, kw_only=True):
     memory: Memory | None = None
     revised_prompt: str | None = None
     findings: tuple[Finding, ...] = ()
+    planted: tuple[PlantedGlyph, ...] = ()
     error: str | None = None
     drawn_at: str
 
@@ -463,6 +489,11 @@ class SequentialPlan(Record, frozen=True, kw_only=True):
     anchor: str | None = None
 
 
+def _of_size(found: Sequence[ModelSpec], model: ModelSpec) -> ModelSpec | None:
+    """The first of a model's own size, else the first; None of none."""
+    return next((spec for spec in found if spec.size == model.size), found[0] if found else None)
+
+
 class Manifest(Record, frozen=True, kw_only=True, omit_defaults=True):
     """The plan of a run, written first and never changed. It fixes the denominator: prompts × seeds × models.
 
@@ -501,4 +532,8 @@ class Manifest(Record, frozen=True, kw_only=True, omit_defaults=True):
     def ceiling_of(self, model: ModelSpec, *, styled: bool = False) -> ModelSpec | None:
         """The clean (or the styled) reference beside a model: of its own size, else the first; None without any."""
         found = [spec for spec in self.models if (spec.is_styled_ceiling if styled else spec.is_ceiling)]
-        return next((spec for spec in found if spec.size == model.size), found[0] if found else None)
+        return _of_size(found, model)
+
+    def malformed_of(self, model: ModelSpec, *, styled: bool = False) -> ModelSpec | None:
+        """The reference with malformed glyphs, in print or styled, beside a model: as `ceiling_of` chooses."""
+        return _of_size([spec for spec in self.models if spec.is_malformed and spec.is_styled == styled], model)

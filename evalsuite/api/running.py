@@ -32,6 +32,7 @@ def run(
     profile: str = "standard",
     ceiling: bool = True,
     styled_ceiling: bool = False,
+    sensitivity: bool = False,
     interleave: bool = False,
     until_verdict: bool = False,
     baseline: StrPath | None = None,
@@ -59,6 +60,7 @@ def run(
         profile: `strict`, `standard` or `lenient`.
         ceiling: Draw the typeset reference too, at the size of each model.
         styled_ceiling: Draw it in designed lettering as well.
+        sensitivity: Draw these with malformed glyphs too, and tell how many of them the reader notices.
         interleave: Load the models together and draw in turns, to compare their speed.
         until_verdict: Draw the one model image by image, and stop once the policy's gates have decided; see
             `gate_while_drawing`. The typeset reference is not drawn then.
@@ -76,6 +78,8 @@ def run(
 
     if not until_verdict and baseline is not None:
         raise EvalsuiteError("--baseline goes with --until-verdict; to gate a whole run, use 'evalsuite gate'")
+    if until_verdict and sensitivity:
+        raise EvalsuiteError("--sensitivity draws references, which --until-verdict leaves out; name one of the two")
     options = api.RunOptions(
         models=names_of(models) if models is not None else api.default_models(),
         suites=names_of(suites),
@@ -89,6 +93,7 @@ def run(
         profile=profile,
         ceiling=ceiling and not until_verdict,
         styled_ceiling=styled_ceiling and not until_verdict,
+        sensitivity=sensitivity,
         interleave=interleave,
         workers=workers,
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evalsuite.glyphs.look import GlyphReport
+    from evalsuite.report.sensitivity_tables import SensitivityCell
     from evalsuite.results import RunResult
     from evalsuite.runs.corrected import Correction
     from evalsuite.runs.figures import RunFigure
@@ -36,6 +37,7 @@ def show(result: RunResult) -> None:
     )  # fmt: skip
     if run.correction is not None:
         show_correction(run.correction)
+    show_sensitivity(run)
     scorer = run.scorer
     console.say(
         f"Accuracy is of characters, exact of whole strings; intervals are over prompts. "
@@ -49,7 +51,9 @@ def show(result: RunResult) -> None:
     if few:
         console.say(translate("accuracy.few", **few))
     for model in run.manifest.models:
-        if model.role == "reference":
+        if model.is_malformed:
+            console.say(f"{model.name} is not a model: it draws the targets in real fonts with malformed glyphs.")
+        elif model.role == "reference":
             says = "the styled ceiling" if model.is_styled_ceiling else "the OCR ceiling"
             console.say(
                 f"{model.name} is not a model: it draws the targets with real fonts, so its score is {says}"
@@ -79,6 +83,26 @@ def show_glyphs(found: GlyphReport) -> None:
     from evalsuite.glyphs.rows import GLYPH_COLUMNS, glyph_rows
 
     console.table("Glyphs looked at one by one", GLYPH_COLUMNS, glyph_rows(found), right=GLYPH_COLUMNS[2:6])
+
+
+def show_sensitivity(run: OpenRun) -> None:
+    """Print of 100 malformed characters how many each reader notices, by kind and language; nothing without any."""
+    from evalsuite.report.i18n import translate
+    from evalsuite.report.sensitivity_tables import sensitivity_tables
+
+    for table in sensitivity_tables(run):
+        found = table.found
+        pages = f"{found.pages} of {found.pages + found.unread} pages" if found.unread else f"{found.pages} pages"
+        console.table(
+            f"Of 100 malformed characters, {found.reader} notices ({found.reference}; {pages})",
+            ("kind", *(language or "all" for language in table.languages)),
+            [(translate(row.key), *map(_of_hundred, row.cells)) for row in table.rows],
+            right=tuple(language or "all" for language in table.languages),
+        )  # fmt: skip
+
+
+def _of_hundred(cell: SensitivityCell | None) -> str:
+    return "–" if cell is None else f"{cell.text} {cell.interval or ''} ({cell.count:,})"
 
 
 def _row(each: RunFigure) -> tuple[str, ...]:

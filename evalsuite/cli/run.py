@@ -62,6 +62,13 @@ def run(
     styled_ceiling: Annotated[
         bool, typer.Option("--styled-ceiling", help="Draw the reference in designed lettering too.")
     ] = False,
+    sensitivity: Annotated[
+        bool,
+        typer.Option(
+            "--sensitivity",
+            help="Draw the reference with a tenth of its characters malformed too; tell how many the reader notices.",
+        ),
+    ] = False,
     interleave: Annotated[
         bool, typer.Option("--interleave", help="Load the models together and draw in turns, to compare their speed.")
     ] = False,
@@ -98,6 +105,7 @@ def run(
             profile=profile,
             ceiling=ceiling,
             styled_ceiling=styled_ceiling,
+            sensitivity=sensitivity,
             interleave=interleave,
             until_verdict=until_verdict,
             baseline=baseline,

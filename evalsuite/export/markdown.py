@@ -78,7 +78,7 @@ def _accuracy(run: OpenRun) -> list[str]:
         "| Model | Language | Character accuracy | OCR ceiling | Styled ceiling | Strings exact | All exact | Images |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for row in views.accuracy_rows(run.summary):
+    for row in views.accuracy_rows(run):
         ceiling = "is the ceiling" if row.is_ceiling else _figure(row.ceiling) if row.ceiling else "not measured"
         styled = "is the ceiling" if row.is_styled_ceiling else _figure(row.styled) if row.styled else "not measured"
         missing = f", {row.missing} missing or unread" if row.missing else ""

@@ -1,4 +1,4 @@
-"""The kinds of malformed glyphs that can be planted."""
+"""The kinds of malformed glyphs that can be planted, and in which characters."""
 
 from __future__ import annotations
 
@@ -18,3 +18,13 @@ KINDS = {
 
 NEEDS_DONOR = frozenset({"swapped"})
 """The kinds that need the mask of another character."""
+
+_FINE = ("missing-part", "missing-stroke", "cut", "merged")
+
+LEAST_CHANGE = {kind: 0.025 if kind in _FINE else 0.05 for kind in KINDS}
+"""The share of the ink that a defect of each kind must change visibly."""
+
+
+def can_be_malformed(character: str) -> bool:
+    """True for a letter, digit or ideograph of one code point. Punctuation is too little ink to be malformed."""
+    return len(character) == 1 and character.isalnum()

@@ -9,22 +9,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import cv2
 import numpy as np
-
-try:
-    import cv2
-except ModuleNotFoundError as error:
-    from evalsuite.errors import EvalsuiteError
-
-    raise EvalsuiteError(
-        "glyphs are malformed with OpenCV, which is missing; run: pip install 'evalsuite[ocr]'"
-    ) from error
 
 Mask = np.ndarray[Any, np.dtype[np.uint8]]
 Numbers = np.ndarray[Any, np.dtype[Any]]
 
 INK = 127
 """A pixel above this is ink."""
+
+LEAST_INK = 30
+"""Pixels of ink below which a mask is too small for a defect."""
+
+THICK = 1 / 36
+"""A visible change is as thick as this share of the glyph's side, at least."""
 
 _NEIGHBOURS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], np.float32)
 """A bit for each of the eight neighbours, clockwise from the one above."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
-from evalsuite.records import Finding, Memory, ModelSpec, Prompt, Timing
+from evalsuite.records import Finding, Memory, ModelSpec, PlantedGlyph, Prompt, Timing
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Drawing:
     """One drawn image, or the error that took its place, with what it cost.
 
-    `image` is an RGB Pillow image. Exactly one of `image` and `error` is set.
+    `image` is an RGB Pillow image; `planted` are the malformed characters on it, where some were planted. Exactly one
+    of `image` and `error` is set.
     """
 
     prompt: Prompt
@@ -28,6 +29,7 @@ class Drawing:
     memory: Memory | None = None
     revised_prompt: str | None = None
     findings: tuple[Finding, ...] = field(default=())
+    planted: tuple[PlantedGlyph, ...] = ()
     error: str | None = None
 
     def __post_init__(self) -> None:

@@ -103,7 +103,7 @@ def _missing(runs: Sequence[OpenRun], called: Sequence[Contestant]) -> list[view
 
 
 def _accuracy_rows(runs: Sequence[OpenRun], called: Sequence[Contestant]) -> list[views.AccuracyRow]:
-    rows = [views.accuracy_rows(run.summary) for run in runs]
+    rows = [views.accuracy_rows(run) for run in runs]
     return [replace(row, model=each.name) for each in called for row in rows[each.run] if row.model == each.model]
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from evalsuite.report.sensitivity_tables import beside_ceiling
 from evalsuite.runs.figures import NARROW, too_few_prompts
 from evalsuite.scoring import Counts, Rates, total
 from evalsuite.wording import clipped, ends, rate, seconds, size
@@ -62,7 +63,10 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class AccuracyRow:
-    """A line of the summary table: one model in one language, or in all of them pooled (`language` None)."""
+    """A line of the summary table: one model in one language, or in all of them pooled (`language` None).
+
+    The sensitivities are the values of the message `sensitivity.line`, empty where they were not measured.
+    """
 
     model: str
     role: ModelRole
@@ -80,6 +84,8 @@ class AccuracyRow:
     strings: Figure
     all_exact: Figure
     strict: Figure
+    sensitivity: Mapping[str, str]
+    styled_sensitivity: Mapping[str, str]
 
 
 def few_prompts(run: OpenRun) -> dict[str, str]:
@@ -95,8 +101,9 @@ def few_prompts(run: OpenRun) -> dict[str, str]:
     }
 
 
-def accuracy_rows(summary: Summary, correction: Correction | None = None) -> list[AccuracyRow]:
+def accuracy_rows(run: OpenRun, correction: Correction | None = None) -> list[AccuracyRow]:
     """A block a model: its languages, and where there are several, all of them pooled first."""
+    summary = run.summary
     judged = {(each.model, each.language): each.corrected for each in (correction.figures if correction else ())}
     rows = []
     for model in _real_first(summary):
@@ -124,6 +131,8 @@ def accuracy_rows(summary: Summary, correction: Correction | None = None) -> lis
                     strings=figure(each.intervals["exact_string_rate"]),
                     all_exact=figure(each.intervals["all_exact_image_rate"]),
                     strict=figure(each.intervals["strict_accuracy"]),
+                    sensitivity=beside_ceiling(run, model.name, language, styled=False),
+                    styled_sensitivity=beside_ceiling(run, model.name, language, styled=True),
                 )
             )
     return rows
@@ -324,7 +333,8 @@ def role_notes(specs: Iterable[ModelSpec]) -> list[tuple[str, list[str]]]:
         if spec.role == "stand-in":
             groups.setdefault("role.stand-in.note", []).append(spec.name)
         elif spec.role == "reference":
-            styled = "role.styled.note" if spec.is_styled_ceiling else "role.planted.note"
+            planted = "role.malformed.note" if spec.is_malformed else "role.planted.note"
+            styled = "role.styled.note" if spec.is_styled_ceiling else planted
             groups.setdefault("role.reference.note" if spec.is_ceiling else styled, []).append(spec.name)
     return list(groups.items())
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from evalsuite import hardware
 from evalsuite.report import charts, conclusions, payload, pictures, shell, templating
 from evalsuite.report import figures as views
+from evalsuite.report.sensitivity_tables import sensitivity_tables
 from evalsuite.runs.agreement import agreements
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said:
     data["differs"] = sorted({row.key for each in found_agreements for row in each.differing})
     data["sample"] = list(run.correction.keys) if run.correction else []
     summary = run.summary
-    accuracy = views.accuracy_rows(summary, run.correction)
+    accuracy = views.accuracy_rows(run, run.correction)
     heading = [spec.name for spec in run.manifest.models if spec.role != "reference"] or list(names)
     return templating.render(
         "index.html.j2",
@@ -104,6 +105,7 @@ def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said:
         missing=views.missing_images(run.faults),
         role_notes=views.role_notes(run.manifest.models),
         accuracy=accuracy,
+        sensitivity_tables=sensitivity_tables(run),
         few=views.few_prompts(run),
         axis=views.axis_for(accuracy),
         level=views.level(summary),

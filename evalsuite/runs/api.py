@@ -51,9 +51,10 @@ class RunOptions:
     """What is asked for: what draws which prompts how often, what reads, and how it is scored.
 
     `prompts` picks prompts by id, before `limit` samples. With `ceiling`, the typeset reference is drawn too, at
-    the size of each model, and with `styled_ceiling` the same in designed lettering. With
-    `interleave`, the models asked for are loaded together and draw in turns, for comparable timings. `out` defaults to
-    a folder under `reports/` that is named by the plan, so that the same options resume.
+    the size of each model, and with `styled_ceiling` the same in designed lettering; with `sensitivity`, each of these
+    is drawn with malformed glyphs as well. With `interleave`, the models asked for are loaded together and draw in
+    turns, for comparable timings. `out` defaults to a folder under `reports/` that is named by the plan, so
+    that the same options resume.
     """
 
     models: tuple[str, ...] = (CEILING,)
@@ -68,6 +69,7 @@ class RunOptions:
     profile: str = "standard"
     ceiling: bool = True
     styled_ceiling: bool = False
+    sensitivity: bool = False
     interleave: bool = False
     workers: int | None = None
 
@@ -106,6 +108,9 @@ def plan_run(options: RunOptions) -> tuple[Plan, list[str]]:
     opened = _open(names, options.models, options.model_options)
     for styled, wanted in ((False, options.ceiling), (True, options.styled_ceiling)):
         opened += ceilings_for([model.spec for model in opened], styled=styled) if wanted else []
+    if options.sensitivity:
+        for styled in (False, True) if options.styled_ceiling else (False,):
+            opened += malformed_for([model.spec for model in opened], styled=styled)
     plan = plan_prompts(
         refs=[suite.ref for suite in loaded],
         prompts=sample_prompts(chosen, options.limit, options.seed),
@@ -162,6 +167,20 @@ def _open(names: Sequence[str], asked: Sequence[str], options: ModelOptions | No
 
 def ceilings_for(specs: Sequence[ModelSpec], *, styled: bool) -> list[ImageModel]:
     """The references that the models lack as ceilings: one of each size that they draw at, or the default."""
+    return _references_for(specs, styled=styled, malformed=0.0)
+
+
+MALFORMED_RATE = 0.1
+"""The share of characters that are malformed on the references which measure a reader's sensitivity."""
+
+
+def malformed_for(specs: Sequence[ModelSpec], *, styled: bool) -> list[ImageModel]:
+    """The references with malformed glyphs that the models lack: of the sizes of their ceilings."""
+    return _references_for(specs, styled=styled, malformed=MALFORMED_RATE)
+
+
+def _references_for(specs: Sequence[ModelSpec], *, styled: bool, malformed: float) -> list[ImageModel]:
+    from evalsuite.models.typeset.malformed import Malforming
     from evalsuite.models.typeset.model import DEFAULT_SIZE, MAX_SIZE, MIN_SIZE, TypesetModel
 
     there = {spec.name for spec in specs}
@@ -171,7 +190,7 @@ def ceilings_for(specs: Sequence[ModelSpec], *, styled: bool) -> list[ImageModel
         if size is None or not all(MIN_SIZE <= side <= MAX_SIZE for side in size):
             size = DEFAULT_SIZE, DEFAULT_SIZE
         if not spec.measures_reader or all(each.measures_reader for each in specs):
-            model = TypesetModel(width=size[0], height=size[1], styled=styled)
+            model = TypesetModel(width=size[0], height=size[1], styled=styled, malforming=Malforming(malformed))
             found[model.spec.name] = model
     return [model for name, model in found.items() if name not in there]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from evalsuite.records import ModelRole, Record
 from evalsuite.runs.corrected import Correction
+from evalsuite.runs.sensitivity import Sensitivity, by_readers
 from evalsuite.stats import Interval, prompts_for_width
 from evalsuite.wording import with_ends
 
@@ -44,7 +45,8 @@ class RunFigures(Record, frozen=True, kw_only=True):
     """The figures of a run, as `summary.json` holds them.
 
     `correction` is what a judged sample says, `missing` which images cannot count, and why. `stopped` is set where the
-    run is drawn until a gate's verdict: `PASS after 64 of 640 images`.
+    run is drawn until a gate's verdict: `PASS after 64 of 640 images`. `sensitivity` is what each reader makes of the
+    references with malformed glyphs.
     """
 
     run: str
@@ -57,6 +59,7 @@ class RunFigures(Record, frozen=True, kw_only=True):
     missing: tuple[str, ...]
     notices: tuple[str, ...]
     stopped: str | None = None
+    sensitivity: tuple[Sensitivity, ...] = ()
 
 
 WIDE = 0.2
@@ -134,6 +137,7 @@ def run_figures(run: OpenRun) -> RunFigures:
         correction=run.correction,
         missing=tuple(f"{each.model} {each.text}" for each in run.faults),
         stopped=run.mark,
+        sensitivity=by_readers(run),
         notices=run.notices,
     )
 

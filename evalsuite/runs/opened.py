@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from evalsuite.runs.corrected import Correction
     from evalsuite.runs.evidence import Missing
     from evalsuite.runs.judgement import Judgement
+    from evalsuite.runs.sensitivity import Sensitivity
     from evalsuite.runs.stop import Stop
     from evalsuite.runs.summary import Summary
 
@@ -150,6 +151,13 @@ class OpenRun:
     def summary(self) -> Summary:
         """The run in figures, computed once."""
         return summarise(self.manifest, self.scores, self.generations, self.units, {each.key for each in self.missing})
+
+    @cached_property
+    def sensitivities(self) -> tuple[Sensitivity, ...]:
+        """How many of the malformed characters on the typeset references this run's reader notices."""
+        from evalsuite.runs.sensitivity import sensitivities
+
+        return sensitivities(self)
 
     @cached_property
     def correction(self) -> Correction | None:

@@ -193,6 +193,7 @@ def _keep(request: Request, drawing: Drawing, store: RunStore) -> Generation:
         memory=drawing.memory,
         revised_prompt=drawing.revised_prompt,
         findings=drawing.findings,
+        planted=drawing.planted,
         error=drawing.error,
         drawn_at=datetime.now(UTC).isoformat(timespec="microseconds"),
     )

@@ -80,13 +80,15 @@ class ModelSummary(Record, frozen=True, kw_only=True):
 class Summary(Record, frozen=True, kw_only=True):
     """A run in figures. `ceiling_model` is the name of the (first) clean typeset reference, or None when not drawn.
 
-    `ceilings` and `styled_ceilings` name the reference beside each model (`Manifest.ceiling_of`), by the model's name.
+    `ceilings` and `styled_ceilings` name the reference beside each model (`Manifest.ceiling_of`), by the model's name;
+    `malformed` the references with malformed glyphs.
     """
 
     models: tuple[ModelSummary, ...]
     ceiling_model: str | None
     ceilings: dict[str, str] = msgspec.field(default_factory=dict)
     styled_ceilings: dict[str, str] = msgspec.field(default_factory=dict)
+    malformed: tuple[str, ...] = ()
 
     @property
     def incomplete(self) -> bool:
@@ -106,8 +108,8 @@ class Summary(Record, frozen=True, kw_only=True):
 
     @property
     def measuring(self) -> frozenset[str]:
-        """The names of all references that stand beside models as ceilings."""
-        return frozenset((*self.ceilings.values(), *self.styled_ceilings.values()))
+        """The names of all references that stand beside models: as ceilings, or with malformed glyphs."""
+        return frozenset((*self.ceilings.values(), *self.styled_ceilings.values(), *self.malformed))
 
     def _same(self, of: Slice, name: str | None) -> Slice | None:
         for model in self.models:
@@ -148,6 +150,7 @@ def summarise(
         ceiling_model=ceiling.name if ceiling else None,
         ceilings=_beside(manifest, styled=False),
         styled_ceilings=_beside(manifest, styled=True),
+        malformed=tuple(spec.name for spec in manifest.models if spec.is_malformed),
     )
 
 

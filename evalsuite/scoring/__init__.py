@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from evalsuite.scoring.metrics import RATES, Counts, Rates, count, rates, total
-from evalsuite.scoring.normalize import NORMALIZER, PROFILES
+from evalsuite.scoring.normalize import NORMALIZER, PROFILES, profile_named
 from evalsuite.scoring.score import check_targets, score_image, scorer_spec, unread_targets
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Rates",
     "check_targets",
     "count",
+    "profile_named",
     "rates",
     "score_image",
     "scorer_spec",

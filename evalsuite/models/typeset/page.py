@@ -9,16 +9,17 @@ from __future__ import annotations
 import colorsys
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.typeset.backgrounds import Colour, contrast, paint
 from evalsuite.models.typeset.fonts import Face, faces_for, font
+from evalsuite.models.typeset.malformed import Box, Order, Planted, by_line, covered, shifted, write_line
 from evalsuite.records import Json, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from PIL.Image import Image
 
@@ -49,8 +50,18 @@ class _Block:
     height: int
 
 
-def render(texts: Sequence[str], *, width: int, height: int, key: Json) -> Image:
+def render(
+    texts: Sequence[str],
+    *,
+    width: int,
+    height: int,
+    key: Json,
+    chosen: Sequence[Mapping[int, Order]] | None = None,
+) -> tuple[Image, tuple[tuple[Planted, ...], ...]]:
     """An RGB page of `width` × `height` pixels that shows each text once. The same `key` gives the same page.
+
+    `chosen` names for each text the characters to malform (`malformed.orders`). Returned are, besides the page, those
+    of each text that are malformed on it, with their boxes.
 
     Raises:
         PageFullError: when the texts do not fit.
@@ -79,6 +90,7 @@ def render(texts: Sequence[str], *, width: int, height: int, key: Json) -> Image
         raise PageFullError(f"{len(texts)} strings of {characters} characters do not fit a {width}×{height} page")
     lettering = [lettering_colour(extremes, rng) for _ in range(2)]
     top = margin + gap
+    planted: list[tuple[Planted, ...]] = []
     for row in rows:
         row_height = max(block.height for block in row)
         cell = _column_width(width - 2 * margin, len(row), size)
@@ -88,9 +100,11 @@ def render(texts: Sequence[str], *, width: int, height: int, key: Json) -> Image
             # A turned line must stay within its gap: tan(angle) of half its width.
             limit = min(_MAX_ROTATION, 57.3 * gap / max(block.width, 1))
             angle = rng.uniform(-limit, limit) if rng.random() < 0.4 else 0.0
-            _draw(page, block, left, top + (row_height - block.height) / 2, rng.choice(lettering), angle)
+            low = top + (row_height - block.height) / 2
+            orders = chosen[len(planted)] if chosen else {}
+            planted.append(_draw(page, block, left, low, rng.choice(lettering), angle, orders))
         top += row_height + gap
-    return page
+    return page, tuple(planted)
 
 
 def _column_width(width: int, columns: int, size: int) -> int:
@@ -161,14 +175,38 @@ def lettering_colour(extremes: Sequence[Colour], rng: random.Random) -> Colour:
     return max(black, white, key=lambda colour: min(contrast(colour, ground) for ground in extremes))
 
 
-def _draw(page: Image, block: _Block, left: float, top: float, colour: Colour, angle: float) -> None:
-    from PIL import Image, ImageDraw
+def _draw(
+    page: Image, block: _Block, left: float, top: float, colour: Colour, angle: float, chosen: Mapping[int, Order]
+) -> tuple[Planted, ...]:
+    from PIL import Image
 
     pad = block.size
     mask = Image.new("L", (block.width + 2 * pad, block.height + 2 * pad), 0)
-    pen = ImageDraw.Draw(mask)
-    for index, line in enumerate(block.lines):
-        pen.text((pad, pad + index * block.size * _LEADING), line, fill=255, font=font(block.face, block.size))
+    planted = []
+    for index, (line, orders) in enumerate(zip(block.lines, by_line(block.lines, chosen), strict=True)):
+        place = (pad, pad + index * block.size * _LEADING)
+        planted += write_line(mask, place, line, block.face, block.size, orders)
     if angle:
         mask = mask.rotate(angle, resample=Image.Resampling.BICUBIC)
-    page.paste(colour, (round(left) - pad, round(top) - pad), mask)
+    corner = round(left) - pad, round(top) - pad
+    page.paste(colour, corner, mask)
+    return tuple(_on_page(each, mask.size, angle, corner, page.size) for each in planted)
+
+
+def _on_page(
+    planted: Planted, size: tuple[int, int], angle: float, corner: tuple[int, int], page: tuple[int, int]
+) -> Planted:
+    """A character of a mask of `size`, its box turned and moved with the mask to its corner on the page."""
+    from PIL import Image
+
+    box = planted.box
+    if angle:
+        turned = covered(size, box).rotate(angle, resample=Image.Resampling.BICUBIC)
+        box = turned.getbbox() or box
+    return placed(planted, box, corner, page)
+
+
+def placed(planted: Planted, box: Box, corner: tuple[int, int], page: tuple[int, int]) -> Planted:
+    """A malformed character with its box, in pixels from `corner`, moved to the page and cut at the page's edges."""
+    left, top, right, bottom = shifted(box, *corner)
+    return replace(planted, box=(max(0, left), max(0, top), min(page[0], right), min(page[1], bottom)))

@@ -22,7 +22,7 @@ TEXTS = ["NIGHT NOODLES", "Open daily 5-11", "今日特价"]
 
 
 def page(key, size=256, texts=TEXTS):
-    return np.asarray(render(texts, width=size, height=size, key=key))
+    return np.asarray(render(texts, width=size, height=size, key=key)[0])
 
 
 def test_the_same_key_is_the_same_page_and_another_is_another():
