@@ -5,11 +5,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+import evalsuite
 from evalsuite.cli.figures import show
 from evalsuite.errors import EvalsuiteError
 from evalsuite.glyphs import KINDS
 from evalsuite.records import ModelSpec, PlantedGlyph
-from evalsuite.report import build_report
+from evalsuite.report import build_comparison, build_report
 from evalsuite.report.i18n import LANGUAGES, catalogue
 from evalsuite.report.sensitivity_tables import beside_ceiling, sensitivity_tables
 from evalsuite.results import RunResult
@@ -226,3 +227,14 @@ def test_a_run_with_sensitivity_draws_one_malformed_reference_for_each_ceiling()
         name="klein", kind="diffusion", role="model", source="x", weights_digest="0" * 64, settings={"size": "768x768"}
     )
     assert [model.spec.name for model in malformed_for([klein], styled=False)] == ["typeset:malformed=0.1,size=768x768"]
+
+
+def test_sensitivity_and_a_run_until_a_verdict_exclude_each_other():
+    with pytest.raises(EvalsuiteError, match="--sensitivity draws references, which --until-verdict leaves out"):
+        evalsuite.run("typeset", until_verdict=True, sensitivity=True)
+
+
+def test_a_comparison_has_the_figure_beside_the_ceiling_too(handmade, tmp_path):
+    one, two = (run_of(handmade, tmp_path / name) for name in ("a", "b"))
+    page = build_comparison([one, two], tmp_path / "page").read_text(encoding="utf-8")
+    assert "of 100 malformed, 100 noticed; of 100 sound, 25 doubted" in page
