@@ -49,7 +49,7 @@ def cut_out(pixels: Pixels, line: TextLine) -> tuple[Cut, ...]:
     """
     if line.polygon is None or line.characters is None or len(line.polygon) != 4:
         return ()
-    if len(line.characters.at) != len(line.text):
+    if len(line.characters.at) != len(line.text) or not line.text.strip():
         return ()
     quad = Quad(line.polygon)
     upright = crop(pixels, quad)
@@ -61,16 +61,19 @@ def cut_out(pixels: Pixels, line: TextLine) -> tuple[Cut, ...]:
     ink = _ink(upright)
     top, bottom = _rows(ink)
     columns = ink[top:bottom].sum(axis=0).astype(float)
-    centres = [at / 1000 * width for at in line.characters.at]
-    edges = _edges(line.text, centres, columns, bottom - top, width)
+    places = [index for index, character in enumerate(line.text) if not character.isspace()]
+    centres = [line.characters.at[index] / 1000 * width for index in places]
+    inked = "".join(line.text[index] for index in places)
+    edges = _edges(inked, centres, columns, bottom - top, width)
     grey = cv2.cvtColor(upright, cv2.COLOR_BGR2GRAY)
     found = []
-    for index, character in enumerate(line.text):
+    for index, (left, right) in zip(places, pairwise(edges), strict=True):
+        character = line.text[index]
         if script_of(character) is None:
             continue
-        start, stop = int(edges[index]), int(np.ceil(edges[index + 1]))
-        inked = np.flatnonzero(columns[start:stop] > 0.03 * (bottom - top))
-        across = (start + inked[0], start + inked[-1] + 1) if len(inked) else (start, max(stop, start + 1))
+        start, stop = int(left), int(np.ceil(right))
+        dark = np.flatnonzero(columns[start:stop] > 0.03 * (bottom - top))
+        across = (start + dark[0], start + dark[-1] + 1) if len(dark) else (start, max(stop, start + 1))
         picture = framed(np.asarray(grey, np.uint8), (top, bottom), across, edges=True)
         if quad.runs_down and script_of(character) == "hanzi":
             picture = np.ascontiguousarray(np.rot90(picture, -1))  # such lines were laid on their side to be read
@@ -108,8 +111,8 @@ def _edges(text: str, centres: Sequence[float], columns: NDArray[np.float64], he
     edges = [max(0.0, centres[0] - reach[0])]
     for before, after in pairwise(centres):
         gap = after - before
-        low = int(np.clip(before + 0.3 * gap, 0, width - 2))
-        high = int(np.clip(np.ceil(after - 0.3 * gap), low + 1, width))
+        low = int(np.clip(before + 0.2 * gap, 0, width - 2))
+        high = int(np.clip(np.ceil(after - 0.2 * gap), low + 1, width))
         places = np.arange(low, high)
         far = np.abs(places - (before + after) / 2) / max(1, high - low) * 0.25 * height
         edges.append(float(low + int(np.argmin(columns[low:high] + far))))

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from evalsuite.glyphs.look import CANNOT_TELL, SUSPICIOUS
+from evalsuite.glyphs.look import SUSPICIOUS
 from evalsuite.glyphs.reference import references
 from evalsuite.report import figures, shell, templating
 from evalsuite.report.run_page import STYLES
@@ -20,13 +20,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from evalsuite.glyphs.look import GlyphReport, Suspicion
+    from evalsuite.glyphs.look import GlyphReport, Sight, Suspicion
     from evalsuite.runs.opened import OpenRun
 
 SCRIPTS = ("i18n.js",)
 PAGE = "glyphs.html"
 MOST = 400
 """Cut-outs on one page, the most doubtful; the page says how many more there are."""
+
+REASONS: dict[Sight, str] = {
+    "lettering": "glyphs.because.lettering",
+    "short": "glyphs.because.short",
+    "tiny": "glyphs.because.tiny",
+    "no reference": "glyphs.because.no-reference",
+    "no place": "glyphs.because.no-place",
+}
+"""The message for each reason why the verifier cannot tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +66,7 @@ def build_glyphs_page(run: OpenRun, found: GlyphReport) -> Path:
         folder=str(run.folder),
         counts=found.counts,
         rates=[figures.figure(each.rate) for each in found.counts],
-        reasons=CANNOT_TELL,
+        reasons=REASONS,
         tiles=[_tile(run, each) for each in found.suspicions[:MOST]],
         more=max(0, len(found.suspicions) - MOST),
         threshold=SUSPICIOUS,
