@@ -15,6 +15,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
@@ -162,9 +163,10 @@ class ServerClient:
         self.address = address
         self.limits = limits
         self._key_variable = key_variable
-        self._fatal = fatal
+        self.fatal = fatal
         self._client: httpx2.AsyncClient | None = None
         self._lock = threading.Lock()
+        self._running: set[Future[Any]] = set()
 
     def ask(
         self,
@@ -174,6 +176,7 @@ class ServerClient:
         *,
         body: bytes | None = None,
         attempts: int | None = None,
+        fatal: Mapping[int, str] | None = None,
     ) -> Asked[T]:
         """One request, tried until `parse` has made something of its answer.
 
@@ -183,6 +186,7 @@ class ServerClient:
             parse: Makes the value out of a whole answer, or raises `RetryError` or `RefusedError`.
             body: JSON, sent the same at each attempt.
             attempts: Instead of `limits.attempts`.
+            fatal: Instead of the client's.
 
         Raises:
             ServerError: The server cannot be used at all.
@@ -201,7 +205,7 @@ class ServerClient:
         )
 
         def attempt() -> Asked[T]:
-            reply = run_async(self.exchange(method, path, body))
+            reply = run_async(self.exchange(method, path, body, fatal=fatal), self._running)
             return Asked(parse(reply), tuple(failed), reply.seconds)
 
         try:
@@ -214,7 +218,9 @@ class ServerClient:
             ) from error
         return found
 
-    async def exchange(self, method: str, path: str, body: bytes | None = None) -> Reply:
+    async def exchange(
+        self, method: str, path: str, body: bytes | None = None, *, fatal: Mapping[int, str] | None = None
+    ) -> Reply:
         """One attempt at one request, on the loop of `run_async`.
 
         Raises:
@@ -240,17 +246,17 @@ class ServerClient:
         except httpx2.HTTPError as error:
             raise RetryError(self.redact(f"{type(error).__name__}: {error}")) from error
         seconds = time.perf_counter() - started
-        self._check_status(response, bytes(content))
+        self._check_status(response, bytes(content), self.fatal if fatal is None else fatal)
         kind = self.redact(response.headers.get("content-type", "no content type"))[:80]
         return Reply(bytes(content), kind, seconds)
 
-    def _check_status(self, response: httpx2.Response, content: bytes) -> None:
+    def _check_status(self, response: httpx2.Response, content: bytes, fatal: Mapping[int, str]) -> None:
         status = response.status_code
         if status == 200:
             return
         told = f"HTTP {status}"
-        if status in self._fatal:
-            raise ServerError(f"{self.address}: {told}: {self._fatal[status]}: {self.excerpt(content)}")
+        if status in fatal:
+            raise ServerError(f"{self.address}: {told}: {fatal[status]}: {self.excerpt(content)}")
         if status in _RETRIED_STATUS:
             asked = response.headers.get("retry-after", "")
             raise RetryError(told, float(asked) if asked.isascii() and asked.isdigit() else None)
@@ -305,6 +311,11 @@ class ServerClient:
                 )
             return self._client
 
+    def cancel(self) -> None:
+        """Give up the requests of `ask` that are under way; who waits for them gets a `CancelledError`."""
+        for future in list(self._running):
+            future.cancel()
+
     def close(self) -> None:
         """Close the connections; a later request opens new ones."""
         with self._lock:
@@ -330,14 +341,19 @@ _loops: dict[int, asyncio.AbstractEventLoop] = {}
 _loops_lock = threading.Lock()
 
 
-def run_async(what: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on the process's own loop, in a thread of its own, and wait for what it gives."""
+def run_async(what: Coroutine[Any, Any, T], running: set[Future[Any]] | None = None) -> T:
+    """Run a coroutine on the process's own loop, in a thread of its own, and wait for what it gives.
+
+    While it runs, its future is in `running`, so that another thread can cancel it.
+    """
     future = asyncio.run_coroutine_threadsafe(what, _loop())
+    running = set() if running is None else running
+    running.add(future)
     try:
         return future.result()
-    except BaseException:
-        future.cancel()
-        raise
+    finally:
+        future.cancel()  # does nothing once it is done
+        running.discard(future)
 
 
 def _loop() -> asyncio.AbstractEventLoop:
