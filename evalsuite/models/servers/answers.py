@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ _ECHOED = ("seed", "num_inference_steps", "guidance_scale", "true_cfg_scale", "s
 class ServedImage:
     """One image with what the server says of it: seconds of inference, peak bytes, the prompt it drew.
 
-    `fetch` is the seconds that fetching it from an address took.
+    `fetch` is the seconds that fetching it from an address took; `warmup` that the server says it was warming up.
     """
 
     image: Image
@@ -35,6 +36,7 @@ class ServedImage:
     inference: float | None
     peak: int | None
     fetch: float
+    warmup: bool
     findings: tuple[Finding, ...]
 
 
@@ -58,13 +60,14 @@ def image_of(client: ServerClient, reply: Reply, size: tuple[int, int], sent: Ma
         content, fetch = _content(client, item)
     image = decode_answer(content, size)
     revised = _revised(client, item)
-    findings = [*lossy_findings(content), *_changed(client, {**answer, **item}, sent)]
+    findings = [*lossy_findings(content), *_told_findings(client, item), *_changed(client, {**answer, **item}, sent)]
     return ServedImage(
         image,
         revised,
         _number(answer.get("inference_time_s")),
         None if (peak := _number(answer.get("peak_memory_mb"))) is None else round(peak * 2**20),
         fetch,
+        answer.get("warmup") is True,
         tuple(findings),
     )
 
@@ -129,6 +132,19 @@ def _revised(client: ServerClient, item: Mapping[str, Json]) -> str | None:
     if len(text) > MAX_PROMPT:
         raise RetryError(f"a revised prompt of {len(text):,} characters; {MAX_PROMPT:,} at most")
     return client.redact(text)
+
+
+def _told_findings(client: ServerClient, item: Mapping[str, Json]) -> list[Finding]:
+    """What `evalsuite serve` noticed while it drew."""
+    found = item.get("findings")
+    return [
+        Finding(code=each["code"], message=client.redact(each["message"])[:500])
+        for each in (found[:20] if isinstance(found, list) else [])
+        if isinstance(each, dict)
+        and isinstance(each.get("message"), str)
+        and isinstance(each.get("code"), str)
+        and re.fullmatch(r"[a-z][a-z-]{0,39}", each["code"])
+    ]
 
 
 def _changed(client: ServerClient, answer: Mapping[str, Json], sent: Mapping[str, Json]) -> list[Finding]:

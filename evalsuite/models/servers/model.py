@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 from evalsuite.http_client import Asked, FailedError, RefusedError, ServerClient, need_libraries
 from evalsuite.models.base import Drawing
@@ -20,7 +21,7 @@ from evalsuite.models.servers.options import KEY_VARIABLE, ServerOptions, parse_
 from evalsuite.models.servers.requests import image_request
 from evalsuite.models.servers.told import ask_server
 from evalsuite.models.settings import ModelOptions, size_of
-from evalsuite.records import Finding, Memory, ModelSpec, Phase, Prompt, Timing, digest
+from evalsuite.records import Finding, Json, Memory, ModelSpec, Phase, Prompt, Timing, digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,13 +46,10 @@ class ServerModel:
     `drawing` of it.
     """
 
-    uses_cpu = False
-
     def __init__(self, options: ServerOptions, asked: ModelOptions, client: ServerClient, told: Told) -> None:
         settings, preset = sent_settings(options, told.model, told.settings, asked)
         self._options, self._client, self._model = options, client, told.model
         self._settings = settings
-        self._size = size_of(settings)
         self._lock = threading.Lock()
         self._failures = 0
         self._spec = ModelSpec(
@@ -97,6 +95,11 @@ class ServerModel:
         return self._spec
 
     @property
+    def uses_cpu(self) -> bool:
+        """True where the server is on this machine, so that reading while it draws would falsify its times."""
+        return urlsplit(self._options.address).hostname in ("localhost", "127.0.0.1", "::1")
+
+    @property
     def client(self) -> ServerClient:
         """What asks the server."""
         return self._client
@@ -107,9 +110,31 @@ class ServerModel:
             return ()
         return ("the endpoint takes neither seed nor steps: the same request draws another picture each time",)
 
-    def body(self, prompt: str, seed: int) -> bytes:
-        """The request for one image, as it is sent."""
-        return image_request(self._options.dialect, self._model, self._settings, prompt, seed)
+    @property
+    def dialect(self) -> str:
+        """Which fields the server takes: `sglang`, `vllm-omni` or `openai`."""
+        return self._options.dialect
+
+    @property
+    def settings(self) -> dict[str, Json]:
+        """What is sent with each request."""
+        return dict(self._settings)
+
+    def body(self, prompt: str, seed: int, **changes: Json) -> bytes:
+        """The request for one image as it is sent, with other settings where they are named."""
+        return image_request(self.dialect, self._model, {**self._settings, **changes}, prompt, seed)
+
+    def ask_image(self, prompt: str, seed: int, **changes: Json) -> Asked[ServedImage]:
+        """One image, tried as often as the options say, each time by the same request.
+
+        Raises:
+            FailedError, RefusedError, ServerError: See `ServerClient.ask`.
+        """
+        body = self.body(prompt, seed, **changes)
+        sent, size = json.loads(body), size_of({**self._settings, **changes})
+        return self._client.ask(
+            "POST", "/v1/images/generations", lambda reply: image_of(self._client, reply, size, sent), body=body
+        )
 
     def draw(self, requests: Sequence[tuple[Prompt, int]]) -> Iterator[Drawing]:
         """One `Drawing` a request, in order; `concurrency` of them are under way at a time.
@@ -136,15 +161,8 @@ class ServerModel:
             if self._failures >= GIVE_UP_AFTER:
                 text = f"not asked for: {self._client.address} failed on the {self._failures} images before"
                 return Drawing(prompt, seed, error=text)
-        body = self.body(prompt.text, seed)
-        sent = json.loads(body)
         try:
-            asked = self._client.ask(
-                "POST",
-                "/v1/images/generations",
-                lambda reply: image_of(self._client, reply, self._size, sent),
-                body=body,
-            )
+            asked = self.ask_image(prompt.text, seed)
         except (FailedError, RefusedError) as error:
             with self._lock:
                 self._failures += isinstance(error, FailedError)
@@ -166,7 +184,7 @@ class ServerModel:
             prompt,
             seed,
             image=served.image,
-            timing=Timing(total=total, phases=phases, warmup=warmup),
+            timing=Timing(total=total, phases=phases, warmup=warmup or served.warmup),
             memory=Memory(reserved=served.peak) if served.peak is not None else None,
             revised_prompt=served.revised_prompt,
             findings=(*served.findings, *self._findings(prompt, asked)),

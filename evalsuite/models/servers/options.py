@@ -108,10 +108,8 @@ def sent_settings(
     if options.dialect == "openai":
         return settings, preset
     settings.setdefault("enhance", "off")
-    if settings["enhance"] == "prompt":
-        if "enhance" in asked.settings:
-            raise SettingError("server: enhance=prompt: a server rewrites each request by itself; image or off")
-        settings["enhance"] = "image"
+    if asked.settings.get("enhance") == "prompt":
+        raise SettingError("server: enhance=prompt: a server rewrites each request by itself; image or off")
     missing = [key for key in ("steps",) if key not in settings]
     if "guidance" not in settings and "true_cfg" not in settings:
         missing.append("guidance")
