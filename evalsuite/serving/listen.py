@@ -53,7 +53,7 @@ def serve(
         raise EvalsuiteError(
             f"--host {host}: anybody on the network could draw here; put an API key into {SERVE_KEY_VARIABLE} first"
         )
-    with _listen(host, port) as listening, DrawingWorker(model, queue) as worker:
+    with listen_at(host, port) as listening, DrawingWorker(model, queue) as worker:
         show(f"loading {model.spec.name}")
         worker.wait_until_loaded()
         name = f"[{host}]" if ":" in host else host
@@ -69,7 +69,8 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen_at(host: str, port: int) -> socket.socket:
+    """A socket that listens at an address, port 0 being a free one; raises `EvalsuiteError` where it cannot."""
     try:
         family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, number)

@@ -15,13 +15,16 @@ from evalsuite.models import Drawing, ModelOptions, parse_settings, resolve
 from evalsuite.records import ModelSpec, Prompt, Timing
 
 pytest.importorskip("tenacity", reason="tenacity is not installed (evalsuite[server])")
-httpx2 = pytest.importorskip("httpx2", reason="httpx2 is not installed (evalsuite[server])")
+pytest.importorskip("httpx2", reason="httpx2 is not installed (evalsuite[server])")
 pytest.importorskip("starlette", reason="starlette is not installed (evalsuite[serve])")
-uvicorn = pytest.importorskip("uvicorn", reason="uvicorn is not installed (evalsuite[serve])")
+pytest.importorskip("uvicorn", reason="uvicorn is not installed (evalsuite[serve])")
+
+import httpx2
+import uvicorn
 
 from evalsuite import serving
 from evalsuite.serving.app import make_app
-from evalsuite.serving.listen import _listen
+from evalsuite.serving.listen import listen_at
 from evalsuite.serving.worker import DrawingWorker
 
 PROMPT = Prompt(
@@ -66,7 +69,7 @@ class Sketcher:
 
 @contextmanager
 def serving_at(model, *, queue: int = 8, key: str | None = None):
-    with _listen("127.0.0.1", 0) as listening, DrawingWorker(model, queue) as worker:
+    with listen_at("127.0.0.1", 0) as listening, DrawingWorker(model, queue) as worker:
         worker.wait_until_loaded()
         server = uvicorn.Server(uvicorn.Config(make_app(worker, key=key), log_level="error", access_log=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
@@ -204,7 +207,7 @@ def test_nobody_beyond_this_machine_may_draw_without_a_key(sketcher, monkeypatch
     monkeypatch.delenv(serving.SERVE_KEY_VARIABLE, raising=False)
     with pytest.raises(EvalsuiteError, match=f"put an API key into {serving.SERVE_KEY_VARIABLE} first"):
         serving.serve(sketcher, host="0.0.0.0", port=0, queue=1, ready=print, show=print)
-    with _listen("127.0.0.1", 0) as taken, pytest.raises(EvalsuiteError, match="cannot be listened at"):
+    with listen_at("127.0.0.1", 0) as taken, pytest.raises(EvalsuiteError, match="cannot be listened at"):
         serving.serve(sketcher, host="127.0.0.1", port=taken.getsockname()[1], queue=1, ready=print, show=print)
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 PROMPT = 'A shop window with a large sign that reads "OPEN DAILY" in red letters.'
 SEED = 20_260
 
-State = Literal["ok", "ignored", "refused", "not tested"]
+State = Literal["ok", "ignored", "unused", "refused", "not tested"]
+"""`unused`: it changes nothing, and nothing that a run of these settings needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,12 @@ def find_ignored(model: ServerModel) -> Iterator[Trial]:
 def _guidance(model: ServerModel, first: ServedImage) -> Iterator[Trial]:
     for key in ("guidance", "true_cfg"):
         if key in model.settings:
-            hint = f"{key} + 3 drew the same image; distilled models have none, else it is ignored"
-            yield _changes(model, first, key, hint, {key: float(model.settings[key]) + 3})
+            value = float(model.settings[key])
+            hint = f"{value + 3:g} drew the same image as {value:g}"
+            trial = _changes(model, first, key, hint, {key: value + 3})
+            if trial.state == "ignored" and value <= 1:
+                trial = Trial(key, "unused", f"{hint}: a distilled model, as far as can be seen")
+            yield trial
     strength = max(float(model.settings.get(key, 0)) for key in ("guidance", "true_cfg"))
     if strength <= 1:
         yield Trial("negative prompt", "not tested", "without guidance it steers nothing")
@@ -85,6 +90,8 @@ def _enhancer(model: ServerModel, first: ServedImage) -> Trial:
     on, without = (other, first) if off else (first, other)
     if without.revised_prompt not in (None, PROMPT):
         return Trial("prompt enhancer", "ignored", "told to be off, it rewrote the prompt")
+    if _same(on, without) and off:
+        return Trial("prompt enhancer", "unused", "told to be on, it drew the same image: there is none here")
     if _same(on, without):
         return Trial(
             "prompt enhancer", "ignored", "on and off drew the same image: there is none, or it is not switched"

@@ -35,7 +35,7 @@ def artist(*, ignores: str = "", kind: str = "PNG", fickle: bool = False):
 
 def trials(server, entry) -> dict[str, str]:
     server.script = [entry]
-    options = ModelOptions(parse_settings(["steps=4", "guidance=4", "size=128x64"]))
+    options = ModelOptions(parse_settings(["steps=4", "guidance=4", "size=128x64", "enhance=image"]))
     with ServerModel.parse(f"{server.url},attempts=1", options) as model:
         return {trial.what: trial.state for trial in find_ignored(model)}
 
@@ -76,7 +76,7 @@ def test_lossy_images_and_refusals_are_told(server):
     assert trials(server, artist(kind="JPEG"))["lossless PNG"] == "ignored"
 
     def strict(handler) -> None:
-        if handler.body["use_pe"]:
+        if not handler.body["use_pe"]:
             handler.answer(400, b"no such field: use_pe")
         else:
             artist()(handler)
@@ -95,3 +95,14 @@ def test_the_command_shows_the_trials_and_its_exit_code_tells(server):
     done = CliRunner().invoke(app, small)
     assert done.exit_code == 2
     assert "another seed drew the same image" in done.output
+
+
+def test_what_a_run_does_not_need_is_not_held_against_a_distilled_model(server):
+    def distilled(handler) -> None:
+        handler.body |= {"guidance_scale": None, "use_pe": None}
+        artist()(handler)
+
+    server.script = [distilled]
+    with ServerModel.parse(server.url, ModelOptions(parse_settings(["steps=4", "guidance=1", "size=64x64"]))) as model:
+        found = {trial.what: trial.state for trial in find_ignored(model)}
+    assert (found["guidance"], found["prompt enhancer"]) == ("unused", "unused")
