@@ -29,7 +29,7 @@ def over_load(figures: Sequence[LevelFigures], *, by_rate: bool) -> Chart:
                 (x, getattr(each.latency, quantile)) for x, each in zip(load, figures, strict=True) if each.latency
             ]
             lower.plot(*zip(*shown, strict=True), marker="osD"[place], color=colour(place + 1), label=quantile)
-        lower.set_ylim(bottom=0)
+        lower.set_ylim(0, 1.08 * max((each.latency.p99 for each in figures if each.latency), default=1.0))
         lower.set_xlabel(translate(axis))
         lower.set_ylabel(translate("plot.load.latency"))
         lower.set_xticks(load, [f"{x:g}" for x in load])
@@ -49,7 +49,7 @@ def _throughput(axes: Axes, load: Sequence[float], figures: Sequence[LevelFigure
     for x, each in zip(load, figures, strict=True):
         if each.low is not None and each.high is not None:
             axes.plot([x, x], [each.low, each.high], color=colour(0), linewidth=3, alpha=0.4)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.08 * (max((each.high or each.throughput for each in figures), default=1.0) or 1.0))
     axes.set_ylabel(translate("plot.load.throughput"))
 
 
