@@ -14,7 +14,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Container, Coroutine, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -24,7 +24,10 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.records import Json
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     import httpx2
+    from httpx2.websockets import AsyncWebSocketSession
     from tenacity import RetryCallState
 
 T = TypeVar("T")
@@ -67,11 +70,12 @@ class RetryError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer with status 200: its bytes, its content type, and the seconds until its last byte."""
+    """A whole answer: its bytes, its content type, the seconds until its last byte, and its status."""
 
     content: bytes
     kind: str
     seconds: float
+    status: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +197,20 @@ class ServerClient:
             RefusedError: It refused this request.
             FailedError: It failed at every attempt.
         """
+
+        def attempt() -> tuple[T, float]:
+            reply = run_async(self.exchange(method, path, body, fatal=fatal), self._running)
+            return parse(reply), reply.seconds
+
+        (value, seconds), failed = self.persist(attempt, attempts)
+        return Asked(value, failed, seconds)
+
+    def persist(self, attempt: Callable[[], T], attempts: int | None = None) -> tuple[T, tuple[str, ...]]:
+        """What `attempt` gives once it no longer raises `RetryError`, and the reasons for which it did before.
+
+        Raises:
+            FailedError: It did at every attempt.
+        """
         from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
         failed: list[str] = []
@@ -203,25 +221,29 @@ class ServerClient:
             after=lambda state: failed.append(str(state.outcome.exception()) if state.outcome else ""),
             reraise=True,
         )
-
-        def attempt() -> Asked[T]:
-            reply = run_async(self.exchange(method, path, body, fatal=fatal), self._running)
-            return Asked(parse(reply), tuple(failed), reply.seconds)
-
         try:
-            found: Asked[T] = retrying(attempt)
+            return retrying(attempt), tuple(failed)
         except RetryError as error:
             raise FailedError(
                 f"{self.address} failed all {len(failed)} attempts: {'; '.join(dict.fromkeys(failed))}",
                 len(failed),
                 str(error),
             ) from error
-        return found
+
+    def run(self, what: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine of several exchanges, which `cancel` can give up."""
+        return run_async(what, self._running)
 
     async def exchange(
-        self, method: str, path: str, body: bytes | None = None, *, fatal: Mapping[int, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        fatal: Mapping[int, str] | None = None,
+        accept: Container[int] = (200,),
     ) -> Reply:
-        """One attempt at one request, on the loop of `run_async`.
+        """One attempt at one request, on the loop of `run_async`; statuses in `accept` are answers.
 
         Raises:
             RetryError: It failed in a way that may pass.
@@ -246,14 +268,13 @@ class ServerClient:
         except httpx2.HTTPError as error:
             raise RetryError(self.redact(f"{type(error).__name__}: {error}")) from error
         seconds = time.perf_counter() - started
-        self._check_status(response, bytes(content), self.fatal if fatal is None else fatal)
+        if response.status_code not in accept:
+            self._check_status(response, bytes(content), self.fatal if fatal is None else fatal)
         kind = self.redact(response.headers.get("content-type", "no content type"))[:80]
-        return Reply(bytes(content), kind, seconds)
+        return Reply(bytes(content), kind, seconds, response.status_code)
 
     def _check_status(self, response: httpx2.Response, content: bytes, fatal: Mapping[int, str]) -> None:
         status = response.status_code
-        if status == 200:
-            return
         told = f"HTTP {status}"
         if status in fatal:
             raise ServerError(f"{self.address}: {told}: {fatal[status]}: {self.excerpt(content)}")
@@ -261,6 +282,13 @@ class ServerClient:
             asked = response.headers.get("retry-after", "")
             raise RetryError(told, float(asked) if asked.isascii() and asked.isdigit() else None)
         raise RefusedError(f"{self.address}: {told}: {self.excerpt(content)}")
+
+    def websocket(self, path: str) -> AbstractAsyncContextManager[AsyncWebSocketSession]:
+        """A websocket of the server, with messages of up to 32 MiB: previews come in them."""
+        session: AbstractAsyncContextManager[AsyncWebSocketSession] = self._open().websocket(
+            path, max_message_size_bytes=32 * 2**20
+        )
+        return session
 
     def redact(self, text: str) -> str:
         """Text from the server without the API key, should it have sent that back."""
