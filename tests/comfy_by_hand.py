@@ -1,4 +1,4 @@
-"""A loopback server that speaks ComfyUI's protocol: /prompt, /ws, /history, /view, /queue, /interrupt, /system_stats."""
+"""A loopback server that speaks ComfyUI's protocol: prompts, websocket, history, images, queue and interrupt."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from servers_by_hand import picture, png
 class Comfy:
     """Runs each workflow as `script` says, the last entry from then on.
 
-    Entries: None (draw it), `refuse` (a node error at /prompt), `fail` (a node fails), `interrupt`, `deaf` (the websocket
-    closes, the work goes on), `none` and `two` (images), `small` (half the width), `hang` (never ends).
+    Entries: None (draw it), `refuse` (a node error at /prompt), `fail` (a node fails), `interrupt`, `deaf` (the
+    websocket closes, the work goes on), `none` and `two` (images), `small` (half the width), `hang` (never ends).
     """
 
     def __init__(self) -> None:
@@ -106,9 +106,19 @@ class Comfy:
     async def socket(self, websocket) -> None:
         await websocket.accept()
         queue = self.sockets[websocket.query_params["clientId"]] = asyncio.Queue()
-        while (message := await queue.get()) is not None:
+        gone = asyncio.create_task(websocket.receive())
+        while True:
+            waiting = asyncio.create_task(queue.get())
+            await asyncio.wait({gone, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if gone.done():
+                waiting.cancel()
+                return
+            message = waiting.result()
+            if message is None:
+                gone.cancel()
+                await websocket.close()
+                return
             await (websocket.send_bytes(message) if isinstance(message, bytes) else websocket.send_text(message))
-        await websocket.close()
 
     async def get(self, request):
         from starlette.responses import JSONResponse, Response

@@ -43,7 +43,7 @@ class ComfyJob:
     _ended: float | None = None
 
     async def run(self, graph: Graph) -> Made:
-        """The image of a graph.
+        """The image of a graph. Where it raises, call `cancel`.
 
         Raises:
             RetryError: The server failed in a way that may pass.
@@ -55,11 +55,7 @@ class ComfyJob:
                 await self._follow(graph)
                 content = await self._fetch()
         except TimeoutError as error:
-            await self.cancel()
             raise RetryError(f"no image within {self.client.limits.timeout:g} s") from error
-        except asyncio.CancelledError:
-            await self.cancel()
-            raise
         running = self._ended - self._began if self._began is not None and self._ended is not None else None
         return Made(content, time.perf_counter() - started, running)
 
@@ -88,10 +84,15 @@ class ComfyJob:
                 await self._queue(graph)
                 while not self._look_at(await socket.receive()):
                     pass
-        except* (HTTPXWSException, httpx2.HTTPError) as group:
+        except (HTTPXWSException, httpx2.HTTPError, ExceptionGroup) as error:
+            # What is raised while the websocket is open comes out of its task group.
+            cause: Exception = error
+            while isinstance(cause, ExceptionGroup):
+                cause = cause.exceptions[0]
+            if not isinstance(cause, HTTPXWSException | httpx2.HTTPError):
+                raise cause from None
             if self.prompt_id is None:
-                reason = self.client.redact(f"websocket: {type(group.exceptions[0]).__name__}")
-                raise RetryError(reason) from None
+                raise RetryError(f"websocket: {type(cause).__name__}") from error
             # The job goes on without us listening; the history knows when it is over.
 
     async def _queue(self, graph: Graph) -> None:

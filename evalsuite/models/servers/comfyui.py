@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from evalsuite.http_client import (
     hides_credentials,
     need_libraries,
     parse_address,
+    run_async,
 )
 from evalsuite.models.base import Drawing
 from evalsuite.models.servers.answers import decode_answer, lossy_findings
@@ -94,7 +96,9 @@ class ComfyModel:
         if found["concurrency"] != "1":
             raise EvalsuiteError("comfyui: concurrency: ComfyUI draws one image after the other")
         address = parse_address(match["url"], "comfyui")
-        workflow, limits = load_workflow(match["workflow"]), limits_of("comfyui", found)
+        workflow = load_workflow(match["workflow"])
+        # The websocket takes a connection for as long as a job runs.
+        limits = replace(limits_of("comfyui", found), connections=4)
         client = ServerClient(address, key_variable=KEY_VARIABLE, limits=limits, fatal=FATAL_STATUS)
         return cls(workflow, address, limits, asked or ModelOptions(), ask_system(client))
 
@@ -150,7 +154,12 @@ class ComfyModel:
         if "filename_prefix" in save:
             # Its own name, so that ComfyUI does not answer an attempt from its cache without an image.
             save["filename_prefix"] = f"evalsuite/{uuid.uuid4().hex}"
-        made = self._client.run(ComfyJob(self._client, self._workflow.save).run(graph))
+        job = ComfyJob(self._client, self._workflow.save)
+        try:
+            made = self._client.run(job.run(graph))
+        except BaseException:
+            run_async(job.cancel())
+            raise
         return made, decode_answer(made.content, self._size)
 
     def __enter__(self) -> Self:
