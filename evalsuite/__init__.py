@@ -1,7 +1,8 @@
 """evalsuite: does this text-to-image checkpoint still draw text correctly, and how fast?
 
 Every command of the command line is a function here (`evalsuite.api`): `run`, `score`, `rescore`, `report`, `judge`,
-`compare`, `gate`, `gate_while_drawing`, `plan`, `claims`, `sweep`, `export`, `promote`, `verify`;
+`compare`, `gate`, `gate_while_drawing`, `plan`, `claims`, `sweep`, `export`, `promote`, `verify`, `serve`,
+`load`;
 `open_run` gives a stored run with all its figures.
 
 >>> import evalsuite
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
         gate,
         gate_while_drawing,
         judge,
+        load,
         plan,
         promote,
         report,
         rescore,
         run,
         score,
+        serve,
         sweep,
         verify,
     )
@@ -52,6 +55,7 @@ __all__ = [
     "gate",
     "gate_while_drawing",
     "judge",
+    "load",
     "open_run",
     "plan",
     "promote",
@@ -59,6 +63,7 @@ __all__ = [
     "rescore",
     "run",
     "score",
+    "serve",
     "sweep",
     "verify",
 ]

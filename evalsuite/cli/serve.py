@@ -8,7 +8,6 @@ import typer
 
 from evalsuite.cli import console
 from evalsuite.cli.options import LoraOption, SettingsOption, TransformerOption
-from evalsuite.errors import EvalsuiteError
 
 app = typer.Typer()
 
@@ -26,15 +25,16 @@ def serve(
     transformer: TransformerOption = None,
 ) -> None:
     """Serve a local checkpoint by the OpenAI-compatible image protocol, one image at a time."""
-    from evalsuite.models import ModelOptions, parse_settings, takes_options
-    from evalsuite.models.registry import resolve_diffusion
-    from evalsuite.serving import serve as listen
+    import evalsuite
 
-    if not takes_options(model) or model.startswith(("server:", "comfyui:")):
-        raise EvalsuiteError(f"--model {model}: only checkpoints are served")
-    opened = resolve_diffusion(model, ModelOptions(parse_settings(settings or []), tuple(lora or ()), transformer))
-
-    def ready(address: str) -> None:
-        console.say(f"{opened.spec.name} is served at {address}")
-
-    listen(opened, host=host, port=port, queue=queue, ready=ready, show=console.notice)
+    console.notice(f"loading {model}")
+    evalsuite.serve(
+        model,
+        host=host,
+        port=port,
+        queue=queue,
+        settings=settings or (),
+        lora=lora or (),
+        transformer=transformer,
+        ready=lambda address: console.say(f"{model} is served at {address}"),
+    )

@@ -18,15 +18,7 @@ SERVE_KEY_VARIABLE = "EVALSUITE_SERVE_KEY"
 """The environment variable with the API key that clients must send; without it, none is needed."""
 
 
-def serve(
-    model: DiffusionModel,
-    *,
-    host: str,
-    port: int,
-    queue: int,
-    ready: Callable[[str], None],
-    show: Callable[[str], None],
-) -> None:
+def serve(model: DiffusionModel, *, host: str, port: int, queue: int, ready: Callable[[str], None]) -> None:
     """Serve a model until the process is interrupted.
 
     Args:
@@ -35,7 +27,6 @@ def serve(
         port: 0 takes a free one.
         queue: Requests that may wait.
         ready: Called with the server's address once the weights are loaded.
-        show: Called with what is worth telling before.
 
     Raises:
         EvalsuiteError: The address cannot be listened at, or the model cannot be loaded.
@@ -54,7 +45,6 @@ def serve(
             f"--host {host}: anybody on the network could draw here; put an API key into {SERVE_KEY_VARIABLE} first"
         )
     with listen_at(host, port) as listening, DrawingWorker(model, queue) as worker:
-        show(f"loading {model.spec.name}")
         worker.wait_until_loaded()
         name = f"[{host}]" if ":" in host else host
         ready(f"http://{name}:{listening.getsockname()[1]}")

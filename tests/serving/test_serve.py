@@ -206,9 +206,9 @@ def test_a_key_is_wanted_where_one_is_set(sketcher):
 def test_nobody_beyond_this_machine_may_draw_without_a_key(sketcher, monkeypatch):
     monkeypatch.delenv(serving.SERVE_KEY_VARIABLE, raising=False)
     with pytest.raises(EvalsuiteError, match=f"put an API key into {serving.SERVE_KEY_VARIABLE} first"):
-        serving.serve(sketcher, host="0.0.0.0", port=0, queue=1, ready=print, show=print)
+        serving.serve(sketcher, host="0.0.0.0", port=0, queue=1, ready=print)
     with listen_at("127.0.0.1", 0) as taken, pytest.raises(EvalsuiteError, match="cannot be listened at"):
-        serving.serve(sketcher, host="127.0.0.1", port=taken.getsockname()[1], queue=1, ready=print, show=print)
+        serving.serve(sketcher, host="127.0.0.1", port=taken.getsockname()[1], queue=1, ready=print)
 
 
 def _until(true, patience: float = 20.0) -> None:
