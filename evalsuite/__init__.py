@@ -1,7 +1,8 @@
 """evalsuite: does this text-to-image checkpoint still draw text correctly, and how fast?
 
 Every command of the command line is a function here (`evalsuite.api`): `run`, `score`, `rescore`, `report`, `judge`,
-`compare`, `glyphs`, `gate`, `gate_while_drawing`, `plan`, `claims`, `sweep`, `export`, `promote`, `verify`;
+`compare`, `glyphs`, `gate`, `gate_while_drawing`, `plan`, `claims`, `sweep`, `export`, `promote`, `verify`, `serve`,
+`load`;
 `open_run` gives a stored run with all its figures.
 
 >>> import evalsuite
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
         gate_while_drawing,
         glyphs,
         judge,
+        load,
         plan,
         promote,
         report,
         rescore,
         run,
         score,
+        serve,
         sweep,
         verify,
     )
@@ -54,6 +57,7 @@ __all__ = [
     "gate_while_drawing",
     "glyphs",
     "judge",
+    "load",
     "open_run",
     "plan",
     "promote",
@@ -61,6 +65,7 @@ __all__ = [
     "rescore",
     "run",
     "score",
+    "serve",
     "sweep",
     "verify",
 ]

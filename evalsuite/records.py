@@ -85,11 +85,12 @@ class ModelSpec(Record, frozen=True, kw_only=True):
 
     `settings` holds what decides the image (steps, guidance, size, precision, …); `runtime` holds what
     changes only speed and memory (offload, compile, batch). `weights_digest` covers every weight file, or
-    the font files of the typeset reference, or the image files of a folder.
+    the font files of the typeset reference, or the image files of a folder. Behind a server (`server`, `comfyui`) the
+    weights cannot be seen: it is the digest of what they are called there.
     """
 
     name: str
-    kind: Literal["diffusion", "typeset", "folder"]
+    kind: Literal["diffusion", "typeset", "folder", "server", "comfyui"]
     role: ModelRole
     source: str
     revision: str | None = None
@@ -142,6 +143,11 @@ class ModelSpec(Record, frozen=True, kw_only=True):
             return int(named[1]), int(named[2])
         width, height = self.settings.get("width"), self.settings.get("height")
         return (width, height) if isinstance(width, int) and isinstance(height, int) else None
+
+    @property
+    def is_served(self) -> bool:
+        """True where a server drew, whose weights and hardware cannot be seen from here."""
+        return self.kind in ("server", "comfyui")
 
     @property
     def enhanced(self) -> bool:

@@ -40,7 +40,7 @@ def test_every_command_is_a_function():
         assert name is None or name in evalsuite.__all__
 
 
-@pytest.mark.parametrize("room", ["gate", "claims", "report", "export", "sweep"])
+@pytest.mark.parametrize("room", ["gate", "claims", "report", "export", "sweep", "load"])
 def test_a_function_stays_a_function_after_its_room_was_imported(room):
     importlib.import_module(f"evalsuite.{room}")
     assert callable(getattr(evalsuite, room))

@@ -6,6 +6,7 @@ in a console and a table in a notebook. Nothing is printed. Heavy libraries load
 
 from evalsuite.api.gating import gate, gate_while_drawing, plan, promote
 from evalsuite.api.running import rescore, run, score
+from evalsuite.api.serving import load, serve
 from evalsuite.api.stored import claims, compare, export, glyphs, judge, report, verify
 from evalsuite.api.sweeping import plan_sweep, sweep
 
@@ -17,6 +18,7 @@ __all__ = [
     "gate_while_drawing",
     "glyphs",
     "judge",
+    "load",
     "plan",
     "plan_sweep",
     "promote",
@@ -24,6 +26,7 @@ __all__ = [
     "rescore",
     "run",
     "score",
+    "serve",
     "sweep",
     "verify",
 ]

@@ -40,7 +40,13 @@ def model_differences(spec: ModelSpec, claim: Claim, *, vouched: bool) -> Iterat
         return
     if spec.role == "stand-in":
         yield Difference(kind="model", text=f"{spec.name} is a stand-in checkpoint, which says nothing about the model")
-    if spec.kind != "diffusion":
+    if spec.is_served:
+        if not vouched:
+            yield Difference(
+                kind="model",
+                text=f"what {spec.name} runs cannot be seen from here; --trust-settings takes your word for it",
+            )
+    elif spec.kind != "diffusion":
         if not vouched and (claim.settings or claim.variant):
             yield Difference(
                 kind="settings",
@@ -119,7 +125,7 @@ def speed_differences(
 ) -> tuple[Difference, ...]:
     """All that keeps a model's speed or memory from being held against a published figure."""
     found = list(model_differences(spec, claim, vouched=vouched))
-    if claim.serving is not None:
+    if claim.serving is not None and not (vouched and spec.is_served):
         found.append(
             Difference(
                 kind="settings", text=f"measured through {claim.serving}, drawn here by {spec.pipeline or spec.kind}"
@@ -128,10 +134,12 @@ def speed_differences(
     if spec.runtime.get("offload", "none") != "none":
         found.append(Difference(kind="settings", text=f"drawn with offload={spec.runtime['offload']}"))
     names = [gpu.name for gpu in manifest.environment.gpus]
+    if spec.is_served:  # a GPU of this machine is not the one that drew
+        names = [str(spec.runtime["server hardware"])] if "server hardware" in spec.runtime else []
     if claim.gpu is not None and not any(claim.gpu.lower() in name.lower() for name in names):
-        found.append(
-            Difference(kind="hardware", text=f"published on {claim.gpu}, drawn on {', '.join(names) or 'no GPU'}")
-        )
-    elif not names:
+        unknown = "hardware of a server that does not tell it" if spec.is_served else "no GPU"
+        text = f"published on {claim.gpu}, drawn on {', '.join(names) or unknown}"
+        found.append(Difference(kind="hardware", text=text))
+    elif not names and not spec.is_served:
         found.append(Difference(kind="hardware", text="drawn without a GPU"))
     return tuple(found)

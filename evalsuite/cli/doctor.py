@@ -7,12 +7,13 @@ import importlib.util
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from evalsuite import hardware
 from evalsuite.cli import console
+from evalsuite.cli.options import SettingsOption
 from evalsuite.datafiles import cache_root, data_dir
 from evalsuite.errors import EvalsuiteError, ExitCode
 
@@ -24,11 +25,41 @@ app = typer.Typer()
 
 
 @app.command()
-def doctor() -> None:
-    """Check what is installed here: OCR, fonts, models, memory."""
+def doctor(
+    server: Annotated[
+        str | None,
+        typer.Option("--server", metavar="URL", help="Ask an image server instead what it silently ignores."),
+    ] = None,
+    settings: SettingsOption = None,
+) -> None:
+    """Check what is installed here: OCR, fonts, models, memory; or with --server, an image server."""
+    if server is not None:
+        _examine_server(server, settings or [])
+        return
+    if settings:
+        raise EvalsuiteError("--set goes with --server")
     findings = examine()
     console.table("evalsuite doctor", ("part", "state", "detail"), [(f.part, f.state, f.detail) for f in findings])
     if any(finding.state == "missing" for finding in findings):
+        raise typer.Exit(ExitCode.USAGE)
+
+
+def _examine_server(server: str, settings: list[str]) -> None:
+    """Show what a server does with each field that it is sent; exit code 2 where it ignores one."""
+    from evalsuite.models import ModelOptions, parse_settings
+    from evalsuite.models.servers import ServerModel, find_ignored
+
+    with ServerModel.parse(server.removeprefix("server:"), ModelOptions(parse_settings(settings))) as model:
+        trials = []
+        for trial in find_ignored(model):
+            console.err.print(f"{trial.what}: {trial.state}", markup=False)
+            trials.append(trial)
+    console.table(
+        f"evalsuite doctor --server {model.spec.name}",
+        ("what", "state", "detail"),
+        [(each.what, each.state, each.detail) for each in trials],
+    )
+    if any(each.state == "ignored" for each in trials):
         raise typer.Exit(ExitCode.USAGE)
 
 

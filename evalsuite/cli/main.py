@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalsuite import __version__
-from evalsuite.cli import claims, console, doctor, gate, models, report, run, suites, sweep
+from evalsuite.cli import claims, console, doctor, gate, load, models, report, run, serve, suites, sweep
 from evalsuite.errors import EvalsuiteError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 app.add_typer(suites.app, name="suites")
 app.add_typer(models.app, name="models")
-for group in (run, doctor, report, gate, sweep, claims):
+for group in (run, doctor, report, gate, sweep, claims, serve, load):
     app.add_typer(group.app)
 
 

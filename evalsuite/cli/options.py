@@ -11,7 +11,12 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 ModelsOption = Annotated[
     list[str] | None,
-    typer.Option("--model", "-m", help="typeset, folder:DIR, a preset, a checkpoint folder or a hub id; repeatable."),
+    typer.Option(
+        "--model",
+        "-m",
+        help="A preset, a checkpoint folder, a hub id, typeset, folder:DIR, server:URL or comfyui:WORKFLOW@URL; "
+        "repeatable.",
+    ),
 ]
 ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="The model in the run, where it has several.")]
 SuitesOption = Annotated[

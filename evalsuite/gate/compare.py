@@ -29,6 +29,9 @@ def settings_notes(baseline: Side, candidate: Side, against: Against) -> list[st
 
 def timing_mismatch(baseline: Side, candidate: Side) -> str | None:
     """Why timings of the two runs may not be compared: other hardware, software or settings. None where they may."""
+    for side in (baseline, candidate):
+        if side.model.is_served:
+            return f"{side.model.name} was drawn by a server, whose hardware and load are not known here"
     found = hardware.differences(baseline.manifest.environment, candidate.manifest.environment)
     if found:
         return f"not measured on the same hardware and software: {'; '.join(found)}"

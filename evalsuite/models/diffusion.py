@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
@@ -15,7 +15,7 @@ from evalsuite.models.base import Drawing
 from evalsuite.models.drawing import Batch, DrawingSession
 from evalsuite.models.loading import GivenPipeline, PipelineSource
 from evalsuite.models.pipeline_setup import free_memory
-from evalsuite.records import ModelSpec, Prompt
+from evalsuite.records import Json, ModelSpec, Prompt
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -92,6 +92,20 @@ class DiffusionModel:
         if stack is not None:
             stack.close()
         free_memory()
+
+    def retune(self, settings: Mapping[str, Json]) -> None:
+        """Draw from now on with other settings of the call, laid over the model's own: size, steps, guidance, ….
+
+        Args:
+            settings: Typed by `check_settings`; none that decides how weights are loaded.
+
+        Raises:
+            EvalsuiteError: The pipeline takes no such setting, or not this size.
+            RuntimeError: The model is not loaded.
+        """
+        if self._session is None:
+            raise RuntimeError(f"{self._spec.name}: retune inside its context, `with model:`")
+        self._session.retune(msgspec.structs.replace(self._spec, settings={**self._spec.settings, **settings}))
 
     def draw(self, requests: Sequence[tuple[Prompt, int]]) -> Iterator[Drawing]:
         """Draw each (prompt, seed), `batch` at a time, in the order given.

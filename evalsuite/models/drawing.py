@@ -75,6 +75,17 @@ class DrawingSession:
             session._recorder.wait()
             yield session
 
+    def retune(self, spec: ModelSpec) -> None:
+        """Draw from now on with the settings of the call that another spec of the same pipeline has.
+
+        Raises:
+            EvalsuiteError: The pipeline does not take one, or its enhancer was not set up when the session opened.
+        """
+        call = call_arguments(self.pipeline, spec)
+        if call.get("use_pe") and self._enhancer is None:
+            raise EvalsuiteError(f"{spec.name}: the prompt enhancer is off here; it was loaded without")
+        self._spec, self._call, self._size = spec, call, size_of(spec.settings)
+
     def draw(self, batch: Batch) -> list[Drawing]:
         """Draw a batch in one call of the pipeline. Whatever the pipeline raises, this raises."""
         import torch
@@ -82,8 +93,9 @@ class DrawingSession:
         prompts = [prompt.text for prompt, _ in batch]
         generators = [torch.Generator("cpu").manual_seed(seed) for _, seed in batch]
         self._encodings.clear()
-        if self._enhancer is not None:
-            self._enhancer.expect([seed for _, seed in batch])
+        enhancer = self._enhancer if self._call.get("use_pe") else None
+        if enhancer is not None:
+            enhancer.expect([seed for _, seed in batch])
         if self._prior is not None:
             self._prior.expect([seed for _, seed in batch])
         self._meter.start()
@@ -93,7 +105,7 @@ class DrawingSession:
         memory = self._meter.read()
         timing = msgspec.structs.replace(timing, warmup=self._warms_up(len(batch)))
         finite = self._finite.take(len(batch))
-        revised = self._enhancer.revised if self._enhancer is not None else [None] * len(batch)
+        revised = enhancer.revised if enhancer is not None else [None] * len(batch)
         return [
             Drawing(
                 prompt=request[0],

@@ -62,9 +62,9 @@ def resolve(name: str, *, options: ModelOptions | None = None) -> ImageModel:
     """The model of that name, planned: its weights are hashed (or their hash found cached), not loaded.
 
     Args:
-        name: `typeset` or `folder` with their arguments after a colon, a preset, a folder with
+        name: `typeset`, `folder`, `server` or `comfyui` with their arguments after a colon, a preset, a folder with
             `model_index.json`, a hub id with or without `@revision`, or a TOML file.
-        options: What overrides the model's own settings, for diffusion models only.
+        options: What overrides the model's own settings, for diffusion models and servers.
 
     Raises:
         WeightsMissingError: The weights are not on this machine; the message says how to get them.
@@ -72,6 +72,14 @@ def resolve(name: str, *, options: ModelOptions | None = None) -> ImageModel:
     """
     options = options or ModelOptions()
     kind, _, argument = name.partition(":")
+    if kind == "server":
+        from evalsuite.models.servers import ServerModel
+
+        return ServerModel.parse(argument, options)
+    if kind == "comfyui":
+        from evalsuite.models.servers import ComfyModel
+
+        return ComfyModel.parse(argument, options)
     if not takes_options(name):
         if options:
             raise EvalsuiteError(
@@ -138,6 +146,8 @@ def known_models() -> tuple[KnownModel, ...]:
             available=True,
         ),
         KnownModel("folder:DIR", "images that already exist", "-", "-", {}, "-", available=True),
+        KnownModel("comfyui:WORKFLOW@URL", "a workflow on a ComfyUI server", "-", "-", {}, "-", available=True),
+        KnownModel("server:URL", "an OpenAI-compatible image server", "-", "-", {}, "-", available=True),
     ]
     for name in stand_ins():
         what = "stand-in: a small checkpoint of the real classes; says nothing about the real model"

@@ -201,6 +201,10 @@ def _boxes(score: Score, reading: Reading | None) -> Json:
 
 def _command(spec: ModelSpec) -> str:
     name = f"folder:{spec.source}" if spec.kind == "folder" else spec.name
+    if spec.kind == "comfyui":
+        name = f"comfyui:{spec.source}@{spec.runtime.get('server')}"
+    if spec.kind == "server":
+        name = f"server:{spec.runtime.get('server')},model={spec.source}"
     return f"evalsuite run --model {shlex.quote(name)}"
 
 

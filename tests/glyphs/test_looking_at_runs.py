@@ -19,7 +19,12 @@ prompts:
     length: short
     text: It says "Please keep this entrance clear at all times"
     targets: [Please keep this entrance clear at all times]
-  - {id: two, language: zh, category: sign, length: short, text: '“前方施工车辆慢行注意安全”', targets: [前方施工车辆慢行注意安全]}
+  - id: two
+    language: zh
+    category: sign
+    length: short
+    text: “前方施工车辆慢行注意安全”
+    targets: [前方施工车辆慢行注意安全]
 """
 
 

@@ -26,16 +26,18 @@ from evalsuite.runs.store import RunStore
 pytest.importorskip("httpx2", reason="httpx2 is not installed (evalsuite[server])")
 pytest.importorskip("tenacity", reason="tenacity is not installed (evalsuite[server])")
 
+from evalsuite import http_client
+from evalsuite.http_client import ServerError
 from evalsuite.ocr import served
-from evalsuite.ocr.served import OcrServerError
 from evalsuite.ocr.vlm import PROMPT
 
 PATIENCE = 120
 """Seconds after which what never comes is given up."""
 
 
-def completion(text: object) -> bytes:
-    return json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode()
+def completion(text: object, *, ending: str | None = None, count: int = 1) -> bytes:
+    choice = {"message": {"role": "assistant", "content": text}, **({"finish_reason": ending} if ending else {})}
+    return json.dumps({"choices": [choice] * count}).encode()
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -112,6 +114,13 @@ def drip(handler: Handler) -> None:
         handler.wfile.write(b" ")
 
 
+def drip_headers(handler: Handler) -> None:
+    """Headers without end: no read of the socket takes long, and the answer never begins."""
+    handler.connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    while not handler.server.released.wait(0.1):
+        handler.connection.sendall(b"X-More: 1\r\n")
+
+
 def hang_up(handler: Handler) -> None:
     handler.connection.close()
 
@@ -127,8 +136,8 @@ def half(handler: Handler) -> None:
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(served, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(served, "LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(http_client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(http_client, "LONGEST_PAUSE", 0.05)
     with Server() as running:
         threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
         yield running
@@ -203,7 +212,7 @@ def test_trouble_that_stays_is_an_error_of_the_image_never_an_empty_text(server,
     assert len(server.requests) == 3
 
 
-@pytest.mark.parametrize("trouble", [hang, drip])
+@pytest.mark.parametrize("trouble", [hang, drip, drip_headers])
 def test_a_server_that_never_ends_its_answer_runs_into_the_time_out(server, trouble):
     server.script = [trouble]
     with pytest.raises(OcrError, match="failed all 1 attempts: no whole answer within 1 s"):
@@ -219,8 +228,8 @@ def test_the_pause_doubles_and_the_server_may_name_it(server, monkeypatch):
             waited.append(seconds)
 
     monkeypatch.setattr("tenacity.nap.time.sleep", sleep)
-    monkeypatch.setattr(served, "FIRST_PAUSE", 0.5)
-    monkeypatch.setattr(served, "LONGEST_PAUSE", 6.0)
+    monkeypatch.setattr(http_client, "FIRST_PAUSE", 0.5)
+    monkeypatch.setattr(http_client, "LONGEST_PAUSE", 6.0)
     server.script = [500]
     with pytest.raises(OcrError):
         ocr.resolve(server.name).read(PICTURE)
@@ -239,7 +248,9 @@ def test_what_will_never_work_stops_at_once_and_says_what_to_do(server):
     for status, advice in ((401, served.KEY_VARIABLE), (404, "no such model")):
         server.script = [status]
         before = len(server.requests)
-        with pytest.raises(OcrServerError, match=rf"model 'tiny'\): HTTP {status}: .*{advice}.*sorry"):
+        with pytest.raises(
+            ServerError, match=rf"model 'tiny' at http://127.0.0.1:\d+: HTTP {status}: .*{advice}.*sorry"
+        ):
             ocr.resolve(server.name).read(PICTURE)
         assert len(server.requests) == before + 1
 
@@ -250,6 +261,63 @@ def test_a_refused_image_is_its_own_error_and_not_tried_again(server):
     with pytest.raises(OcrError, match="HTTP 400: '<html>sorry</html>'"):
         reader.read(PICTURE)
     assert texts(reader.read(PICTURE)) == ["OPEN"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (completion("OP", ending="length"), "cut at 1024 tokens"),
+        (completion("", ending="content_filter"), "the server's filter withheld the answer"),
+        (completion("OP", ending="abort"), "the answer ended for 'abort', not 'stop'"),
+    ],
+)
+def test_an_answer_that_is_cut_or_withheld_is_a_failed_reading_and_not_asked_for_again(server, answer, reason):
+    server.script = [answer, completion("OPEN", ending="stop")]
+    reader = ocr.resolve(server.name)
+    with pytest.raises(OcrError, match=reason):
+        reader.read(PICTURE)
+    assert len(server.requests) == 1
+    assert texts(reader.read(PICTURE)) == ["OPEN"]
+
+
+def test_two_answers_for_one_image_are_none(server):
+    server.script = [completion("OPEN", count=2), "OPEN"]
+    ((_, answer),) = ocr.resolve(server.name).read_many([lambda: PICTURE])
+    assert texts(answer.lines) == ["OPEN"]
+    assert answer.findings[0].message == "read at attempt 2, after: 2 answers where one was asked for"
+
+
+@pytest.mark.parametrize(
+    "answer", [completion("key is sk-loopback-1"), 400, b"sk-loopback-1", completion("x", ending="sk-loopback-1")]
+)
+def test_a_key_that_the_server_sends_back_is_shown_nowhere(server, monkeypatch, answer):
+    monkeypatch.setenv(served.KEY_VARIABLE, "sk-loopback-1")
+    server.script = [answer]
+    if answer == 400:
+        server.script = [lambda handler: handler.answer(400, b"bad key sk-loopback-1", "text/plain")]
+    ((_, given),) = ocr.resolve(server.name + ",attempts=2").read_many([lambda: PICTURE])
+    assert given.error
+    assert "sk-loopback" not in repr(given)
+
+
+def test_a_placeholder_key_is_no_secret_and_may_be_drawn(server, monkeypatch):
+    monkeypatch.setenv(served.KEY_VARIABLE, "EMPTY")
+    server.script = ["EMPTY"]
+    assert texts(ocr.resolve(server.name).read(PICTURE)) == ["EMPTY"]
+
+
+def test_a_key_that_no_header_may_hold_is_refused_without_showing_it(server, monkeypatch):
+    monkeypatch.setenv(served.KEY_VARIABLE, "sk-one\nsk-two")
+    with pytest.raises(ServerError, match=f"{served.KEY_VARIABLE}: holds characters") as caught:
+        ocr.resolve(server.name).read(PICTURE)
+    assert "sk-" not in str(caught.value)
+
+
+def test_an_address_with_a_password_is_refused_without_showing_it():
+    for address in ("http://me:hunter2@h", "http://me:hun,ter2@h", "https://hunter2@h/v1"):
+        with pytest.raises(EvalsuiteError, match="user or password") as caught:
+            ocr.resolve(f"qwen2.5-vl:server={address}")
+        assert "ter2" not in str(caught.value)
 
 
 def test_an_answer_that_is_far_too_long_is_refused(server, monkeypatch):
@@ -263,7 +331,7 @@ def test_a_server_that_fails_on_every_image_stops_the_run(server):
     server.script = [500]
     reader = ocr.resolve(server.name + ",attempts=1,concurrency=1")
     answers = []
-    with pytest.raises(OcrServerError, match="the last 5 images failed at every attempt"):
+    with pytest.raises(ServerError, match="the last 5 images failed at every attempt"):
         answers.extend(reader.read_many([lambda: PICTURE] * 50))
     assert 5 <= len(server.requests) <= 7  # a further one may have been under way
     assert [answer.error is not None for _, answer in answers] == [True] * 4
@@ -300,7 +368,8 @@ def test_an_image_that_cannot_be_opened_is_its_own_error(server):
         ("server=ftp://here", "an address such as"),
         ("server=http://", "an address such as"),
         ("server=http://h:99999", "an address such as"),
-        ("server=http://user:pass@h", "an address such as"),
+        ("server=http://user:pass@h", "an address with a user or password"),
+        ("server=http://h/?key=x", "an address without"),
         ("server=http://h,model=", "the name under which the server has"),
         ("server=http://h,modell=x", "option 'modell=x': known: server=…, model=…"),
         ("server=http://h,server=http://i", "option 'server' is given twice"),
@@ -360,7 +429,7 @@ def images(tmp_path) -> str:
 def test_a_run_keeps_what_was_read_when_the_server_breaks_and_goes_on_from_there(server, images, tmp_path):
     server.script = ["OPEN", 404, 404]
     arguments = {"out": tmp_path / "run", "ceiling": False, "ocr": server.name + ",concurrency=1"}
-    with pytest.raises(OcrServerError, match="HTTP 404"):
+    with pytest.raises(ServerError, match="HTTP 404"):
         evalsuite.run([images], [str(tmp_path / "small.yaml")], **arguments)
     store = RunStore.open(tmp_path / "run")
     rows = store.readings(store.manifest.ocr).read()

@@ -1,0 +1,100 @@
+"""Serve a checkpoint, and measure a server under load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evalsuite.api.arguments import Names, Settings, StrPath, names_of, options_of, path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from evalsuite.load.records import LoadResult
+
+
+def load(
+    model: str,
+    *,
+    concurrency: Iterable[int] = (),
+    rates: Iterable[float] = (),
+    requests: int = 50,
+    warm_up: int = 4,
+    suites: Names = "all",
+    seed: int = 0,
+    settings: Settings = (),
+    out: StrPath | None = None,
+    watch: Callable[[str, int, int], None] = lambda *_: None,
+) -> LoadResult:
+    """Measure images per second and latency of a server over levels of load, and write the page.
+
+    Args:
+        model: `server:URL` with its options.
+        concurrency: Requests under way at all times, a level each; without any level, 1, 2, 4 and 8.
+        rates: Requests a second that arrive at random, a level each.
+        requests: Measured requests per level.
+        warm_up: Requests before them that are left out.
+        suites: Where the prompts come from.
+        seed: The first seed; also that of the arrivals.
+        settings: Sampler settings that are sent.
+        out: The folder of `load.json` and the page; by default one under `reports/`.
+        watch: Called with the level, and how many of how many requests are answered.
+
+    Raises:
+        EvalsuiteError: The model is no server, a level is out of range, or the server cannot be used.
+    """
+    from evalsuite.load.api import LoadOptions, levels_of, measure_load
+
+    asked = tuple(concurrency), tuple(rates)
+    options = LoadOptions(
+        model=model,
+        levels=levels_of(asked[0] if any(asked) else (1, 2, 4, 8), asked[1]),
+        requests=requests,
+        warm_up=warm_up,
+        suites=names_of(suites),
+        seed=seed,
+        settings=options_of(settings, (), None),
+        out=path_of(out),
+    )
+    return measure_load(options, watch=watch)[0]
+
+
+def serve(
+    model: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    queue: int = 64,
+    settings: Settings = (),
+    lora: Names = (),
+    transformer: StrPath | None = None,
+    ready: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Serve a local checkpoint by the OpenAI-compatible image protocol until the process is interrupted.
+
+    Args:
+        model: A preset, a checkpoint folder, a hub id or a TOML file.
+        host: The address to listen at; one beyond this machine needs an API key in `EVALSUITE_SERVE_KEY`.
+        port: 0 takes a free one.
+        queue: Requests that may wait.
+        settings: Sampler settings where a request names none.
+        lora: Adapters as `PATH[:scale]`.
+        transformer: A fine-tuned transformer.
+        ready: Called with the server's address once the weights are loaded.
+
+    Raises:
+        EvalsuiteError: The model cannot be loaded, or the address not be listened at.
+    """
+    from evalsuite.errors import EvalsuiteError
+    from evalsuite.models import takes_options
+    from evalsuite.models.registry import resolve_diffusion
+    from evalsuite.serving import serve as listen
+
+    if not takes_options(model) or model.startswith(("server:", "comfyui:")):
+        raise EvalsuiteError(f"--model {model}: only checkpoints are served")
+    listen(
+        resolve_diffusion(model, options_of(settings, lora, transformer)),
+        host=host,
+        port=port,
+        queue=queue,
+        ready=ready,
+    )

@@ -1,0 +1,89 @@
+"""The command `load`: how fast a server draws under load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evalsuite.cli import console
+from evalsuite.cli.options import QuietOption, SettingsOption, SuitesOption
+from evalsuite.errors import ExitCode, InterruptedRunError
+
+if TYPE_CHECKING:
+    from evalsuite.load.records import LevelFigures, Quantiles
+
+app = typer.Typer()
+
+
+@app.command()
+def load(
+    model: Annotated[str, typer.Option("--model", "-m", help="server:URL with its options.")],
+    concurrency: Annotated[
+        list[int] | None, typer.Option("--concurrency", help="Requests under way at all times; repeatable.")
+    ] = None,
+    rate: Annotated[
+        list[float] | None, typer.Option("--rate", help="Requests a second, arriving at random; repeatable.")
+    ] = None,
+    requests: Annotated[int, typer.Option("--requests", help="Measured requests per level.")] = 50,
+    warm_up: Annotated[int, typer.Option("--warm-up", help="Requests before them that are left out.")] = 4,
+    suite: SuitesOption = None,
+    seed: Annotated[int, typer.Option("--seed", help="First seed; also that of the arrivals.")] = 0,
+    settings: SettingsOption = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder; by default one in reports/.")] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure images per second and latency of a server over levels of load."""
+    from evalsuite.load import LoadOptions, measure_load
+    from evalsuite.load.api import levels_of
+    from evalsuite.models import ModelOptions, parse_settings
+
+    def watch(level: str, done: int, total: int) -> None:
+        if not quiet and (done == total or done % max(1, total // 10) == 0):
+            console.err.print(f"{level}: {done}/{total}", markup=False)
+
+    options = LoadOptions(
+        model=model,
+        levels=levels_of(concurrency or ([] if rate else [1, 2, 4, 8]), rate or []),
+        requests=requests,
+        warm_up=warm_up,
+        suites=tuple(suite or ("all",)),
+        seed=seed,
+        settings=ModelOptions(parse_settings(settings or [])),
+        out=out,
+    )
+    try:
+        result, folder = measure_load(options, watch=watch)
+    except KeyboardInterrupt:
+        raise InterruptedRunError("interrupted; a load test that is not whole is not kept") from None
+    columns = ("load", "images/s", "95 %", "p50", "p90", "p99", "service p50", "queueing p50", "images", "errors")
+    rows = [_row(each) for each in result.figures]
+    console.table(f"Load on {result.model.name}", columns, rows, right=columns[1:])
+    for each in result.figures:
+        for reason, number in each.errors.items():
+            console.notice(f"{each.level.name}: {number} × {reason}")
+        if not each.keeps_up:
+            console.notice(f"{each.level.name}: the server does not keep up; its latency grows with the test's length")
+    console.say(f"Report: {folder / 'index.html'}")
+    if any(each.errors for each in result.figures):
+        raise typer.Exit(ExitCode.INCOMPLETE)
+
+
+def _row(each: LevelFigures) -> tuple[str, ...]:
+    interval = "" if each.low is None or each.high is None else f"[{each.low:.3g}, {each.high:.3g}]"
+    latency = [_told(each.latency, name) for name in ("p50", "p90", "p99")]
+    return (
+        each.level.name,
+        f"{each.throughput:.3g}",
+        interval,
+        *latency,
+        _told(each.service, "p50"),
+        _told(each.queueing, "p50"),
+        f"{each.images}/{each.requests}",
+        str(sum(each.errors.values())),
+    )
+
+
+def _told(quantiles: Quantiles | None, name: str) -> str:
+    return "–" if quantiles is None else f"{getattr(quantiles, name):.3g}"

@@ -1,0 +1,3 @@
+from servers_by_hand import server
+
+__all__ = ["server"]
