@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from evalsuite.runs.verify import Verification
 
 
-def report(folder: StrPath, *, single_file: bool = False) -> RunResult:
-    """Write the HTML report of a stored run, and its figures as `summary.json`.
+def report(folder: StrPath, *, single_file: bool = False, out: StrPath | None = None) -> RunResult:
+    """Write the HTML report of a stored run, and its figures as `summary.json`; by default into its folder.
+
+    With `out`, page, figures and copies of the images go there, and the run's folder is only read.
 
     Raises:
         EvalsuiteError: when there is no run, a file of it is damaged, or the folder cannot be written.
@@ -25,8 +27,9 @@ def report(folder: StrPath, *, single_file: bool = False) -> RunResult:
     from evalsuite.runs import open_run
 
     opened = open_run(Path(folder))
-    store_summary(opened)
-    return RunResult(opened, build_report(opened, single_file=single_file), opened.notices)
+    elsewhere = path_of(out)
+    store_summary(opened, elsewhere)
+    return RunResult(opened, build_report(opened, single_file=single_file, out=elsewhere), opened.notices)
 
 
 def judge(

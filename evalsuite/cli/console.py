@@ -11,6 +11,7 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from evalsuite.cli.stopping import STOPPED, acknowledged
 from evalsuite.errors import InterruptedRunError
 from evalsuite.wording import visible
 
@@ -36,12 +37,10 @@ def progress(*, quiet: bool = False) -> Iterator[Watcher]:
         InterruptedRunError: when the user stops what runs under it.
     """
     try:
-        with _watcher(quiet=quiet) as watch:
+        with acknowledged(notice, error), _watcher(quiet=quiet) as watch:
             yield watch
     except KeyboardInterrupt:
-        raise InterruptedRunError(
-            "interrupted; what was finished is kept: run the same command again to go on"
-        ) from None
+        raise InterruptedRunError(STOPPED) from None
 
 
 @contextmanager

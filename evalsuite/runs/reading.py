@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
+
 def default_workers() -> int:
     """One process a usable core, four at most: more compete for memory bandwidth."""
     return max(1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
