@@ -52,13 +52,14 @@ def read_file(path: Path, *, limit: int = MAX_TEXT_BYTES, follow: bool = True) -
         raise
     except (OSError, ValueError) as error:
         raise FileError(f"{path}: cannot be read: {_reason(error)}") from error
-    with os.fdopen(handle, "rb") as file:
-        try:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise FileError(f"{path}: cannot be read: no regular file")
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise FileError(f"{path}: cannot be read: no regular file")
+    try:
+        with os.fdopen(handle, "rb") as file:
             content = file.read(limit + 1)
-        except OSError as error:
-            raise FileError(f"{path}: cannot be read: {_reason(error)}") from error
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {_reason(error)}") from error
     if len(content) > limit:
         raise FileError(f"{path}: more than {limit:,} bytes")
     return content

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalsuite.api.arguments import Names, StrPath, engine_of, names_of, path_of
+from evalsuite.errors import EvalsuiteError
 
 if TYPE_CHECKING:
     from evalsuite.results import ClaimsResult, ComparisonResult, JudgeResult, RunResult
@@ -28,6 +29,8 @@ def report(folder: StrPath, *, single_file: bool = False, out: StrPath | None = 
 
     opened = open_run(Path(folder))
     elsewhere = path_of(out)
+    if elsewhere is not None and (elsewhere / "manifest.json").exists():
+        raise EvalsuiteError(f"--out {elsewhere}: a run folder; name another folder for the page")
     store_summary(opened, elsewhere)
     return RunResult(opened, build_report(opened, single_file=single_file, out=elsewhere), opened.notices)
 
