@@ -29,8 +29,10 @@ from evalsuite.records import (
     SequentialPlan,
 )
 from evalsuite.runs.comparable import unlike
+from evalsuite.runs.journal import Journal
 from evalsuite.runs.promises import check_manifest
 from evalsuite.runs.rows import DamagedRunError, RowFile, open_regular
+from evalsuite.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +56,7 @@ class RunStore:
         self.folder = folder
         self.manifest = manifest
         self.generations: RowFile[Generation] = RowFile(folder / "generations.jsonl", Generation)
+        self.log = Journal(folder)
 
     @cached_property
     def requests(self) -> dict[str, Request]:
@@ -134,9 +137,17 @@ class RunStore:
             ) from None
         except OSError as error:
             raise EvalsuiteError(f"{self.folder}: cannot be written: {error.strerror}") from error
+        self.log.open()
+        self.log.event("opened", evalsuite=__version__, run=self.manifest.name)
         try:
             yield
+        except BaseException as error:
+            self.log.event("stopped", error=f"{type(error).__name__}: {error}")
+            raise
+        else:
+            self.log.event("closed")
         finally:
+            self.log.close()
             lock.release()
 
     def readings(self, ocr: OcrSpec) -> RowFile[Reading]:
