@@ -149,6 +149,7 @@ _REMEDIES = {
     errno.ENOSPC: _KEPT.format("make room"),
     errno.EDQUOT: _KEPT.format("make room in your quota"),
     errno.EIO: _KEPT.format("look after the disk"),
+    errno.EEXIST: "something else has this name",
     errno.ENOENT: "its folder is gone; the same command makes anew what is missing",
 }
 
@@ -218,8 +219,9 @@ def sync_folder(folder: Path) -> None:
     """Make a rename in `folder` durable, where the platform can open folders."""
     if os.name == "nt":
         return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with writing_to(folder):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

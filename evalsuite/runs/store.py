@@ -115,6 +115,7 @@ class RunStore:
                 )
             return store, True
         try:
+            make_folder(folder)
             make_folder(folder / "images")
             write_atomically(folder / "manifest.json", msgspec.json.format(msgspec.json.encode(plan), indent=1))
         except WriteError as error:

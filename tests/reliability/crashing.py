@@ -19,7 +19,7 @@ import signal
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from PIL import Image
 
@@ -62,7 +62,7 @@ class Painter:
             content = hashlib.sha256(f"{prompt.id} {seed}".encode()).digest() * 6
             yield Drawing(prompt, seed, image=Image.frombytes("RGB", (8, 8), content))
 
-    def __enter__(self) -> Painter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

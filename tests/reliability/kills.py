@@ -25,6 +25,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))
 import crashing
+
 from evalsuite.runs import journal
 
 MODES: dict[str, dict[str, Any]] = {"one": {}, "two": {"workers": 2, "overlap": True}}
@@ -141,8 +142,8 @@ def summary(done: list[dict[str, Any]]) -> str:
     for mode in dict.fromkeys(each["mode"] for each in done):
         own = [each for each in done if each["mode"] == mode]
         lines.append(
-            f"{mode}: {sum(each['killed'] for each in own)} kills at {len(own)} steps; rows equal to the uninterrupted "
-            f"run's {sum(each['equal'] for each in own)}; images drawn twice {sum(each['drawn_twice'] for each in own)};"
+            f"{mode}: {sum(each['killed'] for each in own)} kills at {len(own)} steps; rows equal to the whole "
+            f"run's {sum(each['equal'] for each in own)}; drawn twice {sum(each['drawn_twice'] for each in own)};"
             f" torn rows {sum(each['torn'] for each in own)}; orphans {sum(each['orphans'] for each in own)}; "
             f"tracebacks {sum(each['traceback'] for each in own)}; "
             f"scratch files left {sum(len(each['scratch']) for each in own)}\n"
