@@ -171,7 +171,9 @@ class RunStore:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise DamagedRunError(f"{path}: not the description of an OCR engine: {error}") from error
             if path.name != f"ocr.{spec.name}-{spec.digest[:8]}.json":
-                raise DamagedRunError(f"{path}: describes the OCR engine {spec.name}-{spec.digest[:8]}, not its own")
+                raise DamagedRunError(
+                    f"{path}: describes the OCR engine {spec.name!r} ({spec.digest[:8]}), not its own"
+                )
             others.append(spec)
         return (self.manifest.ocr, *others)
 
