@@ -93,7 +93,7 @@ def test_an_engine_whose_name_is_a_path_is_refused(run, name):
 
 
 def test_an_image_that_is_a_link_counts_as_missing_and_is_exported_nowhere(run, outside, tmp_path):
-    image = sorted((run / "images").iterdir())[0]
+    image = min((run / "images").iterdir())
     image.unlink()
     image.symlink_to(outside / "kept")
     opened = open_run(run)
