@@ -16,7 +16,7 @@ import msgspec
 from evalsuite import scoring
 from evalsuite.errors import EvalsuiteError
 from evalsuite.files import read_file, write_atomically
-from evalsuite.records import Record, ScorerSpec, TextLine, digest
+from evalsuite.records import MAX_READING_CHARS, Record, ScorerSpec, TextLine, digest
 from evalsuite.runs.judgement import Judgement, OcrErrors
 
 if TYPE_CHECKING:
@@ -179,6 +179,8 @@ def _check_reading(where: str, mark: Mark, read: Sequence[str] | None) -> None:
         raise AdjudicationError(f"{where}: the OCR is said to have misread it, but not what it says")
     if len(mark.reading) > MAX_LINES or any(len(line) > MAX_LINE_CHARS for line in mark.reading):
         raise AdjudicationError(f"{where}: {MAX_LINES} lines of {MAX_LINE_CHARS} characters at most")
+    if sum(map(len, mark.reading)) > MAX_READING_CHARS:
+        raise AdjudicationError(f"{where}: {MAX_READING_CHARS:,} characters at most")
     if read is not None and list(mark.reading) == list(read):
         raise AdjudicationError(f"{where}: the corrected reading is what the OCR read; correct it or drop the mark")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from evalsuite.images import ImageError, decode_image, read_bytes
 from evalsuite.ocr.base import OcrEngine, OcrError
 from evalsuite.ocr.many import Answer, ManyReader
-from evalsuite.records import Reading
+from evalsuite.records import MAX_READING_CHARS, Reading
 from evalsuite.runs.workers import ATTEMPTS, Died, WorkerPool
 
 if TYPE_CHECKING:
@@ -64,8 +64,21 @@ NOTHING_READ = hashlib.sha256(b"").hexdigest()
 """The hash of a reading whose image could not be opened."""
 
 
+def _cannot_be_written(answer: Answer) -> bool:
+    try:
+        "".join(line.text for line in answer.lines).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def _reading(engine: OcrEngine, key: str, sha256: str, answer: Answer, seconds: float | None) -> Reading:
     spec = engine.spec
+    length = sum(len(line.text) for line in answer.lines)
+    if length > MAX_READING_CHARS:
+        answer = Answer(error=f"the OCR answered with {length:,} characters; {MAX_READING_CHARS:,} can be scored")
+    elif _cannot_be_written(answer):
+        answer = Answer(error="the OCR answered with half of a surrogate pair, which is no character")
     return Reading(
         key=key,
         image_sha256=sha256,
