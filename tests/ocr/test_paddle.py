@@ -361,9 +361,7 @@ def test_a_cached_configuration_that_was_changed_is_refused(tmp_path, monkeypatc
     before = config.read_text(encoding="utf-8")
     config.write_text(before.replace("\n  - E\n  - F\n", "\n  - F\n  - E\n"), encoding="utf-8")
     assert config.read_text(encoding="utf-8") != before
-    with pytest.raises(
-        weights.OcrUnavailableError, match=r"inference\.yml is not what was made here"
-    ):
+    with pytest.raises(weights.OcrUnavailableError, match=r"inference\.yml is not what was made here"):
         weights.bundled_folders()
     config.write_text(before, encoding="utf-8")
     assert weights.bundled_folders()[1] == recognition

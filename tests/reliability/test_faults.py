@@ -12,9 +12,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import crashing
+import faults
 import kills
 
-from evalsuite.errors import EvalsuiteError
 from evalsuite.files import WriteError
 
 
@@ -24,26 +24,9 @@ def whole(tmp_path_factory):
     return kills.steps_in("one", tmp_path_factory.mktemp("whole"))
 
 
-def faulty_steps(tmp_path, whole, number: int, steps) -> list[str]:
-    """Let each step fail by itself, run again, and return what was not as it should be."""
-    wrong = []
-    for step in steps:
-        folder = tmp_path / f"{number}-{step}"
-        with crashing.steps_of(step, crashing.fault(number)) as seen:
-            try:
-                crashing.run_whole(folder)
-                ended = "to the end"
-            except EvalsuiteError as error:
-                ended = "\n" if "\n" in str(error) else type(error).__name__
-            except OSError as error:
-                ended = f"traceback {error!r}"
-        name = seen.names[step] if step < len(seen.names) else "?"
-        scratch = crashing.scratch_of(folder)
-        crashing.run_whole(folder)
-        # What may fail without ending the run: the log.
-        if ended not in ("WriteError", "to the end") or scratch or crashing.rows_of(folder) != whole[1]:
-            wrong.append(f"step {step} ({name}): {ended}, left {scratch}")
-    return wrong
+def faulty_steps(tmp_path, whole, number: int, steps) -> list[dict[str, object]]:
+    """What was not as it should be."""
+    return [found for step in steps if not faults.is_right(found := faults.one(step, number, tmp_path, whole[1]))]
 
 
 def test_a_full_disk_at_any_step_is_one_error_and_the_run_goes_on_when_there_is_room(tmp_path, whole):
