@@ -1,4 +1,4 @@
-"""The project's commands: `nox -s eval`, and `gate`, `claims`, `tests`, `docs`, `lint`, `bench`, `soak`, `train-standins`.
+"""The project's commands: `nox -s eval`, and `gate`, `claims`, `tests`, `docs`, `lint`, `bench`, `soak` and others.
 
 Each session makes its own environment with the versions pinned in constraints.txt and installs all it needs.
 """
@@ -164,11 +164,11 @@ def soak(session: nox.Session) -> None:
     except nox.command.CommandFailed:
         session.log("atheris cannot be installed here: the parsers were fuzzed by Hypothesis alone")
         return
-    names = session.run("python", str(tools / "fuzzing.py"), "--list", silent=True)
+    names = session.run("python", str(tools / "coverage_fuzzing.py"), "--list", silent=True)
     for name in str(names).splitlines():
         corpus = state / name.replace(" ", "-")
         corpus.mkdir(exist_ok=True)
-        session.run("python", str(tools / "fuzzing.py"), name, f"-max_total_time={seconds}", str(corpus))
+        session.run("python", str(tools / "coverage_fuzzing.py"), name, f"-max_total_time={seconds}", str(corpus))
 
 
 @nox.session

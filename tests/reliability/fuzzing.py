@@ -1,16 +1,10 @@
-"""What every parser is fuzzed with: any bytes end in a value or in one `EvalsuiteError`, and nothing else.
-
-As a program, with atheris (coverage-guided, `nox -s soak`):
-
-    python fuzzing.py TARGET -max_total_time=600 [CORPUS]
-"""
+"""What every parser is fuzzed with: any bytes end in a value or in one `EvalsuiteError`, and nothing else."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import struct
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,20 +88,3 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "reading order": _reading_order,
     "log": _log,
 }
-
-
-def main() -> None:
-    name, *arguments = sys.argv[1:]
-    if name == "--list":
-        sys.stdout.write("\n".join(TARGETS) + "\n")
-        return
-    import atheris
-
-    target = TARGETS[name]
-    atheris.instrument_all()
-    atheris.Setup([sys.argv[0], *arguments], target)
-    atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()
