@@ -1,10 +1,11 @@
-"""The project's commands: `nox -s eval`, and `gate`, `claims`, `tests`, `docs`, `lint`, `bench`, `train-standins`.
+"""The project's commands: `nox -s eval`, and `gate`, `claims`, `tests`, `docs`, `lint`, `bench`, `soak` and others.
 
 Each session makes its own environment with the versions pinned in constraints.txt and installs all it needs.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,10 @@ nox.options.error_on_external_run = True
 # another OpenCV over the opencv-contrib-python that PaddleX pins (both own the folder cv2). Only weights are taken,
 # so the Python versions that their code is made for do not matter.
 RAPIDOCR = ("rapidocr==3.10.0", "rapidocr-onnxruntime==1.4.4")
+
+# Used where they can be had: one asks the index for known vulnerabilities, the other fuzzes by coverage.
+PIP_AUDIT = ("pip-audit==2.10.1",)
+ATHERIS = ("atheris==3.0.0",)
 
 # A sample of the six own suites, balanced over their categories, with both ceilings: under three minutes on two cores.
 EVAL_DEFAULT = ["--suite", "all", "--limit", "18", "--styled-ceiling"]
@@ -110,11 +115,60 @@ def train_standins(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and types."""
+    """Check style and types, and the pinned versions against known vulnerabilities where the index answers."""
     install(session, groups=("lint",))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    audit(session)
+
+
+def audit(session: nox.Session) -> None:
+    """Hold constraints.txt against the index's vulnerabilities. A mirror without them is told and fails nothing."""
+    command = [str(Path(session.bin) / "pip-audit"), "--requirement", "constraints.txt", "--no-deps", "--disable-pip"]
+    try:
+        session.install("--quiet", *PIP_AUDIT)
+    except nox.command.CommandFailed:
+        session.log("pip-audit cannot be installed here: the versions were not audited")
+        return
+    done = subprocess.run(
+        [*command, "--format", "json", "--progress-spinner", "off"], check=False, capture_output=True, text=True
+    )
+    try:
+        found = json.loads(done.stdout)["dependencies"]
+    except (ValueError, KeyError):
+        session.log("the index does not answer pip-audit: the versions were not audited")
+        return
+    known = [each for each in found if "skip_reason" not in each]
+    session.log("pip-audit: %d of %d pinned versions are known to the index", len(known), len(found))
+    if weak := [f"{each['name']} {each['version']}: {flaw['id']}" for each in known for flaw in each["vulns"]]:
+        session.error("; ".join(weak))
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Kill a run at every step of the write order, and fuzz every parser: an hour. `-- SECONDS` per fuzzed parser.
+
+    What was done is kept in build/soak, so that a soak that was stopped goes on.
+    """
+    install(session, "models", groups=("test",))
+    seconds = session.posargs[0] if session.posargs else "120"
+    state = Path("build/soak").resolve()
+    state.mkdir(parents=True, exist_ok=True)
+    tools = Path("tests/reliability")
+    session.run("python", str(tools / "kills.py"), str(state / "kills.jsonl"))
+    session.run("python", str(tools / "faults.py"), str(state / "faults.jsonl"))
+    session.run("pytest", str(tools / "test_fuzzing.py"), env={"EVALSUITE_FUZZ_EXAMPLES": "2000"})
+    try:
+        session.install("--quiet", *ATHERIS)
+    except nox.command.CommandFailed:
+        session.log("atheris cannot be installed here: the parsers were fuzzed by Hypothesis alone")
+        return
+    names = session.run("python", str(tools / "coverage_fuzzing.py"), "--list", silent=True)
+    for name in str(names).splitlines():
+        corpus = state / name.replace(" ", "-")
+        corpus.mkdir(exist_ok=True)
+        session.run("python", str(tools / "coverage_fuzzing.py"), name, f"-max_total_time={seconds}", str(corpus))
 
 
 @nox.session

@@ -310,6 +310,10 @@ class OcrSpec(Record, frozen=True, kw_only=True):
         return digest([self.name, self.weights_digest, self.settings])
 
 
+MAX_READING_CHARS = 200_000
+"""Characters of one reading: a page holds a few thousand, and scoring many more would take minutes."""
+
+
 class Reading(Record, frozen=True, kw_only=True):
     """What one OCR engine read in one image. `error` is set when it failed: that is not an empty text.
 

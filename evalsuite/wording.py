@@ -47,6 +47,15 @@ def visible(text: str) -> str:
     return _HIDDEN.sub(lambda match: f"‹U+{ord(match[0]):04X}›", text)
 
 
+_COMMAND = re.compile(r"^(\s*:):|##(?=\[|vso\[)", re.MULTILINE)
+"""What GitHub Actions and Azure Pipelines take for commands: `::` at a line's start, `##[` and `##vso[` anywhere."""
+
+
+def for_log(text: str) -> str:
+    """`visible` text for a terminal or a CI log, in which no line is a command to what runs it."""
+    return _COMMAND.sub(lambda match: f"{match[1]} :" if match[1] else "# #", visible(text))
+
+
 def clipped(text: str, limit: int = MAX_TEXT) -> str:
     """`text`, or its first `limit` characters and how many follow."""
     return text if len(text) <= limit else f"{text[:limit]}… (+{len(text) - limit:,})"

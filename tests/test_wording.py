@@ -117,3 +117,17 @@ def test_lists_and_counts_read_as_english():
 def test_a_difference_carries_its_sign():
     value = Interval(estimate=0.012, low=-0.0031, high=0.0271, level=0.95, n=9, method="Bayesian bootstrap")
     assert wording.with_ends(value, 4, sign="+") == "+0.0120 [-0.0031, +0.0271]"
+
+
+@pytest.mark.parametrize(
+    ("text", "logged"),
+    [
+        ("::error::pwned", ": :error::pwned"),
+        ("a\n  ::add-mask::b", "a\n  : :add-mask::b"),
+        ("x ##vso[task.setvariable]y ##[error]z", "x # #vso[task.setvariable]y # #[error]z"),
+        ("C++ std::vector, 10::30, ## heading", "C++ std::vector, 10::30, ## heading"),
+        ("\x1b]0;t\x07", "‹U+001B›]0;t‹U+0007›"),
+    ],
+)
+def test_no_line_of_a_log_is_a_command(text, logged):
+    assert wording.for_log(text) == logged

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from evalsuite.files import write_atomically
 from evalsuite.records import Environment, Memory, Timing
-from evalsuite.runs.rows import write_atomically
 
 console = Console(width=160)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalsuite.api.arguments import Names, StrPath, engine_of, names_of, path_of
+from evalsuite.errors import EvalsuiteError
 
 if TYPE_CHECKING:
     from evalsuite.results import ClaimsResult, ComparisonResult, GlyphsResult, JudgeResult, RunResult
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from evalsuite.runs.verify import Verification
 
 
-def report(folder: StrPath, *, single_file: bool = False) -> RunResult:
-    """Write the HTML report of a stored run, and its figures as `summary.json`.
+def report(folder: StrPath, *, single_file: bool = False, out: StrPath | None = None) -> RunResult:
+    """Write the HTML report of a stored run, and its figures as `summary.json`; by default into its folder.
+
+    With `out`, page, figures and copies of the images go there, and the run's folder is only read.
 
     Raises:
         EvalsuiteError: when there is no run, a file of it is damaged, or the folder cannot be written.
@@ -26,8 +29,11 @@ def report(folder: StrPath, *, single_file: bool = False) -> RunResult:
     from evalsuite.runs import open_run
 
     opened = open_run(Path(folder))
-    store_summary(opened)
-    return RunResult(opened, build_report(opened, single_file=single_file), opened.notices)
+    elsewhere = path_of(out)
+    if elsewhere is not None and (elsewhere / "manifest.json").exists():
+        raise EvalsuiteError(f"--out {elsewhere}: a run folder; name another folder for the page")
+    store_summary(opened, elsewhere)
+    return RunResult(opened, build_report(opened, single_file=single_file, out=elsewhere), opened.notices)
 
 
 def judge(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import tomllib
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ import msgspec
 
 from evalsuite.datafiles import data_dir
 from evalsuite.errors import EvalsuiteError
+from evalsuite.files import parse_toml
 from evalsuite.records import Json, Record
 from evalsuite.wording import did_you_mean
 
@@ -169,12 +169,9 @@ def load(path: Path) -> Published:
             not those of their languages.
     """
     try:
-        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
-        file = msgspec.convert(table, _File)
-    except (OSError, UnicodeDecodeError) as error:
-        raise EvalsuiteError(f"{path}: cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise EvalsuiteError(f"{path}: is not valid TOML: {error}") from error
+        file = msgspec.convert(parse_toml(path, parse_float=Decimal), _File)
+    except FileNotFoundError:
+        raise EvalsuiteError(f"{path}: no such file of claims") from None
     except msgspec.ValidationError as error:
         raise EvalsuiteError(f"{path}: {error}") from error
     seen: set[str] = set()

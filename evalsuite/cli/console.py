@@ -11,8 +11,9 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from evalsuite.cli.stopping import STOPPED, acknowledged
 from evalsuite.errors import InterruptedRunError
-from evalsuite.wording import visible
+from evalsuite.wording import for_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from evalsuite.runs.progress import Progress as Step
     from evalsuite.runs.progress import Watcher
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# No emoji codes: `:x:` in a name or a text stays what it is.
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 _STAGES = {"draw": "Drawing", "read": "Reading", "score": "Scoring", "look": "Looking"}
 
@@ -36,12 +38,10 @@ def progress(*, quiet: bool = False) -> Iterator[Watcher]:
         InterruptedRunError: when the user stops what runs under it.
     """
     try:
-        with _watcher(quiet=quiet) as watch:
+        with acknowledged(notice, error), _watcher(quiet=quiet) as watch:
             yield watch
     except KeyboardInterrupt:
-        raise InterruptedRunError(
-            "interrupted; what was finished is kept: run the same command again to go on"
-        ) from None
+        raise InterruptedRunError(STOPPED) from None
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def _watcher(*, quiet: bool) -> Iterator[Watcher]:
                 return
             if step.stage not in tasks:
                 tasks[step.stage] = bars.add_task(_STAGES[step.stage], total=step.total, item="")
-            bars.update(tasks[step.stage], completed=step.done, total=step.total, item=escape(visible(step.item)))
+            bars.update(tasks[step.stage], completed=step.done, total=step.total, item=escape(_line(step.item)))
 
         yield watch
 
@@ -89,6 +89,11 @@ class _Lines:
             err.print(f"{_STAGES[step.stage]:<8} {step.done}/{step.total}", markup=False)
 
 
+def _line(text: str) -> str:
+    """Text from anywhere, on one line."""
+    return for_log(" ".join(text.split()))
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
     """Print a table; the columns named in `right` are aligned to the right. Cells are text, never markup."""
     grid = Table(header_style="bold", box=None, pad_edge=False)
@@ -96,12 +101,12 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, 
         figure = column in right
         grid.add_column(escape(column), justify="right" if figure else "left", overflow="fold", no_wrap=figure)
     for row in rows:
-        grid.add_row(*(escape(visible(cell)) for cell in row))
+        grid.add_row(*(escape(_line(cell)) for cell in row))
     if not out.is_terminal:
         # A file or a CI log scrolls sideways: there, names stay whole.
         out.width = Measurement.get(out, out.options.update(max_width=10_000), grid).maximum
     if title:
-        out.print(f"[bold]{escape(visible(title))}[/]", soft_wrap=True)
+        out.print(f"[bold]{escape(_line(title))}[/]", soft_wrap=True)
     out.print(grid)
 
 
@@ -120,14 +125,14 @@ def wide_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 
 def say(text: str) -> None:
     """Print plain text. What files and models call themselves cannot steer the terminal."""
-    out.print("\n".join(map(visible, text.split("\n"))), markup=False, soft_wrap=True)
+    out.print(for_log(text), markup=False, soft_wrap=True)
 
 
 def notice(text: str) -> None:
     """Print a line that the user should not miss, on the error stream."""
-    err.print(f"[yellow]note:[/] {escape(visible(text))}", soft_wrap=True)
+    err.print(f"[yellow]note:[/] {escape(_line(text))}", soft_wrap=True)
 
 
 def error(text: str) -> None:
     """Print an error on one line, on the error stream."""
-    err.print(f"[bold red]error:[/] {escape(visible(' '.join(text.split())))}", soft_wrap=True)
+    err.print(f"[bold red]error:[/] {escape(_line(text))}", soft_wrap=True)

@@ -92,7 +92,9 @@ def examine() -> list[Check]:
             checks.append(Check(package, "ok", importlib.metadata.version(package)))
     checks.append(Check("hardware", "ok", hardware.line(hardware.describe()) or "unknown"))
     checks += [
-        Check(model.name, "ok" if model.available else "optional", f"{model.what}; {model.needs}")
+        Check(model.name, "ok", f"{model.what}; {model.needs}")
+        if model.available
+        else Check(model.name, "optional", f"{model.what}; {model.needs}; {_remedy(model.repository)}")
         for model in known_models()
     ]
     return checks
@@ -106,6 +108,13 @@ _OPTIONAL = (
     ("datasets", "datasets", "LongText-Bench from the hub, and Parquet"),
 )
 """Packages that only some commands need: the extra that brings them, and what they are needed for."""
+
+
+def _remedy(repository: str) -> str:
+    """How to get a model that is not here."""
+    if repository == "ships with evalsuite":
+        return "drawing with it needs: pip install 'evalsuite[models]'"
+    return f"to fetch it: hf download {repository}"
 
 
 def _attempt(part: str, what: Callable[[], str]) -> Check:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+import traceback
+from dataclasses import dataclass
 from io import TextIOWrapper
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evalsuite import __version__
 from evalsuite.cli import claims, console, doctor, gate, load, models, report, run, serve, suites, sweep
-from evalsuite.errors import EvalsuiteError
+from evalsuite.cli.stopping import treat_termination_as_interrupt
+from evalsuite.errors import EvalsuiteError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +33,16 @@ for group in (run, doctor, report, gate, sweep, claims, serve, load):
     app.add_typer(group.app)
 
 
+@dataclass
+class _Settings:
+    """What was asked of the command line as a whole."""
+
+    verbose: bool = False
+
+
+settings = _Settings()
+
+
 def _version(value: bool) -> None:
     if value:
         console.say(f"evalsuite {__version__}")
@@ -39,8 +54,16 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show each event of a run as it happens, and the traceback of a failure.")
+    ] = False,
 ) -> None:
-    pass
+    del version  # its callback has said it
+    settings.verbose = verbose
+    if verbose:
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s")
+        logging.getLogger("evalsuite").setLevel(logging.INFO)
+        logging.getLogger().setLevel(logging.WARNING)
 
 
 def spread_settings(arguments: Sequence[str]) -> list[str]:
@@ -64,8 +87,21 @@ def main() -> None:
         # A terminal or pipe that cannot hold a sign gets its number: `\u2026`, which JSON reads too.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    treat_termination_as_interrupt()
     try:
         app(spread_settings(sys.argv[1:]))
     except EvalsuiteError as error:
+        if settings.verbose:
+            traceback.print_exc()
         console.error(str(error))
         sys.exit(int(error.exit_code))
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a user is never shown a traceback unasked
+        if settings.verbose:
+            traceback.print_exc()
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        console.error(
+            f"evalsuite itself failed: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno}); "
+            "a finished image or reading is never lost by this. 'evalsuite --verbose …' shows the traceback, "
+            "which a report of this fault should hold"
+        )
+        sys.exit(int(ExitCode.CRASH))

@@ -10,6 +10,7 @@ import typer
 from evalsuite.cli import console, figures
 from evalsuite.cli.options import RunFolder, SeedOption
 from evalsuite.errors import ExitCode
+from evalsuite.files import WriteError
 
 app = typer.Typer()
 
@@ -20,11 +21,20 @@ def report(
     single_file: Annotated[
         bool, typer.Option("--single-file", help="One HTML file with thumbnails of the worst images, for mail.")
     ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Where the page goes, with copies of the images; by default the run folder."),
+    ] = None,
 ) -> None:
     """Write the HTML report of a run again."""
     import evalsuite
 
-    result = evalsuite.report(folder, single_file=single_file)
+    try:
+        result = evalsuite.report(folder, single_file=single_file, out=out)
+    except WriteError as error:
+        if out is not None:
+            raise
+        raise WriteError(f"{error}; to have the page elsewhere, name a folder with --out") from error
     for text in result.notices:
         console.notice(text)
     console.say(f"Report: {result.page}")

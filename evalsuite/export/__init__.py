@@ -47,7 +47,7 @@ def write_export(run: OpenRun, form: str, *, out: Path | None = None, model: str
 
 def _write(run: OpenRun, form: Format, target: Path, model: str | None) -> Path:
     from evalsuite.export import dataset, markdown, tables
-    from evalsuite.runs.rows import write_atomically
+    from evalsuite.files import write_atomically
 
     if form == "dataset":
         return dataset.write_dataset(run, target)

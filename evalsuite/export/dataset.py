@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import TYPE_CHECKING
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.export import markdown
 from evalsuite.export.tables import rows
+from evalsuite.files import make_folder, read_file, write_atomically
+from evalsuite.images import MAX_FILE_BYTES
 from evalsuite.records import encode
-from evalsuite.runs.rows import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +29,7 @@ def write_dataset(run: OpenRun, folder: Path) -> Path:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise EvalsuiteError(f"{folder}: not an empty folder; name a new one with --out")
     split = folder / "test"  # `datasets` names a split by its folder
-    (split / "images").mkdir(parents=True)
+    make_folder(split / "images")
     present, absent = [], []
     for row in rows(run):
         row["phases"] = [{"name": name, "seconds": seconds} for name, seconds in row["phases"].items()]
@@ -38,7 +37,9 @@ def write_dataset(run: OpenRun, folder: Path) -> Path:
             absent.append(row)
             continue
         name = f"images/{row['key']}.png"
-        _place(run.store.image_path(run.evidence.drawn[row["key"]]), split / name)
+        image = run.store.image_path(run.evidence.drawn[row["key"]])
+        # A copy, and never a link: an edit of the dataset must not change the run.
+        write_atomically(split / name, read_file(image, limit=MAX_FILE_BYTES, follow=False), durably=False)
         present.append({"file_name": name, **row})
     write_atomically(split / "metadata.jsonl", _lines(present))
     if absent:
@@ -49,13 +50,6 @@ def write_dataset(run: OpenRun, folder: Path) -> Path:
 
 def _lines(listed: list[dict[str, Json]]) -> bytes:
     return b"".join(encode(row) + b"\n" for row in listed)
-
-
-def _place(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another disk, or a file system without links
-        shutil.copyfile(source, target)
 
 
 def _card(run: OpenRun, present: int, absent: int) -> str:

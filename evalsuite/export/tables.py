@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
+import re
 from typing import TYPE_CHECKING
 
 from evalsuite import scoring
 from evalsuite.errors import EvalsuiteError
+from evalsuite.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -124,9 +125,13 @@ def _cell(value: Json) -> Json:
     if isinstance(value, (list, dict)):
         value = json.dumps(value, ensure_ascii=False)
     if isinstance(value, str):
-        value = value.replace("\x00", "\\u0000")
+        # Tab and line break stay, which a cell may hold; other controls could steer what prints the file.
+        value = _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", value)
         return f"'{value}" if value.startswith(_FORMULA) else value
     return value
+
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def write_parquet(run: OpenRun, path: Path) -> None:
@@ -147,12 +152,9 @@ def write_parquet(run: OpenRun, path: Path) -> None:
     columns = {name: [row[name] for row in listed] for name in listed[0]}
     columns["phases"] = [list(value.items()) for value in columns["phases"]]
     table = pa.table(columns, schema=schema)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        pq.write_table(table, scratch, compression="zstd")
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    write_atomically(path, buffer.getvalue())
 
 
 _INTEGERS = {*COUNTS, "seed", "width", "height", "batch", "memory_allocated", "memory_process"}

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from evalsuite.errors import EvalsuiteError, ExitCode, NotComparableError
+from evalsuite.files import read_file, write_atomically
 from evalsuite.gate.decide import judge, under
 from evalsuite.gate.side import side_of
 from evalsuite.gate.verdict import Acknowledgement
 from evalsuite.records import Record
 from evalsuite.runs.opened import open_run
-from evalsuite.runs.rows import write_atomically
 
 if TYPE_CHECKING:
     from evalsuite.gate.policy import Policy
@@ -83,14 +83,12 @@ def read_lock(path: Path = LOCK) -> BaselineLock:
         BaselineError: It is not there (with the command that makes it), or not what this version wrote.
     """
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except FileNotFoundError:
         raise BaselineError(
             f"{path}: there is no baseline yet; look at a run that you trust and promote it: "
             f"evalsuite baseline promote RUN --bootstrap --reason 'first baseline'"
         ) from None
-    except OSError as error:
-        raise BaselineError(f"{path}: cannot be read: {error.strerror}") from error
     try:
         version = msgspec.json.decode(content).get("format")
         if version != FORMAT:
@@ -300,7 +298,4 @@ def _now() -> str:
 
 
 def _write(path: Path, lock: BaselineLock) -> None:
-    try:
-        write_atomically(path, msgspec.json.format(msgspec.json.encode(lock), indent=2) + b"\n")
-    except OSError as error:
-        raise BaselineError(f"{path}: cannot be written: {error.strerror}") from error
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(lock), indent=2) + b"\n")

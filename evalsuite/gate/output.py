@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.files import make_folder, write_atomically
 from evalsuite.gate.junit import junit
 from evalsuite.gate.markdown import markdown
 from evalsuite.gate.verdict import Verdict
-from evalsuite.runs.rows import write_atomically
 
 if TYPE_CHECKING:
     from evalsuite.records import Json
@@ -38,11 +38,8 @@ def write(
     ):
         if path is None:
             continue
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, content)
-        except OSError as error:
-            raise EvalsuiteError(f"{path}: the verdict cannot be written: {error.strerror}") from error
+        make_folder(path.parent)
+        write_atomically(path, content)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
         try:

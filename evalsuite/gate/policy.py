@@ -11,6 +11,7 @@ import msgspec
 
 from evalsuite.datafiles import data_dir
 from evalsuite.errors import EvalsuiteError
+from evalsuite.files import read_file
 from evalsuite.gate.metrics import METRICS
 from evalsuite.records import Record, digest
 from evalsuite.stats.power import carried_margin, look_level, prompts_that_carry
@@ -160,14 +161,14 @@ def load_policy(name: str | Path) -> Policy:
                 f"--policy {name}: no policy has this name: {did_you_mean(str(name), names)}; or name a TOML file"
             )
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise PolicyError(f"{path}: the policy cannot be read: {error.strerror}") from error
+        content = read_file(path)
+    except FileNotFoundError:
+        raise PolicyError(f"{path}: no such policy file") from None
     if not content.strip():
         raise PolicyError(f"{path}: the policy is empty; {shipped / 'default.toml'} is one to start from")
     try:
         policy = msgspec.toml.decode(content.removeprefix(b"\xef\xbb\xbf"), type=Policy)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise PolicyError(f"{path}: not a gate policy: {error}") from error
     for problem in _problems(policy):
         raise PolicyError(f"{path}: {problem}")

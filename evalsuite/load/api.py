@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.files import write_atomically
 from evalsuite.http_client import run_async
 from evalsuite.load.drive import Driver
 from evalsuite.load.figures import level_figures
 from evalsuite.load.records import FORMAT, Level, LoadResult, Sample
 from evalsuite.models import ModelOptions
-from evalsuite.runs.rows import write_atomically
 from evalsuite.suites import load_all
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from evalsuite.digests import file_sha256
 from evalsuite.errors import EvalsuiteError
+from evalsuite.files import FileError, parse_json, read_text
 from evalsuite.images import SUFFIXES, load_image
 from evalsuite.models.base import Drawing
 from evalsuite.records import ModelSpec, Prompt, digest
@@ -153,7 +153,7 @@ class FolderModel:
 def _scan(folder: Path) -> dict[tuple[str, int], Path]:
     found: dict[tuple[str, int], Path] = {}
     try:
-        paths = sorted(path for path in folder.iterdir() if _is_image(path))
+        paths = sorted(path for path in folder.iterdir() if is_image(path))
     except OSError as error:
         raise FolderError(f"{folder}: cannot be read: {error.strerror}") from error
     if not paths:
@@ -172,7 +172,7 @@ def _scan(folder: Path) -> dict[tuple[str, int], Path]:
     return found
 
 
-def _is_image(path: Path) -> bool:
+def is_image(path: Path) -> bool:
     """Whether a file is an image by its name; macOS leaves `._NAME` beside each file on foreign disks."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith("._") and path.is_file()
 
@@ -210,8 +210,10 @@ def read_table(table: Path) -> dict[tuple[str, int], Path]:
             )
         try:
             slot = str(row["prompt"]), int(str(row.get("seed") or 0))
-        except ValueError:
-            raise FolderError(f"{table}:{line}: field 'seed': {row['seed']!r} is no number") from None
+        except (ValueError, OverflowError):
+            raise FolderError(f"{table}:{line}: field 'seed': {str(row['seed'])[:40]!r} is no number") from None
+        if not 0 <= slot[1] < 2**63:
+            raise FolderError(f"{table}:{line}: field 'seed': {slot[1]} is no seed; 0 to 2**63 - 1 are")
         if slot in found:
             raise FolderError(f"{table}:{line}: sample {slot[1]} of {slot[0]} is given twice")
         found[slot] = inside(base, str(row["image"]), f"{table}:{line}")
@@ -223,41 +225,45 @@ def read_table(table: Path) -> dict[tuple[str, int], Path]:
 def table_rows(table: Path) -> Iterator[tuple[int, dict[str, object]]]:
     """The rows of a JSONL or CSV file with their line numbers."""
     try:
-        content = table.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FolderError(f"{table}: cannot be read as UTF-8 text: {error}") from error
+        content = read_text(table)
+    except FileNotFoundError:
+        raise FolderError(f"{table}: no such table") from None
+    except FileError as error:
+        raise FolderError(str(error)) from error
     if table.suffix.lower() == ".csv":
-        # As the format has it: a line ends at CR and LF alone, and a quoted cell may hold either.
-        reader = csv.DictReader(io.StringIO(content, newline=""))
-        try:
-            for row in reader:
-                if None in row or None in row.values():
-                    raise FolderError(
-                        f"{table}:{reader.line_num}: the row does not have the header's number of columns"
-                    )
-                yield reader.line_num, dict(row)
-        except csv.Error as error:
-            raise FolderError(f"{table}:{reader.line_num}: is no CSV: {error}") from error
+        yield from _csv_rows(table, content)
         return
     for number, line in enumerate(content.split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            value = json.loads(line, object_pairs_hook=_once)
-        except (ValueError, RecursionError) as error:
-            raise FolderError(f"{table}:{number}: not JSON: {error}") from error
+            value = parse_json(line, f"{table}:{number}")
+        except FileError as error:
+            raise FolderError(str(error)) from error
         if not isinstance(value, dict):
             raise FolderError(f"{table}:{number}: expected an object")
         yield number, value
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """A JSON object whose names are all different: of two values, only the last would count."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is given twice")
-    return found
+def _csv_rows(table: Path, content: str) -> Iterator[tuple[int, dict[str, object]]]:
+    # As the format has it: a line ends at CR and LF alone, and a quoted cell may hold either.
+    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+    try:
+        names = next(reader, [])
+        if len(names) == 1 and (other := next((sign for sign in ";\t|" if sign in names[0]), None)):
+            raise FolderError(f"{table}:1: its columns are separated by {other!r}; save it with commas")
+        if len(set(names)) != len(names):
+            raise FolderError(f"{table}:1: column {_repeated(names)!r} is there twice")
+        for row in filter(None, reader):
+            if len(row) != len(names):
+                raise FolderError(f"{table}:{reader.line_num}: the row does not have the header's number of columns")
+            yield reader.line_num, dict(zip(names, row, strict=True))
+    except csv.Error as error:
+        raise FolderError(f"{table}:{reader.line_num}: is no CSV: {error}") from error
+
+
+def _repeated(names: Sequence[str]) -> str:
+    return next(name for name in names if names.count(name) > 1)
 
 
 def inside(base: Path, name: str, where: str) -> Path:

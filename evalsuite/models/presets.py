@@ -6,11 +6,11 @@ import tomllib
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.files import parse_toml
 from evalsuite.models.settings import check_settings
 from evalsuite.records import Json, ModelRole
 from evalsuite.wording import did_you_mean
@@ -98,17 +98,12 @@ def load_custom(path: Path) -> CustomModel:
         EvalsuiteError: It cannot be read, has unknown keys or values, or names neither base nor source.
     """
     try:
-        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        model = msgspec.convert(table, CustomModel)
-    except (OSError, UnicodeDecodeError) as error:
-        raise EvalsuiteError(f"{path}: cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise EvalsuiteError(f"{path}: is not valid TOML: {error}") from error
+        model = msgspec.convert(parse_toml(path), CustomModel)
+    except FileNotFoundError:
+        raise EvalsuiteError(f"{path}: no such model file") from None
     except msgspec.ValidationError as error:
         known = ", ".join(CustomModel.__struct_fields__)
         raise EvalsuiteError(f"{path}: {error}. A model file has: {known}.") from error
-    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets nested without end
-        raise EvalsuiteError(f"{path}: cannot be read as TOML: {type(error).__name__}") from error
     if not model.name.strip() or not model.name.isprintable() or ".." in model.name.split("/"):
         raise EvalsuiteError(f"{path}: name = {model.name!r}: a name of printable characters is needed")
     if model.base is None and model.source is None:

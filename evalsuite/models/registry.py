@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -149,9 +150,10 @@ def known_models() -> tuple[KnownModel, ...]:
         KnownModel("comfyui:WORKFLOW@URL", "a workflow on a ComfyUI server", "-", "-", {}, "-", available=True),
         KnownModel("server:URL", "an OpenAI-compatible image server", "-", "-", {}, "-", available=True),
     ]
+    with_torch = all(importlib.util.find_spec(package) for package in ("torch", "diffusers", "transformers"))
     for name in stand_ins():
         what = "stand-in: a small checkpoint of the real classes; says nothing about the real model"
-        rows.append(KnownModel(name, what, "ships with evalsuite", "Apache-2.0", {}, "1 GB", available=True))
+        rows.append(KnownModel(name, what, "ships with evalsuite", "Apache-2.0", {}, "1 GB", available=with_torch))
     for name, preset in load_presets().presets.items():
         parts = preset_parts(preset, preset.settings)
         published = f"published: {preset.published_memory}; " if preset.published_memory else ""

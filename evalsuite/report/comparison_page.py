@@ -11,6 +11,7 @@ from evalsuite.report import comparison, payload, pictures, shell, templating
 from evalsuite.report import figures as views
 from evalsuite.report.charts.scatter import scatter
 from evalsuite.report.run_page import SHARED, STYLES
+from evalsuite.runs.store import refuse_links
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,14 +40,12 @@ def build_comparison(runs: Sequence[OpenRun], out: Path) -> Path:
         raise EvalsuiteError(f"{out}: a run folder; name another folder for the comparison with --out")
     comparison.check_comparable(runs)
     called = comparison.contestants(runs)
+    refuse_links(out)
     shell.copy_assets(out / "assets", SCRIPTS, STYLES)
-    try:
-        found = [
-            pictures.copied(run, out, {each.model for each in called if each.run == place})
-            for place, run in enumerate(runs)
-        ]
-    except OSError as error:
-        raise EvalsuiteError(f"{out}: images cannot be copied: {error.strerror}") from error
+    found = [
+        pictures.copied(run, out, {each.model for each in called if each.run == place})
+        for place, run in enumerate(runs)
+    ]
     return templating.write(out / "index.html", render(runs, called, found))
 
 

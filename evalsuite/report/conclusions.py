@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.files import FileError, read_file, write_atomically
 from evalsuite.records import ModelRole, Record, digest
-from evalsuite.runs.rows import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -131,10 +131,10 @@ def read(store: RunStore) -> Conclusions:
     """
     path = store.folder / FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Conclusions)
+        return msgspec.json.decode(read_file(path, follow=False), type=Conclusions)
     except FileNotFoundError:
         return Conclusions()
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (FileError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EvalsuiteError(
             f"{path}: cannot be read ({error}); delete it, then run the gate or 'evalsuite claims' again"
         ) from error
@@ -154,11 +154,7 @@ def _basis(run: OpenRun) -> str:
 
 
 def _write(store: RunStore, found: Conclusions) -> None:
-    path = store.folder / FILE
-    try:
-        write_atomically(path, msgspec.json.format(msgspec.json.encode(found), indent=1))
-    except OSError as error:
-        raise EvalsuiteError(f"{path}: cannot be written: {error.strerror}") from error
+    write_atomically(store.folder / FILE, msgspec.json.format(msgspec.json.encode(found), indent=1))
 
 
 def tone(outcome: str) -> str:

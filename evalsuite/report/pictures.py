@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from evalsuite import scoring
-from evalsuite.images import ImageError
+from evalsuite.files import make_folder, read_file, write_atomically
+from evalsuite.images import MAX_FILE_BYTES, ImageError
 from evalsuite.report import thumbnails
 from evalsuite.report.payload import Picture
 
@@ -33,20 +32,18 @@ def linked(run: OpenRun) -> dict[str, Picture]:
 def copied(run: OpenRun, folder: Path, models: Collection[str]) -> dict[str, Picture]:
     """The images of some models beside a page in `folder`, named by their content, and thumbnails in its assets.
 
-    Images are linked where the file system allows it, so that a comparison of large runs takes no room.
+    They are copies: an edit of what is shared must not change the run. What is there already is not copied again.
     """
     drawn = {key: (sha, row) for key, (sha, row) in _drawn(run).items() if row.model in models}
     failed = _thumbnails(run, drawn, folder)
     images = folder / "images"
-    images.mkdir(parents=True, exist_ok=True)
+    make_folder(images)
     found = {}
     for key, (sha, row) in drawn.items():
         target = images / f"{sha[:20]}.png"
         if not target.exists() and sha not in failed:
-            try:
-                os.link(run.store.image_path(row), target)
-            except OSError:  # another disk, or a file system without links
-                shutil.copyfile(run.store.image_path(row), target)
+            content = read_file(run.store.image_path(row), limit=MAX_FILE_BYTES, follow=False)
+            write_atomically(target, content, durably=False)
         found[key] = Picture() if sha in failed else _picture(f"images/{target.name}", sha, failed)
     return found
 

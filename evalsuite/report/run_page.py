@@ -14,6 +14,7 @@ from evalsuite.report import charts, conclusions, payload, pictures, shell, temp
 from evalsuite.report import figures as views
 from evalsuite.report.sensitivity_tables import sensitivity_tables
 from evalsuite.runs.agreement import agreements
+from evalsuite.runs.store import refuse_links
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,8 +29,10 @@ SCRIPTS = (*SHARED, "marks.js", "filters.js", "gallery.js", "viewer.js", "main.j
 STYLES = ("report.css",)
 
 
-def build_report(run: OpenRun, *, single_file: bool = False) -> Path:
-    """Write the report of a run into its folder and return the path of its page.
+def build_report(run: OpenRun, *, single_file: bool = False, out: Path | None = None) -> Path:
+    """Write the report of a run into its folder, or into `out`, and return the path of its page.
+
+    In another folder than the run's, copies of its images lie beside the page: a run that may only be read is shown so.
 
     With `single_file`, that is `report.html`, which needs nothing beside it: it holds all figures, and of the images
     the worst, as thumbnails, up to `pictures.SINGLE_FILE_BYTES`. Otherwise it is `index.html` with `assets/`.
@@ -38,13 +41,16 @@ def build_report(run: OpenRun, *, single_file: bool = False) -> Path:
     Raises:
         EvalsuiteError: when the folder cannot be written.
     """
-    folder = run.folder
+    folder = run.folder if out is None else out
     found = current_conclusions(run)
     if single_file:
         content = render(run, pictures.inlined(run), shell.inlined(SCRIPTS, STYLES), found)
         return templating.write(folder / "report.html", content)
+    refuse_links(folder)
     shell.copy_assets(folder / "assets", SCRIPTS, STYLES)
-    content = render(run, pictures.linked(run), shell.linked(SCRIPTS, STYLES), found)
+    models = {spec.name for spec in run.manifest.models}
+    shown = pictures.linked(run) if out is None else pictures.copied(run, folder, models)
+    content = render(run, shown, shell.linked(SCRIPTS, STYLES), found)
     return templating.write(folder / "index.html", content)
 
 

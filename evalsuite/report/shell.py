@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from evalsuite.errors import EvalsuiteError
-from evalsuite.runs.rows import write_atomically
+from evalsuite.files import FileError, make_folder, read_file, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,14 +63,18 @@ def copy_assets(folder: Path, scripts: Sequence[str], styles: Sequence[str]) -> 
     Raises:
         EvalsuiteError: when it cannot be written.
     """
+    make_folder(folder)
+    for name in (*scripts, *styles):
+        path, content = folder / name, _asset(name)
+        if not _holds(path, content):
+            write_atomically(path, content)
+
+
+def _holds(path: Path, content: bytes) -> bool:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in (*scripts, *styles):
-            path, content = folder / name, _asset(name)
-            if not path.is_file() or path.read_bytes() != content:
-                write_atomically(path, content)
-    except OSError as error:
-        raise EvalsuiteError(f"{folder}: the report cannot be written: {error.strerror}") from error
+        return read_file(path, limit=len(content), follow=False) == content
+    except (FileNotFoundError, FileError):
+        return False
 
 
 def _asset(name: str) -> bytes:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from evalsuite.errors import EvalsuiteError
+from evalsuite.files import write_atomically
 from evalsuite.report import conclusions, i18n, payload
-from evalsuite.runs.rows import write_atomically
 from evalsuite.version import __version__
 from evalsuite.wording import sentence, signed, visible
 
@@ -47,11 +46,8 @@ def write(page: Path, content: str) -> Path:
     Raises:
         EvalsuiteError: when it cannot be written.
     """
-    try:
-        # A lone surrogate cannot be encoded; it can only come from a file name, and is shown as a question mark.
-        write_atomically(page, content.encode("utf-8", errors="replace"))
-    except OSError as error:
-        raise EvalsuiteError(f"{page}: the report cannot be written: {error.strerror}") from error
+    # A lone surrogate cannot be encoded; it can only come from a file name, and is shown as a question mark.
+    write_atomically(page, content.encode("utf-8", errors="replace"))
     return page
 
 

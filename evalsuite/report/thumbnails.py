@@ -7,7 +7,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from evalsuite.errors import EvalsuiteError
+from evalsuite.files import FileError, make_folder, read_file, write_atomically
 from evalsuite.images import ImageError, load_image
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SIDE = 384
 """Longer side in pixels: sharp at the card's width on a screen of two device pixels a pixel."""
 QUALITY = 62
+MAX_BYTES = 2**20
+"""More than any thumbnail of this size and quality has."""
 _NAME = f"{{sha}}-{SIDE}.webp"
 
 
@@ -40,11 +42,13 @@ def encode(path: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _write(path: Path, content: bytes) -> None:
-    # Whole or not at all, but without waiting for the disk: a lost thumbnail is made again.
-    scratch = path.with_name(f".{path.name}.tmp")
-    scratch.write_bytes(content)
-    scratch.replace(path)
+def _is_whole(path: Path) -> bool:
+    """Whether a thumbnail has the length that its own header states: a power loss may cut what was not waited for."""
+    try:
+        content = read_file(path, limit=MAX_BYTES, follow=False)
+    except (FileNotFoundError, FileError):
+        return False
+    return content[:4] == b"RIFF" and int.from_bytes(content[4:8], "little") + 8 == len(content)
 
 
 def make(images: Iterable[tuple[str, Path]], folder: Path) -> dict[str, str]:
@@ -53,23 +57,16 @@ def make(images: Iterable[tuple[str, Path]], folder: Path) -> dict[str, str]:
     Pillow frees the interpreter while it decodes, so that threads keep all cores busy.
 
     Raises:
-        EvalsuiteError: when the folder cannot be written.
+        WriteError: when the folder cannot be written.
     """
-    try:
-        return _make(images, folder)
-    except OSError as error:
-        raise EvalsuiteError(f"{folder}: thumbnails cannot be written: {error.strerror}") from error
-
-
-def _make(images: Iterable[tuple[str, Path]], folder: Path) -> dict[str, str]:
-    folder.mkdir(parents=True, exist_ok=True)
-    present = {path.name for path in folder.iterdir()}
-    missing = {sha: path for sha, path in images if file_name(sha) not in present}
+    make_folder(folder)
+    missing = {sha: path for sha, path in images if not _is_whole(folder / file_name(sha))}
 
     def one(item: tuple[str, Path]) -> tuple[str, str] | None:
         sha, path = item
         try:
-            _write(folder / file_name(sha), encode(path))
+            # Whole or not at all, but without waiting for the disk: a lost thumbnail is made again.
+            write_atomically(folder / file_name(sha), encode(path), durably=False)
         except ImageError as error:
             return sha, str(error)
         return None

@@ -15,9 +15,9 @@ import msgspec
 
 from evalsuite import scoring
 from evalsuite.errors import EvalsuiteError
-from evalsuite.records import Record, ScorerSpec, TextLine, digest
+from evalsuite.files import read_file, write_atomically
+from evalsuite.records import MAX_READING_CHARS, Record, ScorerSpec, TextLine, digest
 from evalsuite.runs.judgement import Judgement, OcrErrors
-from evalsuite.runs.rows import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,12 +73,10 @@ def load(path: Path) -> Adjudications:
         AdjudicationError: when it cannot be read, or is no such file.
     """
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise AdjudicationError(f"{path}: more than {MAX_FILE_BYTES:,} bytes; a report exports far less")
-        found = msgspec.json.decode(path.read_bytes(), type=Adjudications)
-    except OSError as error:
-        raise AdjudicationError(f"{path}: cannot be read: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        found = msgspec.json.decode(read_file(path, limit=MAX_FILE_BYTES), type=Adjudications)
+    except FileNotFoundError:
+        raise AdjudicationError(f"{path}: no such file of marks") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise AdjudicationError(f"{path}: no marks exported by a report: {error}") from error
     if found.format != FORMAT:
         raise AdjudicationError(f"{path}: marks of format {found.format}; this evalsuite reads format {FORMAT}")
@@ -181,6 +179,8 @@ def _check_reading(where: str, mark: Mark, read: Sequence[str] | None) -> None:
         raise AdjudicationError(f"{where}: the OCR is said to have misread it, but not what it says")
     if len(mark.reading) > MAX_LINES or any(len(line) > MAX_LINE_CHARS for line in mark.reading):
         raise AdjudicationError(f"{where}: {MAX_LINES} lines of {MAX_LINE_CHARS} characters at most")
+    if sum(map(len, mark.reading)) > MAX_READING_CHARS:
+        raise AdjudicationError(f"{where}: {MAX_READING_CHARS:,} characters at most")
     if read is not None and list(mark.reading) == list(read):
         raise AdjudicationError(f"{where}: the corrected reading is what the OCR read; correct it or drop the mark")
 

@@ -13,11 +13,11 @@ import msgspec
 import numpy as np
 
 from evalsuite import scoring, stats
+from evalsuite.files import write_atomically
 from evalsuite.records import Record
 from evalsuite.runs import adjudications as marks
 from evalsuite.runs.adjudications import AdjudicationError, Adjudications, Mark
 from evalsuite.runs.judged_sample import SampleError, judged_models, path_of, read_sample
-from evalsuite.runs.rows import write_atomically
 from evalsuite.wording import listed
 
 if TYPE_CHECKING:

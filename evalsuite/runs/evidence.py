@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from evalsuite.digests import file_sha256
-from evalsuite.records import Record, digest
+from evalsuite.records import MAX_READING_CHARS, Record, digest
 from evalsuite.runs.rows import DamagedRunError, open_regular
 
 if TYPE_CHECKING:
@@ -170,6 +170,12 @@ def _readings(store: RunStore, ocr: OcrSpec) -> dict[tuple[str, str], Reading]:
     for row in _of_run(store, file):
         if (row.engine, row.engine_digest) != (ocr.name, ocr.digest):
             raise DamagedRunError(f"{file.path}: row {row.key} was read by another OCR engine than its file says")
+        length = sum(len(line.text) for line in row.lines)
+        if length > MAX_READING_CHARS:
+            raise DamagedRunError(
+                f"{file.path}: row {row.key} has {length:,} characters; {MAX_READING_CHARS:,} can be scored; delete "
+                "this line to have the image read again"
+            )
         before = found.get((row.key, row.image_sha256))
         if row.error is None or before is None or before.error is not None:
             found[row.key, row.image_sha256] = row

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.files import FileError, read_file, write_atomically
 from evalsuite.records import Record, digest
-from evalsuite.runs.rows import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -138,10 +138,8 @@ def read_sample(run: OpenRun) -> JudgedSample | None:
         return None
     remedy = "delete it to draw a sample anew, with its judgements to be made again"
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise SampleError(f"{path}: more than {MAX_FILE_BYTES:,} bytes; {remedy}")
-        found = msgspec.json.decode(path.read_bytes(), type=JudgedSample)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        found = msgspec.json.decode(read_file(path, limit=MAX_FILE_BYTES, follow=False), type=JudgedSample)
+    except (FileError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SampleError(f"{path}: no sample to be judged: {error}; {remedy}") from error
     if (found.format, found.run, found.engine_digest) != (FORMAT, digest(run.manifest), run.ocr.digest):
         raise SampleError(f"{path}: the sample is of another run or another OCR; {remedy}")

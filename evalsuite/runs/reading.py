@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 import time
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
-from evalsuite.errors import EvalsuiteError
 from evalsuite.images import ImageError, decode_image, read_bytes
 from evalsuite.ocr.base import OcrEngine, OcrError
 from evalsuite.ocr.many import Answer, ManyReader
-from evalsuite.records import Reading
+from evalsuite.records import MAX_READING_CHARS, Reading
+from evalsuite.runs.workers import ATTEMPTS, Died, WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from PIL.Image import Image
-
-_engine: OcrEngine | None = None
-"""The engine of a worker process; each worker loads its own once."""
 
 
 def default_workers() -> int:
@@ -68,8 +64,21 @@ NOTHING_READ = hashlib.sha256(b"").hexdigest()
 """The hash of a reading whose image could not be opened."""
 
 
+def _cannot_be_written(answer: Answer) -> bool:
+    try:
+        "".join(line.text for line in answer.lines).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def _reading(engine: OcrEngine, key: str, sha256: str, answer: Answer, seconds: float | None) -> Reading:
     spec = engine.spec
+    length = sum(len(line.text) for line in answer.lines)
+    if length > MAX_READING_CHARS:
+        answer = Answer(error=f"the OCR answered with {length:,} characters; {MAX_READING_CHARS:,} can be scored")
+    elif _cannot_be_written(answer):
+        answer = Answer(error="the OCR answered with half of a surrogate pair, which is no character")
     return Reading(
         key=key,
         image_sha256=sha256,
@@ -83,19 +92,14 @@ def _reading(engine: OcrEngine, key: str, sha256: str, answer: Answer, seconds: 
     )
 
 
-def _start_worker(engine: OcrEngine) -> None:
-    import signal
+@dataclass(frozen=True)
+class _ReadWith:
+    """What a worker process does: read one image with its own copy of the engine."""
 
-    # Ctrl-C reaches the whole process group; the parent alone decides, after what is under way is written.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    global _engine  # noqa: PLW0603 - a worker process has one engine for its life
-    _engine = engine
+    engine: OcrEngine
 
-
-def _read_in_worker(key: str, path: Path) -> Reading:
-    if _engine is None:
-        raise RuntimeError("the OCR worker was not started")
-    return read_image(_engine, key, path)
+    def __call__(self, item: tuple[str, Path]) -> Reading:
+        return read_image(self.engine, *item)
 
 
 class ReadingPool:
@@ -108,60 +112,52 @@ class ReadingPool:
     def __init__(self, engine: OcrEngine, workers: int) -> None:
         self._engine = engine
         self._workers = workers
-        self._executor: ProcessPoolExecutor | None = None
-        self._pending: set[Future[Reading]] = set()
+        self._pool: WorkerPool[tuple[str, Path], Reading] | None = None
         self._queue: list[tuple[str, Path]] = []
 
     def __enter__(self) -> Self:
         if self._workers > 1 and not isinstance(self._engine, ManyReader):
             # A single thread a worker: the networks are small, and threads would fight over the cores.
             os.environ.setdefault("OMP_NUM_THREADS", "1")
-            # Spawned, not forked: CUDA and ONNX Runtime do not survive a fork.
-            self._executor = ProcessPoolExecutor(
-                self._workers,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_start_worker,
-                initargs=(self._engine,),
-            )
+            self._pool = WorkerPool(_ReadWith(self._engine), self._workers)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(wait=True, cancel_futures=True)
+        if self._pool is not None:
+            self._pool.stop()
 
     def submit(self, key: str, path: Path) -> None:
         """Queue one image."""
-        if self._executor is None:
+        if self._pool is None:
             self._queue.append((key, path))
         else:
-            self._pending.add(self._executor.submit(_read_in_worker, key, path))
+            self._pool.submit((key, path))
 
     def harvest(self, *, block: bool) -> Iterator[Reading]:
         """Readings that are done; with `block`, all that were submitted, each as soon as it is.
 
+        An image at which worker processes died has a reading whose `error` says so.
+
         Raises:
-            EvalsuiteError: when a worker process died (out of memory, most likely).
+            EvalsuiteError: when worker processes do not start, or die one after the other.
         """
-        if self._executor is None:
-            while self._queue and block:
-                if isinstance(self._engine, ManyReader):
-                    queued, self._queue = self._queue, []
-                    yield from read_images(self._engine, queued)
-                else:
-                    yield read_image(self._engine, *self._queue.pop(0))
+        if self._pool is not None:
+            for answer in self._pool.harvest(block=block):
+                yield self._died(answer) if isinstance(answer, Died) else answer
             return
-        while self._pending:
-            done, self._pending = wait(self._pending, timeout=None if block else 0, return_when="FIRST_COMPLETED")
-            for future in done:
-                try:
-                    yield future.result()
-                except BrokenProcessPool as error:
-                    raise EvalsuiteError(
-                        "an OCR process died, probably out of memory; what was read is kept: run the same command "
-                        "again, with --ocr-workers 1. In a Python script, also put the call below "
-                        "if __name__ == '__main__', as every script must that starts processes"
-                    ) from error
-            if not block:
-                return
+        while self._queue and block:
+            if isinstance(self._engine, ManyReader):
+                queued, self._queue = self._queue, []
+                yield from read_images(self._engine, queued)
+            else:
+                yield read_image(self._engine, *self._queue.pop(0))
+
+    def _died(self, death: Died[tuple[str, Path]]) -> Reading:
+        key, path = death.item
+        sha256 = NOTHING_READ
+        with suppress(ImageError):
+            sha256 = hashlib.sha256(read_bytes(path)).hexdigest()
+        why = f"{ATTEMPTS} OCR processes died at this image ({death.how}), probably out of memory"
+        return _reading(self._engine, key, sha256, Answer(error=why), None)

@@ -6,13 +6,14 @@ import errno
 import os
 import re
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.files import NO_LINK, sync_folder, write_all, write_atomically, writing_to
 from evalsuite.records import Record, encode
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_ROW_BYTES = 32 * 2**20
 _NOT_FINITE = re.compile(rb"[:,\[]\s*-?(NaN|Infinity)\b")
+
 
 Row = TypeVar("Row", bound=Record)
 
@@ -54,9 +56,11 @@ class RowFile(Generic[Row]):
     @property
     def is_torn(self) -> bool:
         """True where the file does not end with a newline: a crash while writing, or a cut copy."""
-        if not self.path.is_file() or not self.path.stat().st_size:
+        if not self.path.exists():
             return False
-        with self.path.open("rb") as file:
+        with open_regular(self.path) as file:
+            if not file.seek(0, os.SEEK_END):
+                return False
             file.seek(-1, os.SEEK_END)
             return file.read(1) != b"\n"
 
@@ -66,14 +70,12 @@ class RowFile(Generic[Row]):
             return
         end = 0
         with open_regular(self.path) as file:
-            for number, line in enumerate(file, start=1):
+            for number, line in enumerate(iter(lambda: file.readline(MAX_ROW_BYTES + 1), b""), start=1):
                 end += len(line)
+                if len(line) > MAX_ROW_BYTES:
+                    raise DamagedRunError(f"{self.path}:{number}: a row of more than {MAX_ROW_BYTES:,} bytes")
                 if not line.endswith(b"\n"):
                     return  # torn: the crash came before the newline, so what the row names may not exist either
-                if len(line) > MAX_ROW_BYTES:
-                    raise DamagedRunError(
-                        f"{self.path}:{number}: a row of {len(line):,} bytes; {MAX_ROW_BYTES:,} at most"
-                    )
                 try:
                     yield self._decoder.decode(line), end
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -91,9 +93,19 @@ class RowFile(Generic[Row]):
     def writer(self) -> Iterator[RowWriter[Row]]:
         """A writer that appends after the last whole row; a torn tail is cut off first."""
         whole = max((end for _, end in self._scan()), default=0)
-        with self.path.open("ab") as file:
-            file.truncate(whole)
-            yield RowWriter(file)
+        with writing_to(self.path):
+            new = not self.path.exists()
+            # Without following a link, which may have been put here since.
+            handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | NO_LINK, 0o666)
+        try:
+            with writing_to(self.path):
+                os.ftruncate(handle, whole)
+                os.lseek(handle, 0, os.SEEK_END)
+                if new:
+                    sync_folder(self.path.parent)
+            yield RowWriter(self.path, handle, whole)
+        finally:
+            os.close(handle)
 
     def replace(self, rows: Iterable[Row]) -> None:
         """Write all rows at once, atomically: for derived files, which are rebuilt and not appended to."""
@@ -108,7 +120,7 @@ def open_regular(path: Path) -> BufferedReader:
     """
     try:
         # Without waiting: a pipe would block here for good.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        handle = os.open(path, os.O_RDONLY | NO_LINK | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
         what = "is a link, which a run folder may not hold" if error.errno == errno.ELOOP else error.strerror
         raise DamagedRunError(f"{path}: cannot be read: {what}") from error
@@ -129,37 +141,23 @@ def _is_json(line: bytes) -> bool:
 class RowWriter(Generic[Row]):
     """Appends rows; each is on disk when `append` returns."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, path: Path, handle: int, end: int) -> None:
+        self._path, self._handle, self._end = path, handle, end
 
     def append(self, row: Row) -> None:
-        """Write one row and wait until it is on disk."""
-        self._file.write(encode(row) + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        """Write one row and wait until it is on disk.
 
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that readers see the old content or the new, never a part: temporary, fsync, rename."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with scratch.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` durable, where the platform can open folders."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        Raises:
+            WriteError: It cannot be written; no part of it stays in the file.
+        """
+        content = encode(row) + b"\n"
+        with writing_to(self._path):
+            try:
+                write_all(self._handle, content)
+                os.fsync(self._handle)
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(self._handle, self._end)
+                    os.lseek(self._handle, self._end, os.SEEK_SET)
+                raise
+        self._end += len(content)

@@ -76,7 +76,21 @@ def finish(store: RunStore, ocr: OcrSpec, scorer: ScorerSpec | None = None, *, w
     """Open a run under its lock and keep the scores. The lock must be held."""
     run = open_run(store, ocr, scorer, watch=watch)
     run.keep_scores()
+    store.log.event("scored", images=len(run.scores), missing=len(run.missing))
     return run
+
+
+def log_drawn(store: RunStore, row: Generation) -> None:
+    """Tell the log of a generation that was written."""
+    total = row.timing.total if row.timing is not None else None
+    store.log.event(
+        "drawn", key=row.key, model=row.model, prompt=row.prompt, seed=row.seed, seconds=total, error=row.error
+    )
+
+
+def log_read(store: RunStore, row: Reading) -> None:
+    """Tell the log of a reading that was written."""
+    store.log.event("read", key=row.key, engine=row.engine, lines=len(row.lines), seconds=row.seconds, error=row.error)
 
 
 class _Reader:
@@ -106,6 +120,7 @@ class _Reader:
     def _take(self, *, block: bool) -> None:
         for reading in self._pool.harvest(block=block):
             self._writer.append(reading)
+            log_read(self._store, reading)
             self._done += 1
             self._watch(Progress("read", self._done, self._total, reading.key))
 
@@ -126,6 +141,7 @@ def _draw(plan: Plan, evidence: Evidence, reader: _Reader, watch: Watcher, inter
             missing = [request for request in own if request.key not in drawn]
             for generation in _draw_models(models, missing, store):
                 writer.append(generation)
+                log_drawn(store, generation)
                 done += generation.error is None
                 watch(Progress("draw", done, len(requests), f"{generation.model} {generation.prompt}"))
                 if generation.error is None:

@@ -15,7 +15,7 @@ from evalsuite.runs.evidence import read_evidence, why_failed
 from evalsuite.runs.opened import score_evidence
 from evalsuite.runs.progress import Progress, Watcher, ignore
 from evalsuite.runs.reading import ReadingPool, default_workers
-from evalsuite.runs.runner import draw_part, finish
+from evalsuite.runs.runner import draw_part, finish, log_drawn, log_read
 
 if TYPE_CHECKING:
     from evalsuite.models.base import ImageModel
@@ -132,6 +132,7 @@ class _Session:
         """Take the readings that are done, with `block` all, and tell the decider of them."""
         for reading in self._pool.harvest(block=block):
             self._readings.append(reading)
+            log_read(self._store, reading)
             slot = self._unread.pop(reading.key)
             if reading.error is None and why_failed(self._rows[slot]) is None:
                 result = scoring.score_image(self._targets(slot), reading.lines, self._profile)
@@ -143,6 +144,7 @@ class _Session:
 
     def _keep(self, generation: Generation) -> None:
         self._generations.append(generation)
+        log_drawn(self._store, generation)
         slot = (generation.prompt, generation.seed)
         self._rows[slot] = generation
         if generation.error is None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.files import FileError, read_file, write_atomically
 from evalsuite.records import Record
-from evalsuite.runs.rows import write_atomically
 
 if TYPE_CHECKING:
     from evalsuite.runs.store import RunStore
@@ -75,11 +75,7 @@ def store_stop(store: RunStore, stop: Stop) -> None:
     Raises:
         EvalsuiteError: The folder cannot be written.
     """
-    path = store.folder / FILE
-    try:
-        write_atomically(path, msgspec.json.encode(stop) + b"\n")
-    except OSError as error:
-        raise EvalsuiteError(f"{path}: cannot be written: {error.strerror}") from error
+    write_atomically(store.folder / FILE, msgspec.json.encode(stop) + b"\n")
 
 
 def read_stop(store: RunStore) -> Stop | None:
@@ -90,8 +86,8 @@ def read_stop(store: RunStore) -> Stop | None:
     """
     path = store.folder / FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Stop)
+        return msgspec.json.decode(read_file(path, follow=False), type=Stop)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (FileError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EvalsuiteError(f"{path}: cannot be read ({error}); delete it, then run the gate again") from error

@@ -14,6 +14,7 @@ import filelock
 import msgspec
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.files import WriteError, make_folder, remove_scratch, sync_folder, write_atomically
 from evalsuite.images import to_rgb
 from evalsuite.records import (
     Generation,
@@ -28,8 +29,10 @@ from evalsuite.records import (
     SequentialPlan,
 )
 from evalsuite.runs.comparable import unlike
+from evalsuite.runs.journal import Journal
 from evalsuite.runs.promises import check_manifest
-from evalsuite.runs.rows import DamagedRunError, RowFile, open_regular, sync_folder, write_atomically
+from evalsuite.runs.rows import DamagedRunError, RowFile, open_regular
+from evalsuite.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MAX_MANIFEST_BYTES = 512 * 2**20
+DERIVED_FOLDERS = ("assets", "assets/thumbs")
 _IMAGE_PATH = re.compile(r"images/[0-9a-f]{24}\.png")
 
 
@@ -52,6 +56,7 @@ class RunStore:
         self.folder = folder
         self.manifest = manifest
         self.generations: RowFile[Generation] = RowFile(folder / "generations.jsonl", Generation)
+        self.log = Journal(folder)
 
     @cached_property
     def requests(self) -> dict[str, Request]:
@@ -71,6 +76,7 @@ class RunStore:
             EvalsuiteError: when there is none, or its manifest cannot be read by this version.
         """
         path = folder / "manifest.json"
+        refuse_links(folder)
         if not path.exists():
             raise EvalsuiteError(f"{folder}: no run here (no manifest.json); 'evalsuite run --out {folder}' makes one")
         try:
@@ -109,12 +115,11 @@ class RunStore:
                 )
             return store, True
         try:
-            (folder / "images").mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
+            make_folder(folder / "images")
             write_atomically(folder / "manifest.json", msgspec.json.format(msgspec.json.encode(plan), indent=1))
-        except OSError as error:
-            raise EvalsuiteError(
-                f"{folder}: cannot be written: {error.strerror}; name another folder with --out"
-            ) from error
+        except WriteError as error:
+            raise WriteError(f"{error}; or name another folder with --out") from error
         return cls(folder, plan), False
 
     @contextmanager
@@ -133,9 +138,17 @@ class RunStore:
             ) from None
         except OSError as error:
             raise EvalsuiteError(f"{self.folder}: cannot be written: {error.strerror}") from error
+        self.log.open()
+        self.log.event("opened", evalsuite=__version__, run=self.manifest.name)
         try:
             yield
+        except BaseException as error:
+            self.log.event("stopped", error=f"{type(error).__name__}: {error}")
+            raise
+        else:
+            self.log.event("closed")
         finally:
+            self.log.close()
             lock.release()
 
     def readings(self, ocr: OcrSpec) -> RowFile[Reading]:
@@ -153,9 +166,15 @@ class RunStore:
         others = []
         for path in sorted(self.folder.glob("ocr.*.json")):
             try:
-                others.append(msgspec.json.decode(path.read_bytes(), type=OcrSpec))
-            except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+                with open_regular(path) as file:
+                    spec = msgspec.json.decode(file.read(MAX_MANIFEST_BYTES), type=OcrSpec)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise DamagedRunError(f"{path}: not the description of an OCR engine: {error}") from error
+            if path.name != f"ocr.{spec.name}-{spec.digest[:8]}.json":
+                raise DamagedRunError(
+                    f"{path}: describes the OCR engine {spec.name!r} ({spec.digest[:8]}), not its own"
+                )
+            others.append(spec)
         return (self.manifest.ocr, *others)
 
     def scores(self, ocr: OcrSpec, scorer: ScorerSpec) -> RowFile[Score]:
@@ -181,12 +200,22 @@ class RunStore:
         return self.folder / generation.image
 
     def prepare(self) -> None:
-        """Make what a resumed run needs and remove what a crash left: temporary images."""
-        images = self.folder / "images"
-        images.mkdir(exist_ok=True)
-        for scratch in images.glob(".*.tmp"):
-            scratch.unlink(missing_ok=True)
-        sync_folder(images)
+        """Make what a resumed run needs and remove what a crash left: temporary files, wherever they lie."""
+        make_folder(self.folder / "images")
+        for folder in (".", "images", *DERIVED_FOLDERS):
+            remove_scratch(self.folder / folder)
+        sync_folder(self.folder / "images")
+
+
+def refuse_links(folder: Path) -> None:
+    """See that no folder of a run leads elsewhere: what is written into it would be written there.
+
+    Raises:
+        DamagedRunError: naming the link.
+    """
+    for name in ("images", *DERIVED_FOLDERS):
+        if (folder / name).is_symlink():
+            raise DamagedRunError(f"{folder / name}: is a link, which a run folder may not hold; put the folder here")
 
 
 def plan_differences(stored: Manifest, asked: Manifest) -> list[str]:

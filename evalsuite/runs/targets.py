@@ -6,9 +6,11 @@ import re
 from typing import TYPE_CHECKING
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.files import FileError, read_text
 from evalsuite.images import SUFFIXES
-from evalsuite.models.folder import FolderModel, inside, table_rows
+from evalsuite.models.folder import FolderModel, inside, is_image, table_rows
 from evalsuite.records import Prompt, SuiteRef, digest
+from evalsuite.suites.load import LANGUAGE_PATTERN, MAX_TARGET_CHARS, MAX_TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,10 +35,13 @@ def read_targets(folder: Path, file: Path) -> tuple[SuiteRef, tuple[Prompt, ...]
     """
     if not folder.is_dir():
         raise TargetsError(f"{folder}: no such folder of images")
-    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    images = sorted(path for path in folder.iterdir() if is_image(path))
     if not images:
         raise TargetsError(f"{folder}: holds no images ({', '.join(SUFFIXES)})")
     wanted, languages = _wanted(folder, file, [path.name for path in images])
+    for name, targets in wanted.items():
+        if len(targets) > MAX_TARGETS:
+            raise TargetsError(f"{file}: {name}: {len(targets):,} targets; {MAX_TARGETS} at most")
     prompts, files = [], {}
     for number, (name, targets) in enumerate(wanted.items(), start=1):
         ident = f"{number:04d}-{re.sub(r'[^A-Za-z0-9._-]', '-', name)[:80]}"
@@ -65,14 +70,7 @@ _FIELDS = {".jsonl": {"image", "targets", "language"}, ".csv": {"image", "target
 def _wanted(folder: Path, file: Path, images: list[str]) -> tuple[dict[str, list[str]], dict[str, str]]:
     suffix = file.suffix.lower()
     if suffix == ".txt":
-        try:
-            lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").split("\n")]
-        except (OSError, UnicodeDecodeError) as error:
-            raise TargetsError(f"{file}: cannot be read as UTF-8 text: {error}") from error
-        targets = [line for line in lines if line]
-        if not targets:
-            raise TargetsError(f"{file}: holds no target; write one per line")
-        return dict.fromkeys(images, targets), {}
+        return dict.fromkeys(images, _lines(file)), {}
     if suffix not in {".jsonl", ".csv"}:
         raise TargetsError(f"{file}: targets come as .txt, .jsonl or .csv")
     wanted: dict[str, list[str]] = {}
@@ -89,7 +87,10 @@ def _wanted(folder: Path, file: Path, images: list[str]) -> tuple[dict[str, list
                 raise TargetsError(f"{file}:{line}: image {image!r} is given twice")
             wanted[image] = _strings(file, line, "targets", row.get("targets"))
             if "language" in row:
-                languages[image] = str(row["language"])
+                language = row["language"]
+                if not isinstance(language, str) or not LANGUAGE_PATTERN.fullmatch(language):
+                    raise TargetsError(f"{file}:{line}: field 'language': {str(language)[:40]!r} is no tag such as en")
+                languages[image] = language
         else:
             wanted.setdefault(image, []).extend(_strings(file, line, "target", [row.get("target")]))
         inside(folder.resolve(), image, f"{file}:{line}")
@@ -98,9 +99,28 @@ def _wanted(folder: Path, file: Path, images: list[str]) -> tuple[dict[str, list
     return wanted, languages
 
 
+def _lines(file: Path) -> list[str]:
+    """The targets of a text file, one a line."""
+    try:
+        lines = [line.strip() for line in read_text(file).split("\n")]
+    except FileNotFoundError:
+        raise TargetsError(f"{file}: no such file of targets") from None
+    except FileError as error:
+        raise TargetsError(str(error)) from error
+    targets = [_strings(file, number, "target", [line])[0] for number, line in enumerate(lines, 1) if line]
+    if not targets:
+        raise TargetsError(f"{file}: holds no target; write one per line")
+    return targets
+
+
 def _strings(file: Path, line: int, field: str, value: object) -> list[str]:
     if not isinstance(value, list) or not value or not all(isinstance(part, str) and part.strip() for part in value):
-        raise TargetsError(f"{file}:{line}: field {field!r}: expected text, got {value!r}")
+        raise TargetsError(f"{file}:{line}: field {field!r}: expected text, got {str(value)[:200]}")
+    for part in value:
+        if len(part) > MAX_TARGET_CHARS or "\x00" in part:
+            raise TargetsError(
+                f"{file}:{line}: field {field!r}: a target has {MAX_TARGET_CHARS:,} characters at most and no NUL"
+            )
     return [str(part) for part in value]
 
 

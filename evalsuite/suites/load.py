@@ -5,7 +5,6 @@ A prompt whose targets do not stand in its text is an error of the suite, never 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,12 +14,14 @@ from typing import Any
 import yaml
 
 from evalsuite.datafiles import data_dir
+from evalsuite.files import FileError, parse_json, read_text
 from evalsuite.records import Prompt
 from evalsuite.suites import longtext_bench
 from evalsuite.suites.suite import Suite, SuiteError
 from evalsuite.wording import did_you_mean
 
 MAX_FILE_BYTES = 64 * 2**20
+MAX_PROMPTS = 20_000
 MAX_PROMPT_CHARS = 20_000
 MAX_TARGETS = 100
 MAX_TARGET_CHARS = 2_000
@@ -101,14 +102,11 @@ def load_file(path: Path) -> Suite:
         SuiteError: with file, line and field for the first thing that is wrong.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise SuiteError(f"{path}: {size:,} bytes; a suite file may have {MAX_FILE_BYTES:,}")
-        content = path.read_text(encoding="utf-8-sig")
+        content = read_text(path, limit=MAX_FILE_BYTES)
     except FileNotFoundError:
         raise SuiteError(f"{path}: no such suite file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SuiteError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    except FileError as error:
+        raise SuiteError(str(error)) from error
     if path.suffix.lower() == ".jsonl":
         header, entries = _read_jsonl(path, content)
     else:
@@ -122,20 +120,13 @@ def _read_jsonl(path: Path, content: str) -> tuple[_Entry, list[_Entry]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line, object_pairs_hook=_unique_keys)
-        except ValueError as error:
-            raise SuiteError(f"{path}:{number}: not JSON: {error}") from error
+            row = parse_json(line, f"{path}:{number}")
+        except FileError as error:
+            raise SuiteError(str(error)) from error
         if not isinstance(row, dict):
             raise SuiteError(f"{path}:{number}: expected an object with {', '.join(_PROMPT_FIELDS)}")
         entries.append({key: _Field(value, number) for key, value in row.items()})
     return {"suite": _Field(path.stem, 1)}, entries
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    row = dict(pairs)
-    if len(row) != len(pairs):
-        raise ValueError("a field is given twice")
-    return row
 
 
 def _read_yaml(path: Path, content: str) -> tuple[_Entry, list[_Entry]]:
@@ -144,12 +135,17 @@ def _read_yaml(path: Path, content: str) -> tuple[_Entry, list[_Entry]]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise SuiteError(f"{path}:{line}: broken YAML: {error.problem or error.context}") from error
+    except yaml.reader.ReaderError as error:
+        line = content.count("\n", 0, error.position) + 1
+        raise SuiteError(f"{path}:{line}: broken YAML: U+{ord(content[error.position]):04X}: {error.reason}") from error
     except yaml.YAMLError as error:
         raise SuiteError(f"{path}: broken YAML: {error}") from error
+    except RecursionError as error:
+        raise SuiteError(f"{path}: broken YAML: nested too deeply") from error
     if root is None:
         raise SuiteError(f"{path}:1: the file is empty")
     seen: set[int] = set()
-    header = _mapping(path, root, seen, skip="prompts")
+    header = _mapping(path, root, seen, skip="prompts")  # also says that the root is a mapping with plain keys
     listing = next((value for key, value in root.value if key.value == "prompts"), None)
     if not isinstance(listing, yaml.SequenceNode):
         raise SuiteError(f"{path}:{root.start_mark.line + 1}: field 'prompts' must be a list of prompts")
@@ -159,9 +155,12 @@ def _read_yaml(path: Path, content: str) -> tuple[_Entry, list[_Entry]]:
 def _mapping(path: Path, node: yaml.Node, seen: set[int], skip: str | None = None) -> _Entry:
     line = node.start_mark.line + 1
     if not isinstance(node, yaml.MappingNode):
-        raise SuiteError(f"{path}:{line}: expected fields ('id: …'), found {str(node.value)[:40]!r}")
+        found = repr(node.value[:40]) if isinstance(node, yaml.ScalarNode) else "a list"
+        raise SuiteError(f"{path}:{line}: expected fields ('id: …'), found {found}")
     entry: _Entry = {}
     for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise SuiteError(f"{path}:{key.start_mark.line + 1}: a field's name must be a word")
         if key.value in entry:
             raise SuiteError(f"{path}:{key.start_mark.line + 1}: field {key.value!r} is given twice")
         content = None if key.value == skip else _plain(path, value, seen)
@@ -175,7 +174,14 @@ def _plain(path: Path, node: yaml.Node, seen: set[int]) -> Any:
         raise SuiteError(f"{path}:{node.start_mark.line + 1}: YAML aliases are not allowed here; write the value out")
     seen.add(id(node))
     if isinstance(node, yaml.ScalarNode):
-        return yaml.SafeLoader("").construct_object(node)
+        try:
+            return yaml.SafeLoader("").construct_object(node)
+        # As the library raises for dates and numbers that are none, and for tags that it does not know.
+        except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+            raise SuiteError(
+                f"{path}:{node.start_mark.line + 1}: {node.value[:40]!r} is no {node.tag.rpartition(':')[2]}; put it "
+                "in quotes to have it as text"
+            ) from error
     if isinstance(node, yaml.SequenceNode):
         return [_plain(path, child, seen) for child in node.value]
     raise SuiteError(f"{path}:{node.start_mark.line + 1}: a mapping is not allowed here")
@@ -190,6 +196,8 @@ def _build(path: Path, header: _Entry, entries: list[_Entry]) -> Suite:
         raise SuiteError(f"{path}: suite name {name!r} may hold letters, digits, '.', '_' and '-' only")
     if not entries:
         raise SuiteError(f"{path}: the suite has no prompts")
+    if len(entries) > MAX_PROMPTS:
+        raise SuiteError(f"{path}: {len(entries):,} prompts; {MAX_PROMPTS:,} at most")
     language = header.get("language")
     prompts: list[Prompt] = []
     first_line: dict[str, int] = {}

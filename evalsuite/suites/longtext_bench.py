@@ -11,12 +11,12 @@ images is matched.
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalsuite.files import FileError, parse_json, read_text
 from evalsuite.records import Prompt, SuiteRef
 from evalsuite.suites.suite import Suite, SuiteError
 
@@ -82,18 +82,18 @@ def load(name: str) -> tuple[Suite, ...]:
 def _from_folder(file: _File, folder: Path) -> Suite:
     path = folder / file.name
     try:
-        content = path.read_text(encoding="utf-8")
+        content = read_text(path)
     except FileNotFoundError:
         raise SuiteError(f"{path}: no such file; {_how_to_get()}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SuiteError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+    except FileError as error:
+        raise SuiteError(str(error)) from error
     rows = []
     for number, line in enumerate(content.split("\n"), start=1):
         if line.strip():
             try:
-                rows.append((f"{path}:{number}", json.loads(line)))
-            except ValueError as error:
-                raise SuiteError(f"{path}:{number}: not JSON: {error}") from error
+                rows.append((f"{path}:{number}", parse_json(line, f"{path}:{number}")))
+            except FileError as error:
+                raise SuiteError(str(error)) from error
     return _suite(file, rows, str(path))
 
 

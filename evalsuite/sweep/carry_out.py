@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalsuite.errors import EvalsuiteError, InterruptedRunError
+from evalsuite.files import make_folder, write_atomically
 from evalsuite.gate import Policy, judge, side_of
 from evalsuite.gate.draw import Yardstick, draw_until_verdict
 from evalsuite.models import ModelOptions, resolve
@@ -18,7 +19,6 @@ from evalsuite.report.reasons import message
 from evalsuite.report.sweep_page import Baseline, Checkpoint, Swept, build_sweep
 from evalsuite.runs import api, open_run
 from evalsuite.runs.progress import Watcher, ignore
-from evalsuite.runs.rows import write_atomically
 from evalsuite.sweep.checkpoints import as_text, last_change, settled, survey
 from evalsuite.sweep.results import Sweep, SweepRow, markdown
 
@@ -257,14 +257,9 @@ class _Sweeper:
             unit=self._unit,
             passed_over=self._passed_over,
         )
-        try:
-            plan.out.mkdir(parents=True, exist_ok=True)
-            write_atomically(
-                plan.out / "sweep.json", msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n"
-            )
-            write_atomically(plan.out / "sweep.md", markdown(result).encode())
-        except OSError as error:
-            raise EvalsuiteError(f"{plan.out}: cannot be written: {error.strerror}") from error
+        make_folder(plan.out)
+        write_atomically(plan.out / "sweep.json", msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+        write_atomically(plan.out / "sweep.md", markdown(result).encode())
         for row, verdict in zip(rows, verdicts, strict=True):
             self._report(row, verdict)
         build_sweep(self._swept(result, verdicts), plan.out)

@@ -124,7 +124,7 @@ def test_files_are_written_and_the_job_summary_is_appended_to(failed, tmp_path, 
 def test_a_place_that_cannot_be_written_is_one_clear_error(failed, tmp_path, monkeypatch):
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(EvalsuiteError, match="the verdict cannot be written"):
+    with pytest.raises(EvalsuiteError, match="file: cannot be written"):
         write(failed, json_file=tmp_path / "file" / "verdict.json")
 
 

@@ -191,7 +191,7 @@ def test_settings_that_do_not_fit_are_refused(checkpoints, name, settings, messa
         ("./nowhere", "there is no such folder"),
         ("a/b/c", "there is no such folder"),
         ("some/thing", r"no weights of some/thing on this machine\. Fetch them with `hf download some/thing`"),
-        ("none.toml", "cannot be read"),
+        ("none.toml", r"none\.toml: no such model file"),
     ],
 )
 def test_unknown_names_are_explained(name, message):

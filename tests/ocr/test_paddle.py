@@ -352,3 +352,16 @@ def test_another_file_in_the_wheel_is_not_taken(tmp_path, monkeypatch, bundle):
     monkeypatch.setattr(weights, "wheel_models", lambda _: tmp_path / "models")
     with pytest.raises(weights.OcrUnavailableError, match="not the pinned model"):
         weights.bundled_folders(bundle)
+
+
+def test_a_cached_configuration_that_was_changed_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("EVALSUITE_CACHE", str(tmp_path))
+    _, recognition = weights.bundled_folders()
+    config = recognition.path / "inference.yml"
+    before = config.read_text(encoding="utf-8")
+    config.write_text(before.replace("\n  - E\n  - F\n", "\n  - F\n  - E\n"), encoding="utf-8")
+    assert config.read_text(encoding="utf-8") != before
+    with pytest.raises(weights.OcrUnavailableError, match=r"inference\.yml is not what was made here"):
+        weights.bundled_folders()
+    config.write_text(before, encoding="utf-8")
+    assert weights.bundled_folders()[1] == recognition

@@ -173,7 +173,7 @@ def test_broken_files_are_one_clear_line(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(AdjudicationError, match=message):
         adjudications.load(path)
-    with pytest.raises(AdjudicationError, match="cannot be read"):
+    with pytest.raises(AdjudicationError, match="no such file of marks"):
         adjudications.load(tmp_path / "absent.json")
 
 

@@ -75,7 +75,7 @@ def test_accents_count_alike_however_they_are_written(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("t.csv", "image;target\na.png;X\n", "field 'image' is missing; the fields are image;target"),
+        ("t.csv", "image;target\na.png;X\n", "its columns are separated by ';'; save it with commas"),
         ("t.csv", "image,target,targets\na.png,X,Y\n", "field 'targets' is none of image, target"),
         ("t.jsonl", '{"image": "a.png", "targets": ["X"], "lang": "en"}', "field 'lang' is none of"),
         ("t.jsonl", '{"image": "a.png", "targets": ["X"], "targets": ["Y"]}', "'targets' is given twice"),

@@ -1,0 +1,208 @@
+"""OCR in several processes: each holds an engine and reads one image at a time.
+
+Workers end with the process that started them, however that ends: a thread of each waits for it. A worker that dies
+(killed by the system for its memory, mostly) is replaced, and its image is read once more; an image at which two
+workers died is marked unread and the others go on.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from dataclasses import dataclass
+from multiprocessing import connection
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from evalsuite.errors import EvalsuiteError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+ATTEMPTS = 2
+"""How often an item is tried at which a worker dies."""
+MOST_DEATHS = 6
+"""Deaths without a result between them after which the machine, and no item, is to blame."""
+GRACE = 2.0
+"""Seconds that a worker gets to end before it is killed."""
+
+
+class WorkerDeathError(EvalsuiteError):
+    """The workers cannot be kept alive; everything finished is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Died(Generic[Item]):
+    """An item at which `ATTEMPTS` workers died; `how` says what ended the last."""
+
+    item: Item
+    how: str
+
+
+@dataclass(slots=True)
+class _Worker(Generic[Item]):
+    process: BaseProcess
+    channel: Connection
+    ready: bool = False
+    item: Item | None = None
+
+
+class WorkerPool(Generic[Item, Result]):
+    """Up to `count` processes that answer `work(item)`; started at the first item, ended by `stop`.
+
+    `work` and the items must be picklable. Processes are spawned and not forked: CUDA and ONNX Runtime do not survive
+    a fork.
+    """
+
+    def __init__(self, work: Callable[[Item], Result], count: int) -> None:
+        self._work, self._count = work, count
+        self._context = multiprocessing.get_context("spawn")
+        self._workers: list[_Worker[Item]] = []
+        self._queue: deque[Item] = deque()
+        self._lost: list[Died[Item]] = []
+        self._deaths_at: list[Item] = []
+        self._deaths_in_row = self._failed_starts = 0
+
+    @property
+    def process_ids(self) -> tuple[int, ...]:
+        """The processes that are alive now."""
+        return tuple(worker.process.pid for worker in self._workers if worker.process.pid is not None)
+
+    def submit(self, item: Item) -> None:
+        """Queue one item."""
+        self._queue.append(item)
+        self._hand_out()
+
+    def harvest(self, *, block: bool) -> Iterator[Result | Died[Item]]:
+        """Answers that are there, in the order of completion; with `block`, all that are still to come.
+
+        Raises:
+            WorkerDeathError: Workers do not start, or die one after the other.
+        """
+        while self._queue or any(worker.item is not None for worker in self._workers):
+            self._hand_out()
+            channels = [worker.channel for worker in self._workers]
+            ready = set(connection.wait(channels, timeout=None if block else 0))
+            for worker in [worker for worker in self._workers if worker.channel in ready]:
+                yield from self._receive(worker)
+            while self._lost:
+                yield self._lost.pop(0)
+            if not block and not ready:
+                return
+
+    def stop(self) -> None:
+        """End all workers, at once: they hold nothing that could be lost."""
+        for worker in self._workers:
+            worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join(GRACE)
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+            worker.channel.close()
+        self._workers.clear()
+        self._queue.clear()
+
+    def _hand_out(self) -> None:
+        """Give waiting items to idle workers, after starting as many as there is work for."""
+        busy = sum(worker.item is not None for worker in self._workers)
+        for _ in range(min(self._count, busy + len(self._queue)) - len(self._workers)):
+            self._start()
+        for worker in list(self._workers):
+            if worker.ready and worker.item is None and self._queue:
+                worker.item = self._queue.popleft()
+                try:
+                    worker.channel.send(worker.item)
+                except OSError:  # it died idle; what it was given goes to another
+                    self._queue.appendleft(worker.item)
+                    worker.item = None
+                    self._remove(worker)
+
+    def _start(self) -> None:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(theirs, self._work), daemon=True, name="evalsuite-worker")
+        process.start()
+        theirs.close()  # so that the death of the worker closes the last end of its channel
+        self._workers.append(_Worker(process, ours))
+
+    def _receive(self, worker: _Worker[Item]) -> Iterator[Result]:
+        try:
+            answer: Result | None = worker.channel.recv()
+        except (EOFError, OSError):
+            self._bury(worker)
+            return
+        if not worker.ready:
+            worker.ready = True
+            self._failed_starts = 0
+            return
+        worker.item = None
+        self._deaths_in_row = 0
+        if isinstance(answer, BaseException):
+            raise answer
+        yield answer  # type: ignore[misc] # None is only the sign of readiness
+
+    def _bury(self, worker: _Worker[Item]) -> None:
+        """Take a dead worker out, and queue its item again unless it has killed its share."""
+        how = self._remove(worker)
+        if not worker.ready:
+            self._failed_starts += 1
+            if self._failed_starts >= ATTEMPTS:
+                raise WorkerDeathError(
+                    f"OCR processes do not start ({how}); what was read is kept: run the same command again, with "
+                    "--ocr-workers 1. In a Python script, also put the call below if __name__ == '__main__', as every "
+                    "script must that starts processes"
+                )
+            return
+        self._deaths_in_row += 1
+        if self._deaths_in_row >= MOST_DEATHS:
+            raise WorkerDeathError(
+                f"{MOST_DEATHS} OCR processes died one after the other ({how}), probably out of memory; what was read "
+                "is kept: run the same command again, with --ocr-workers 1"
+            )
+        if worker.item is None:
+            return
+        self._deaths_at.append(worker.item)
+        if self._deaths_at.count(worker.item) < ATTEMPTS:
+            self._queue.append(worker.item)
+        else:
+            self._lost.append(Died(worker.item, how))
+
+    def _remove(self, worker: _Worker[Item]) -> str:
+        """Forget a dead worker; how it ended, in words."""
+        self._workers.remove(worker)
+        worker.channel.close()
+        worker.process.join(GRACE)
+        code = worker.process.exitcode
+        return f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+
+def _serve(channel: Connection, work: Callable[[Item], Result]) -> None:
+    """The life of a worker: say that it is ready, then answer items until the channel closes."""
+    # Ctrl-C reaches the whole process group; the parent alone decides, after what is under way is written.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        channel.send(None)
+        while True:
+            item = channel.recv()
+            try:
+                answer: object = work(item)
+            except Exception as error:  # noqa: BLE001 - raised again in the parent, which is where it belongs
+                answer = error
+            channel.send(answer)
+    except (EOFError, OSError):
+        return
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
