@@ -17,7 +17,7 @@ from evalsuite.claims.published import (
     published,
 )
 from evalsuite.claims.scores import AVERAGE, check_score, measure
-from evalsuite.claims.speeds import check_speed
+from evalsuite.claims.speeds import check_load, check_speed
 from evalsuite.claims.standings import Standing, standings_of
 from evalsuite.claims.verdict import ClaimVerdict, Difference, Measured, MoreImages, Outcome
 from evalsuite.errors import EvalsuiteError, ExitCode, NotComparableError
@@ -44,6 +44,7 @@ __all__ = [
     "SpeedClaim",
     "Standing",
     "check_claims",
+    "check_load",
     "exit_code",
     "load",
     "published",

@@ -120,6 +120,20 @@ def score_differences(
     return tuple(found)
 
 
+def served_differences(spec: ModelSpec, claim: SpeedClaim, *, vouched: bool) -> Iterator[Difference]:
+    """All that keeps a served model's throughput from being held against a published one."""
+    if spec.source != claim.repository:
+        yield Difference(kind="model", text=f"the server draws with {spec.source}, published for {claim.repository}")
+    yield from model_differences(spec, claim, vouched=vouched)
+    if claim.serving is not None and not vouched:
+        text = f"measured through {claim.serving}; what serves here is not known"
+        yield Difference(kind="settings", text=text)
+    told = str(spec.runtime.get("server hardware", ""))
+    if claim.gpu is not None and claim.gpu.lower() not in told.lower():
+        text = f"published on {claim.gpu}, drawn on {told or 'hardware that the server does not tell'}"
+        yield Difference(kind="hardware", text=text)
+
+
 def speed_differences(
     manifest: Manifest, spec: ModelSpec, claim: SpeedClaim, *, vouched: bool
 ) -> tuple[Difference, ...]:

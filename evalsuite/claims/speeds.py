@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from evalsuite import stats
-from evalsuite.claims.comparable import speed_differences
+from evalsuite.claims.comparable import served_differences, speed_differences
 from evalsuite.claims.verdict import ClaimVerdict, Difference, MoreImages, Outcome
 from evalsuite.stats import Interval
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evalsuite.claims.published import SpeedClaim
+    from evalsuite.load.records import LoadResult
     from evalsuite.records import Generation, ModelSpec
     from evalsuite.runs.opened import OpenRun
 
@@ -49,6 +50,42 @@ def check_speed(claim: SpeedClaim, spec: ModelSpec, run: OpenRun, *, vouched: bo
         differences=tuple(differences),
         more=more,
         settings_vouched=vouched and spec.kind != "diffusion",
+    )
+
+
+def check_load(claim: SpeedClaim, result: LoadResult, *, vouched: bool) -> ClaimVerdict:
+    """Hold a load test's fastest level against a published throughput: images per second over all requests at a time.
+
+    Levels with errors do not count: what a server draws while it loses requests is no throughput.
+    """
+    spec = result.model
+    differences = list(served_differences(spec, claim, vouched=vouched))
+    if claim.quantity != "images/s":
+        text = f"a load test has images per second, published are {claim.quantity}"
+        differences.append(Difference(kind="completeness", text=text))
+    best = max((each for each in result.figures if not each.errors), key=lambda each: each.throughput, default=None)
+    found = None
+    if best is None:
+        differences.append(Difference(kind="completeness", text="every level lost requests"))
+    else:
+        found = Interval(
+            estimate=best.throughput,
+            low=best.low,
+            high=best.high,
+            level=stats.LEVEL,
+            n=best.images,
+            method="batch means",
+        )
+    outcome = _outcome(claim, found) if found is not None and not differences else "not comparable"
+    return ClaimVerdict(
+        claim=claim,
+        model=spec.name,
+        outcome=outcome,
+        text=_text(claim, outcome, found, differences, None),
+        images_per_prompt=1,
+        quantity=found,
+        differences=tuple(differences),
+        settings_vouched=vouched,
     )
 
 

@@ -9,9 +9,10 @@ import typer
 
 from evalsuite.cli import console
 from evalsuite.cli.options import QuietOption, SettingsOption, SuitesOption
-from evalsuite.errors import ExitCode, InterruptedRunError
+from evalsuite.errors import EvalsuiteError, ExitCode, InterruptedRunError
 
 if TYPE_CHECKING:
+    from evalsuite.claims import SpeedClaim
     from evalsuite.load.records import LevelFigures, Quantiles
 
 app = typer.Typer()
@@ -31,13 +32,22 @@ def load(
     suite: SuitesOption = None,
     seed: Annotated[int, typer.Option("--seed", help="First seed; also that of the arrivals.")] = 0,
     settings: SettingsOption = None,
+    claim: Annotated[
+        str | None, typer.Option("--claim", help="Hold the fastest level against this published throughput.")
+    ] = None,
+    trust_settings: Annotated[
+        bool, typer.Option("--trust-settings", help="With --claim, take the server to be what it calls itself.")
+    ] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder; by default one in reports/.")] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Measure images per second and latency of a server over levels of load."""
+    from evalsuite.claims import check_load
     from evalsuite.load import LoadOptions, measure_load
     from evalsuite.load.api import levels_of
     from evalsuite.models import ModelOptions, parse_settings
+
+    wanted = _claim(claim)
 
     def watch(level: str, done: int, total: int) -> None:
         if not quiet and (done == total or done % max(1, total // 10) == 0):
@@ -66,8 +76,23 @@ def load(
         if not each.keeps_up:
             console.notice(f"{each.level.name}: the server does not keep up; its latency grows with the test's length")
     console.say(f"Report: {folder / 'index.html'}")
+    if wanted is not None:
+        verdict = check_load(wanted, result, vouched=trust_settings)
+        console.say(f"{wanted.id}: {verdict.outcome}. {verdict.text}")
     if any(each.errors for each in result.figures):
         raise typer.Exit(ExitCode.INCOMPLETE)
+
+
+def _claim(name: str | None) -> SpeedClaim | None:
+    """The published throughput of that id; raises `EvalsuiteError` for another, before anything is drawn."""
+    from evalsuite.claims import published
+
+    if name is None:
+        return None
+    known = {each.id: each for each in published().speeds if each.quantity == "images/s"}
+    if name not in known:
+        raise EvalsuiteError(f"--claim {name}: no published images per second; there are {', '.join(known)}")
+    return known[name]
 
 
 def _row(each: LevelFigures) -> tuple[str, ...]:

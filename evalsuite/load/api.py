@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,7 @@ def measure_load(options: LoadOptions, *, watch: Watch = lambda *_: None) -> tup
                 warm_up=warm_up,
                 measured=measured,
                 seed=options.seed,
-                watch=lambda done, name=level.name, total=total: watch(name, min(done, total), total),  # type: ignore[misc]
+                watch=partial(_tell, watch, level.name, total),
             )
             found = run_async(driver.run(level))
             samples.append(tuple(found))
@@ -87,6 +88,12 @@ def measure_load(options: LoadOptions, *, watch: Watch = lambda *_: None) -> tup
             samples=tuple(samples),
         )
     return result, keep(result, options.out)
+
+
+def _tell(watch: Watch, level: str, total: int, done: int) -> None:
+    """Tell the progress, but for the requests with which a level ends."""
+    if done <= total:
+        watch(level, done, total)
 
 
 def keep(result: LoadResult, out: Path | None) -> Path:

@@ -38,7 +38,7 @@ Bounds = tuple[float | None, float | None]
 """The least and the greatest value that a rate can have, for every single prompt; None where there is none."""
 
 Reason = Literal["none: no data", "none: too few prompts", "none: no spread"]
-Method = Literal["Bayesian bootstrap", "studentised bootstrap", "prediction-powered"] | Reason
+Method = Literal["Bayesian bootstrap", "studentised bootstrap", "prediction-powered", "batch means"] | Reason
 
 
 class Interval(Record, frozen=True, kw_only=True):

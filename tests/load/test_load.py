@@ -125,3 +125,37 @@ def test_the_command_shows_a_row_a_level_and_tells_errors_by_its_exit_code(serve
     assert json.loads((tmp_path / "load" / "load.json").read_bytes())["format"] == 1
     server.script = [None] * len(server.requests) + [None] * 5 + [500, None]
     assert CliRunner().invoke(app, arguments).exit_code == 12
+
+
+def _claimed(throughput: float, *, source: str = "baidu/ERNIE-Image-Turbo", errors=None, vouched: bool = True):
+    from evalsuite.claims import check_load, published
+    from evalsuite.load.records import LevelFigures, LoadResult
+    from evalsuite.records import ModelSpec
+
+    claim = next(each for each in published().speeds if each.id == "ernie-image-turbo-sglang")  # 2 to 3 images/s
+    spec = ModelSpec(
+        name="s", kind="server", role="model", source=source, weights_digest="x", settings={"steps": 8, "guidance": 1.0}
+    )
+    figures = LevelFigures(
+        level=Level(concurrency=4), requests=50, images=50, window=1.0, throughput=throughput,
+        low=throughput - 0.1, high=throughput + 0.1, latency=None, service=None, queueing=None,
+        errors=errors or {}, keeps_up=True,
+    )  # fmt: skip
+    result = LoadResult(
+        format=1, created_at="", model=spec, suites=(), seed=0, figures=(figures,), samples=((),)
+    )  # fmt: skip
+    return check_load(claim, result, vouched=vouched)
+
+
+def test_a_published_throughput_is_held_against_the_fastest_level():
+    assert [_claimed(rate).outcome for rate in (2.5, 1.8, 3.05, 3.2)] == [
+        "reproduced", "not reproduced", "inconclusive", "not reproduced",
+    ]  # fmt: skip
+
+
+def test_a_throughput_is_not_comparable_without_your_word_for_another_model_or_with_lost_requests():
+    found = [_claimed(2.5, vouched=False), _claimed(2.5, source="tiny"), _claimed(2.5, errors={"HTTP 503": 1})]
+    assert [each.outcome for each in found] == ["not comparable"] * 3
+    assert "--trust-settings takes your word" in found[0].text
+    assert "the server draws with tiny" in found[1].text
+    assert "every level lost requests" in found[2].text
