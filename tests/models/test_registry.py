@@ -293,7 +293,8 @@ def test_a_pipeline_that_the_suite_does_not_know_takes_the_settings_of_its_call(
 
 def test_known_models_list_everything_with_a_name():
     rows = {row.name: row for row in known_models()}
-    assert set(rows) == {"typeset", "folder:DIR", "flux2-klein-micro", "ernie-image-micro", *PUBLISHED}
+    named = {"typeset", "folder:DIR", "server:URL", "comfyui:WORKFLOW@URL", "flux2-klein-micro", "ernie-image-micro"}
+    assert set(rows) == {*named, *PUBLISHED}
     klein = rows["flux2-klein-4b"]
     assert "published: about 13 GB; estimated: " in klein.needs
     assert klein.settings == {"steps": 4, "guidance": 1.0, "size": "1024x1024", "precision": "bf16"}
