@@ -43,6 +43,7 @@ def load(
         EvalsuiteError: The model is no server, a level is out of range, or the server cannot be used.
     """
     from evalsuite.load.api import LoadOptions, levels_of, measure_load
+    from evalsuite.report.load_page import build_load_page
 
     asked = tuple(concurrency), tuple(rates)
     options = LoadOptions(
@@ -55,7 +56,7 @@ def load(
         settings=options_of(settings, (), None),
         out=path_of(out),
     )
-    return measure_load(options, watch=watch)[0]
+    return measure_load(options, watch=watch, page=build_load_page)[0]
 
 
 def serve(

@@ -46,6 +46,7 @@ def load(
     from evalsuite.load import LoadOptions, measure_load
     from evalsuite.load.api import levels_of
     from evalsuite.models import ModelOptions, parse_settings
+    from evalsuite.report.load_page import build_load_page
 
     wanted = _claim(claim)
 
@@ -64,7 +65,7 @@ def load(
         out=out,
     )
     try:
-        result, folder = measure_load(options, watch=watch)
+        result, folder = measure_load(options, watch=watch, page=build_load_page)
     except KeyboardInterrupt:
         raise InterruptedRunError("interrupted; a load test that is not whole is not kept") from None
     columns = ("load", "images/s", "95 %", "p50", "p90", "p99", "service p50", "queueing p50", "images", "errors")

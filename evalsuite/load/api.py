@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MAX_CONCURRENCY = 1024
 MAX_REQUESTS = 100_000
 Watch = Callable[[str, int, int], None]
+PageWriter = Callable[[LoadResult, Path], object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +48,10 @@ class LoadOptions:
     out: Path | None = None
 
 
-def measure_load(options: LoadOptions, *, watch: Watch = lambda *_: None) -> tuple[LoadResult, Path]:
-    """Put a server under each level of load in turn, and write `load.json` and the page.
+def measure_load(
+    options: LoadOptions, *, watch: Watch = lambda *_: None, page: PageWriter | None = None
+) -> tuple[LoadResult, Path]:
+    """Put a server under each level of load in turn, and write `load.json`, and the page where `page` writes one.
 
     Returns:
         The result, and the folder that holds both.
@@ -87,7 +90,10 @@ def measure_load(options: LoadOptions, *, watch: Watch = lambda *_: None) -> tup
             figures=tuple(figures),
             samples=tuple(samples),
         )
-    return result, keep(result, options.out)
+    folder = keep(result, options.out)
+    if page is not None:
+        page(result, folder)
+    return result, folder
 
 
 def _tell(watch: Watch, level: str, total: int, done: int) -> None:
@@ -97,9 +103,7 @@ def _tell(watch: Watch, level: str, total: int, done: int) -> None:
 
 
 def keep(result: LoadResult, out: Path | None) -> Path:
-    """Write a result and its page into a folder, by default one in `reports/` named by model and moment."""
-    from evalsuite.report.load_page import build_load_page
-
+    """Write a result into a folder, by default one in `reports/` named by model and moment."""
     name = re.sub(r"[^A-Za-z0-9.]+", "-", f"load-{result.model.name}-{result.created_at[:19]}").strip("-.")
     folder = out or Path("reports") / name
     if (folder / "manifest.json").exists():
@@ -109,7 +113,6 @@ def keep(result: LoadResult, out: Path | None) -> Path:
         write_atomically(folder / "load.json", msgspec.json.format(msgspec.json.encode(result), indent=1))
     except OSError as error:
         raise EvalsuiteError(f"{folder}: cannot be written: {error.strerror}") from error
-    build_load_page(result, folder)
     return folder
 
 

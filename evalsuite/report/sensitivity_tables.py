@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalsuite.glyphs import KINDS
+from evalsuite.models.typeset.defects import KINDS
 from evalsuite.runs.sensitivity import beside, by_readers, per_hundred, per_hundred_ends
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import regex
 
 from evalsuite import stats
 from evalsuite.errors import EvalsuiteError
-from evalsuite.glyphs import KINDS, can_be_malformed
+from evalsuite.models.typeset.defects import KINDS, can_be_malformed
 from evalsuite.records import Record
 from evalsuite.scoring import profile_named
 

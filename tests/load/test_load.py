@@ -13,6 +13,7 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.load import Level, LoadOptions, measure_load
 from evalsuite.load.api import levels_of, load_result
 from evalsuite.models import ModelOptions, parse_settings
+from evalsuite.report.load_page import build_load_page
 
 pytest.importorskip("httpx2", reason="httpx2 is not installed (evalsuite[server])")
 pytest.importorskip("tenacity", reason="tenacity is not installed (evalsuite[server])")
@@ -68,7 +69,8 @@ def test_arrivals_are_a_poisson_process_of_the_seed(server, tmp_path):
 
 def test_what_fails_is_counted_and_asked_for_once(server, tmp_path):
     server.script = [None, None, 503, {"b64_json": "%%"}, None]
-    result, folder = measure_load(options(server, tmp_path, levels=(Level(concurrency=1),), requests=6, warm_up=2))
+    asked = options(server, tmp_path, levels=(Level(concurrency=1),), requests=6, warm_up=2)
+    result, folder = measure_load(asked, page=build_load_page)
     (figures,) = result.figures
     assert (figures.images, figures.errors) == (4, {"HTTP 503": 1, "an image that is no whole base64": 1})
     assert len(server.requests) == 8

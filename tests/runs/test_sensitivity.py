@@ -8,7 +8,7 @@ import pytest
 import evalsuite
 from evalsuite.cli.figures import show
 from evalsuite.errors import EvalsuiteError
-from evalsuite.glyphs import KINDS
+from evalsuite.models.typeset.defects import KINDS
 from evalsuite.records import ModelSpec, PlantedGlyph
 from evalsuite.report import build_comparison, build_report
 from evalsuite.report.i18n import LANGUAGES, catalogue

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from evalsuite.glyphs.defects import malform
 from evalsuite.glyphs.frame import BASELINE, CANVAS, EM, SIDE, scale_of
-from evalsuite.glyphs.kinds import KINDS
+from evalsuite.models.typeset.defects.kinds import KINDS
+from evalsuite.models.typeset.defects.plant import malform
 from training.glyphs.bank import REFERENCES
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import numpy as np
 import regex
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.glyphs import KINDS, NEEDS_DONOR, can_be_malformed
+from evalsuite.models.typeset.defects import KINDS, NEEDS_DONOR, can_be_malformed
 from evalsuite.models.typeset.fonts import Face, font
 from evalsuite.records import Json, digest
 
@@ -146,7 +146,7 @@ def malformed_glyph(order: Order, face: Face, size: int, start: tuple[float, flo
     """
     from PIL import Image
 
-    from evalsuite.glyphs.defects import malform
+    from evalsuite.models.typeset.defects.plant import malform
 
     scale = -(-_WORKING_SIZE // size)
     sound = _drawn(order.character, face, size, scale, start)

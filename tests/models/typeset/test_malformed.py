@@ -9,7 +9,7 @@ import pytest
 import regex
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.glyphs import KINDS, can_be_malformed
+from evalsuite.models.typeset.defects import KINDS, can_be_malformed
 from evalsuite.models.typeset.malformed import Malforming, by_line, orders
 from evalsuite.models.typeset.model import TypesetModel
 from evalsuite.records import Generation, Prompt, encode

@@ -7,9 +7,9 @@ import math
 import cv2
 import numpy as np
 
-from evalsuite.glyphs.chance import Rng, between, chosen, distances_from, erased
-from evalsuite.glyphs.kinds import LEAST_CHANGE
-from evalsuite.glyphs.strokes import INK, THICK, Mask, Strokes
+from evalsuite.models.typeset.defects.chance import Rng, between, chosen, distances_from, erased
+from evalsuite.models.typeset.defects.kinds import LEAST_CHANGE
+from evalsuite.models.typeset.defects.strokes import INK, THICK, Mask, Strokes
 
 _LEAST_PIXELS = 10
 

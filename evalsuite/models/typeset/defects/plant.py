@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from evalsuite.glyphs.kinds import KINDS, LEAST_CHANGE, NEEDS_DONOR
-from evalsuite.glyphs.shape_defects import half, melted, mirrored, swapped, wandering
-from evalsuite.glyphs.stroke_defects import added, cut, merged, missing_part, missing_stroke
-from evalsuite.glyphs.strokes import INK, LEAST_INK, THICK, Mask, Strokes
+from evalsuite.models.typeset.defects.kinds import KINDS, LEAST_CHANGE, NEEDS_DONOR
+from evalsuite.models.typeset.defects.shape_defects import half, melted, mirrored, swapped, wandering
+from evalsuite.models.typeset.defects.stroke_defects import added, cut, merged, missing_part, missing_stroke
+from evalsuite.models.typeset.defects.strokes import INK, LEAST_INK, THICK, Mask, Strokes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from evalsuite.glyphs.chance import Rng
+    from evalsuite.models.typeset.defects.chance import Rng
 
 __all__ = ["KINDS", "LEAST_CHANGE", "NEEDS_DONOR", "malform", "visible_change"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evalsuite.glyphs.defects import KINDS, LEAST_CHANGE, malform, visible_change
-from evalsuite.glyphs.strokes import Strokes, parts_of, skeleton
+from evalsuite.models.typeset.defects.plant import KINDS, LEAST_CHANGE, malform, visible_change
+from evalsuite.models.typeset.defects.strokes import Strokes, parts_of, skeleton
 
 _FRAME = 96
 

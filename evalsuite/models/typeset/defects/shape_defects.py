@@ -10,8 +10,8 @@ import math
 import cv2
 import numpy as np
 
-from evalsuite.glyphs.chance import Rng, between, chosen, distances_from, erased
-from evalsuite.glyphs.strokes import INK, LEAST_INK, Mask, Numbers, Strokes
+from evalsuite.models.typeset.defects.chance import Rng, between, chosen, distances_from, erased
+from evalsuite.models.typeset.defects.strokes import INK, LEAST_INK, Mask, Numbers, Strokes
 
 
 def melted(strokes: Strokes, severity: float, rng: Rng, donor: Mask | None) -> Mask:

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evalsuite.glyphs.strokes import Mask, Numbers, Part
+    from evalsuite.models.typeset.defects.strokes import Mask, Numbers, Part
 
 Rng = np.random.Generator
 
