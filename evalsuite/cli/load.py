@@ -13,7 +13,7 @@ from evalsuite.errors import EvalsuiteError, ExitCode, InterruptedRunError
 
 if TYPE_CHECKING:
     from evalsuite.claims import SpeedClaim
-    from evalsuite.load.records import LevelFigures, Quantiles
+    from evalsuite.load.records import LevelFigures
 
 app = typer.Typer()
 
@@ -98,18 +98,16 @@ def _claim(name: str | None) -> SpeedClaim | None:
 
 def _row(each: LevelFigures) -> tuple[str, ...]:
     interval = "" if each.low is None or each.high is None else f"[{each.low:.3g}, {each.high:.3g}]"
-    latency = [_told(each.latency, name) for name in ("p50", "p90", "p99")]
+    from evalsuite.load.records import seconds_of
+
+    latency = [seconds_of(each.latency, name) for name in ("p50", "p90", "p99")]
     return (
         each.level.name,
         f"{each.throughput:.3g}",
         interval,
         *latency,
-        _told(each.service, "p50"),
-        _told(each.queueing, "p50"),
+        seconds_of(each.service, "p50"),
+        seconds_of(each.queueing, "p50"),
         f"{each.images}/{each.requests}",
         str(sum(each.errors.values())),
     )
-
-
-def _told(quantiles: Quantiles | None, name: str) -> str:
-    return "–" if quantiles is None else f"{getattr(quantiles, name):.3g}"

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 Grey = np.ndarray[Any, np.dtype[np.uint8]]
 
 
+BEYOND = 64.0
+"""So many pixels may a line reach beyond the picture; a stored one that reaches further was not read in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """One character of a line: its place in the line's text and its picture in the frame, (64, 64).
@@ -45,13 +49,17 @@ class Cut:
 def cut_out(pixels: Pixels, line: TextLine) -> tuple[Cut, ...]:
     """The characters of a line that have references, cut out of the picture (BGR, H × W × 3).
 
-    A line without places or a polygon (another reader's) has none, nor has one whose text and places do not agree.
+    A line without places or a polygon (another reader's) has none, nor has one whose text and places do not agree, or
+    that does not lie in the picture.
     """
     if line.polygon is None or line.characters is None or len(line.polygon) != 4:
         return ()
     if len(line.characters.at) != len(line.text) or not line.text.strip():
         return ()
     quad = Quad(line.polygon)
+    left, top, right, bottom = quad.bounds
+    if left < -BEYOND or top < -BEYOND or right > pixels.shape[1] + BEYOND or bottom > pixels.shape[0] + BEYOND:
+        return ()
     upright = crop(pixels, quad)
     if min(upright.shape[:2], default=0) < 8:
         return ()

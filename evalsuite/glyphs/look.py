@@ -12,6 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Literal
 
 from evalsuite.glyphs.characters import cut_out
+from evalsuite.glyphs.reference import script_of
 from evalsuite.runs.progress import Progress, ignore
 from evalsuite.stats import ratio_interval
 
@@ -61,6 +62,8 @@ def look_at_line(verifier: GlyphVerifier, pixels: Pixels, line: TextLine) -> tup
     def seen(index: int) -> Sight:
         doubt = doubts.get(index)
         if line.polygon is None or line.characters is None:
+            return "no place"
+        if index not in cuts and script_of(line.text[index]) is not None:
             return "no place"
         if doubt is None:
             return "no reference"

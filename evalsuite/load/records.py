@@ -87,3 +87,8 @@ class LoadResult(Record, frozen=True, kw_only=True):
     seed: int
     figures: tuple[LevelFigures, ...]
     samples: tuple[tuple[Sample, ...], ...]
+
+
+def seconds_of(quantiles: Quantiles | None, name: str) -> str:
+    """One of the quantiles (`p50`, `p90`, `p99`, `mean`) in seconds as text; a dash where there are none."""
+    return "–" if quantiles is None else f"{getattr(quantiles, name):.3g}"

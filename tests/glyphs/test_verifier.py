@@ -118,5 +118,9 @@ def test_what_cannot_be_told_says_why():
     assert sights((-4,) * 4, size=12) == ["tiny"] * 4
     assert sights((-4, -4, -4), "A!、B") == ["sound", "sound", "no reference", "sound"]
     pixels, line = written("WORD")
+    for far in (1e9, -1e9):  # an edited row
+        corners = ((10, 12), (far, 12), (far, 108), (10, 108))
+        moved = TextLine(text=line.text, polygon=corners, characters=line.characters)
+        assert [glyph.sight for glyph in look_at_line(Given(()), pixels, moved)] == ["no place"] * 4
     bare = TextLine(text=line.text)
     assert [glyph.sight for glyph in look_at_line(Given(()), pixels, bare)] == ["no place"] * 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from evalsuite.load.records import seconds_of
 from evalsuite.report.charts.canvas import Cell, Chart, cells, colour, figure, legend, to_markup, word
 from evalsuite.report.i18n import translate
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from evalsuite.load.records import LevelFigures, Quantiles
+    from evalsuite.load.records import LevelFigures
 
 _QUANTILES = ("p50", "p90", "p99")
 
@@ -58,13 +59,9 @@ def _row(load: float, each: LevelFigures) -> tuple[Cell, ...]:
     return cells(
         f"{load:g}",
         f"{each.throughput:.3g}{ends}",
-        *(_told(each.latency, quantile) for quantile in _QUANTILES),
-        _told(each.service, "p50"),
-        _told(each.queueing, "p50"),
+        *(seconds_of(each.latency, quantile) for quantile in _QUANTILES),
+        seconds_of(each.service, "p50"),
+        seconds_of(each.queueing, "p50"),
         f"{each.images}/{each.requests}",
         str(sum(each.errors.values())),
     )
-
-
-def _told(quantiles: Quantiles | None, name: str) -> str:
-    return "–" if quantiles is None else f"{getattr(quantiles, name):.3g}"
