@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -55,6 +57,17 @@ def test_reads_english_and_chinese_with_polygons_and_confidence(reader):
     assert 50 <= top <= 85
     assert 420 <= right <= 560
     assert 100 <= bottom <= 140
+
+
+def test_an_ocr_process_loads_no_torch_and_leaves_the_downloader_usable():
+    code = (
+        "import sys; from PIL import Image; from evalsuite import ocr; "
+        "ocr.resolve('paddle').read(Image.new('RGB', (64, 64), 'white')); "
+        "print([name for name in ('torch', 'transformers', 'modelscope') if name in sys.modules]); "
+        "from paddlex.inference.utils.official_models import modelscope; print(callable(modelscope.snapshot_download))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=300)
+    assert done.stdout.splitlines()[-2:] == ["[]", "True"]
 
 
 def test_a_blank_page_is_an_empty_reading_and_not_an_error(reader):
