@@ -108,7 +108,7 @@ def test_an_incomplete_run_exits_with_12_and_names_what_is_missing(tmp_path):
 
 def test_verify_tells_images_that_were_deleted_changed_or_read_otherwise(tmp_path):
     run = tmp_path / "run"
-    done = evalsuite("run", "-m", "typeset", "-s", "signage-en", "--limit", "3", "-o", str(run), "-q")
+    done = evalsuite("run", "-m", "typeset:size=640x256", "-s", "signage-en", "--limit", "3", "-o", str(run), "-q")
     assert done.returncode == 0, done.stderr
     done = evalsuite("verify", str(run), "--read", "2")
     assert done.returncode == 0, done.stdout
@@ -174,7 +174,16 @@ def test_real_presets_without_weights_say_how_to_get_them(tmp_path):
 def test_a_run_is_reported_compared_and_exported(tmp_path):
     run = str(tmp_path / "run")
     done = evalsuite(
-        "run", "--model", "typeset:errors=0.2", "--suite", "signage-en", "--prompt", "signage-en-001", "-o", run, "-q"
+        "run",
+        "--model",
+        "typeset:size=640x256,errors=0.2",
+        "--suite",
+        "signage-en",
+        "--prompt",
+        "signage-en-001",
+        "-o",
+        run,
+        "-q",
     )
     assert done.returncode == 0, done.stderr
     assert evalsuite("report", run, "--single-file").stdout.strip().endswith("report.html")
@@ -190,7 +199,12 @@ def test_a_run_is_reported_compared_and_exported(tmp_path):
 
 def test_the_report_shows_the_profile_that_was_scored(tmp_path):
     run = tmp_path / "run"
-    assert evalsuite("run", "-m", "typeset", "-s", "signage-en", "--limit", "1", "-o", str(run), "-q").returncode == 0
+    assert (
+        evalsuite(
+            "run", "-m", "typeset:size=640x256", "-s", "signage-en", "--limit", "1", "-o", str(run), "-q"
+        ).returncode
+        == 0
+    )
     assert "profile lenient" not in (run / "index.html").read_text(encoding="utf-8")
     assert evalsuite("score", str(run), "--profile", "lenient", "-q").returncode == 0
     assert "profile lenient" in (run / "index.html").read_text(encoding="utf-8")

@@ -54,10 +54,10 @@ def runs(tmp_path_factory, suite) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("runs")
     folders = {}
     for name, model in {
-        "clean": "typeset:size=384x384",
-        "other size": "typeset:size=416x416",
-        "3 %": "typeset:size=384x384,errors=0.03",
-        "40 %": "typeset:size=384x384,errors=0.4",
+        "clean": "typeset:size=640x256",
+        "other size": "typeset:size=704x256",
+        "3 %": "typeset:size=640x256,errors=0.03",
+        "40 %": "typeset:size=640x256,errors=0.4",
     }.items():
         folders[name] = root / name.replace(" ", "")
         evalsuite.run([model], [suite], out=folders[name], ceiling=False, workers=2)

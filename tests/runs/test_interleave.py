@@ -25,7 +25,7 @@ prompts:
   - {id: two, category: neon, length: short, text: 'A door sign "OPEN".', targets: [OPEN]}
   - {id: three, category: menu, length: short, text: 'A menu "SOUP 4.50".', targets: [SOUP 4.50]}
 """
-ONE, OTHER = "typeset:size=384x384", "typeset:errors=0.5,size=384x384"
+ONE, OTHER = "typeset:size=640x256", "typeset:errors=0.5,size=640x256"
 
 
 def rows(folder):

@@ -48,7 +48,7 @@ def suite(tmp_path_factory) -> str:
 def finished(tmp_path_factory, suite) -> Path:
     """A finished run of three prompts; tests that change it take a copy."""
     folder = tmp_path_factory.mktemp("run") / "finished"
-    evalsuite.run(["typeset"], [suite], out=folder, workers=1)
+    evalsuite.run(["typeset:size=640x256"], [suite], out=folder, workers=1)
     return folder
 
 
@@ -66,7 +66,7 @@ def accuracy(result) -> float | None:
 
 
 def test_a_run_draws_reads_and_scores_every_prompt(finished, suite):
-    again = evalsuite.run(["typeset"], [suite], out=finished, workers=1)
+    again = evalsuite.run(["typeset:size=640x256"], [suite], out=finished, workers=1)
     assert again.resumed
     assert [score.status for score in again.run.scores] == ["scored"] * 3
     assert accuracy(again) == 1.0
@@ -78,17 +78,19 @@ def test_a_run_draws_reads_and_scores_every_prompt(finished, suite):
 def test_a_finished_run_is_left_as_it_is(run_copy, suite):
     rows = [path for path in run_copy.rglob("*.jsonl") if path.name != "log.jsonl"]
     before = {path: path.read_bytes() for path in rows}
-    evalsuite.run(["typeset"], [suite], out=run_copy, workers=1)
+    evalsuite.run(["typeset:size=640x256"], [suite], out=run_copy, workers=1)
     assert {path: path.read_bytes() for path in rows} == before
 
 
 def test_another_plan_in_the_same_folder_is_refused_and_nothing_is_lost(run_copy, suite):
     before = sorted(path.name for path in run_copy.rglob("*"))
     with pytest.raises(OtherPlanError, match=r"\(seeds: 0 and 0, 1\); name another folder with --out"):
-        evalsuite.run(["typeset"], [suite], out=run_copy, samples=2)
-    with pytest.raises(OtherPlanError, match=r"its models are typeset, not typeset:errors=0\.5"):
-        evalsuite.run(["typeset:errors=0.5"], [suite], out=run_copy, ceiling=False)
-    with pytest.raises(OtherPlanError, match="its models are typeset, not typeset:size=512x512"):
+        evalsuite.run(["typeset:size=640x256"], [suite], out=run_copy, samples=2)
+    with pytest.raises(
+        OtherPlanError, match=r"its models are typeset:size=640x256, not typeset:errors=0\.5,size=640x256"
+    ):
+        evalsuite.run(["typeset:size=640x256,errors=0.5"], [suite], out=run_copy, ceiling=False)
+    with pytest.raises(OtherPlanError, match="its models are typeset:size=640x256, not typeset:size=512x512"):
         evalsuite.run(["typeset:size=512x512"], [suite], out=run_copy, ceiling=False)
     assert sorted(path.name for path in run_copy.rglob("*")) == before
 
@@ -97,7 +99,7 @@ def test_a_changed_or_lost_image_is_drawn_and_read_again_and_only_that(run_copy,
     first, second, third = draws(run_copy)
     Image.new("RGB", (64, 64)).save(run_copy / "images" / f"{first}.png")
     (run_copy / "images" / f"{second}.png").unlink()
-    result = evalsuite.run(["typeset"], [suite], out=run_copy, workers=1)
+    result = evalsuite.run(["typeset:size=640x256"], [suite], out=run_copy, workers=1)
     assert draws(run_copy)[3:] == [first, second]
     assert third not in draws(run_copy)[3:]
     assert accuracy(result) == 1.0
@@ -106,7 +108,7 @@ def test_a_changed_or_lost_image_is_drawn_and_read_again_and_only_that(run_copy,
 def test_a_torn_row_is_done_again(run_copy, suite):
     path = run_copy / "generations.jsonl"
     path.write_bytes(path.read_bytes()[:-30])
-    result = evalsuite.run(["typeset"], [suite], out=run_copy, workers=1)
+    result = evalsuite.run(["typeset:size=640x256"], [suite], out=run_copy, workers=1)
     assert len(draws(run_copy)) == 3
     assert accuracy(result) == 1.0
 
@@ -151,15 +153,15 @@ def test_an_image_swapped_between_drawing_and_reading_never_lends_its_text(run_c
         reading = read_image(engine, rows["one"].key, store.image_path(rows["one"]))
         store.readings(engine.spec).replace([reading])
     assert reading.image_sha256 == rows["two"].sha256
-    assert open_run(run_copy).scores_of("typeset")[0].status == "missing"
+    assert open_run(run_copy).scores_of("typeset:size=640x256")[0].status == "missing"
     shutil.copy(store.image_path(rows["three"]), store.image_path(rows["one"]))
-    result = evalsuite.run(["typeset"], [suite], out=run_copy, workers=1)
+    result = evalsuite.run(["typeset:size=640x256"], [suite], out=run_copy, workers=1)
     assert accuracy(result) == 1.0
     assert result.complete
 
 
 def test_a_missing_image_counts_with_all_its_targets_and_is_named(tmp_path, suite):
-    evalsuite.run(["typeset"], [suite], out=tmp_path / "clean", workers=1)
+    evalsuite.run(["typeset:size=640x256"], [suite], out=tmp_path / "clean", workers=1)
     store = RunStore.open(tmp_path / "clean")
     generations = {row.prompt: row for row in open_run(store).generations.values()}
     images = tmp_path / "images"
@@ -222,7 +224,9 @@ def planted_accuracy(run) -> float:
 
 
 def test_planted_errors_lower_the_score_by_what_was_planted(tmp_path, suite):
-    result = evalsuite.run(["typeset:errors=0.3"], [suite], out=tmp_path / "run", samples=2, workers=1, ceiling=False)
+    result = evalsuite.run(
+        ["typeset:size=640x256,errors=0.3"], [suite], out=tmp_path / "run", samples=2, workers=1, ceiling=False
+    )
     measured = accuracy(result)
     assert measured is not None
     # The planted errors are known: 66 characters of two samples, of which so many were replaced, dropped or doubled.
@@ -234,8 +238,8 @@ def test_planted_errors_lower_the_score_by_what_was_planted(tmp_path, suite):
 def test_a_killed_run_goes_on_and_draws_nothing_twice(tmp_path):
     folder = tmp_path / "run"
     command = [
-        sys.executable, "-m", "evalsuite", "run", "--model", "typeset", "--suite", "ui-en", "--limit", "12",
-        "--out", str(folder), "--ocr-workers", "1",
+        sys.executable, "-m", "evalsuite", "run", "--model", "typeset:size=512x512", "--suite", "ui-en",
+        "--limit", "12", "--out", str(folder), "--ocr-workers", "1",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     rows = folder / "generations.jsonl"

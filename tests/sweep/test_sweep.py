@@ -40,7 +40,7 @@ def suite(tmp_path_factory) -> str:
 def draw(folder: Path, suite: str, errors: float) -> None:
     folder.mkdir(parents=True)
     prompts = [prompt for loaded in suites.load(suite) for prompt in loaded.prompts]
-    with TypesetModel(errors=errors, width=384, height=384) as model:
+    with TypesetModel(errors=errors, width=640, height=256) as model:
         for drawing in model.draw([(prompt, 0) for prompt in prompts]):
             assert drawing.image is not None
             drawing.image.save(folder / f"{drawing.prompt.id}_0.png")
