@@ -44,7 +44,7 @@ def test_what_has_not_learnt_to_write_fails_and_the_stand_in_does_not(architectu
     def swept(baseline=None):
         return run_sweep(SweepPlan(
             folder=training, out=tmp_path / "out", policy=load_policy(policy), model=name, suites=("signage-en",),
-            limit=PROMPTS, baseline=baseline, ceiling=False, workers=1,
+            settings={"size": "384x384"}, limit=PROMPTS, baseline=baseline, ceiling=False, workers=1,
         ))  # fmt: skip
 
     first, last = swept().rows
@@ -70,7 +70,7 @@ def test_the_gate_that_draws_fails_a_worn_checkpoint_early_and_passes_an_equal_o
         'format = 1\nname = "broken"\nsamples = 1\n[sequential]\nclaim = "this suite"\n[[gates]]\nmargin = 0.4\n',
         encoding="utf-8",
     )
-    common = {"workers": 1, "report": False}
+    common = {"settings": {"size": "384x384"}, "workers": 1, "report": False}
     evalsuite.run(name, "signage-en", limit=8, ceiling=False, out=tmp_path / "old", **common)
     gated = {
         which: evalsuite.gate_while_drawing(
