@@ -15,7 +15,7 @@ NameArgument = Annotated[str, typer.Argument(help="A suite's name, all, or a fil
 
 @app.command("list")
 def list_suites() -> None:
-    """List the suites that ship with evalsuite."""
+    """List the suites that ship with evalsuite, and the published ones that are read from your copy of their files."""
     from evalsuite import suites
 
     rows = [
@@ -26,11 +26,18 @@ def list_suites() -> None:
             suite.digest[:12],
             suite.description,
         )
-        for suite in suites.load("all")
+        for name in ("all", "languages", *suites.shipped_benchmarks())
+        for suite in suites.load(name)
     ]
     console.table(
         "Suites", ("name", "prompts", "targets", "digest", "what it holds"), rows, right=("prompts", "targets")
     )
+    by_path = [
+        (f"{each.name}:FOLDER", ", ".join(part.suite for part in each.parts), each.title, each.licence)
+        for each in suites.BENCHMARKS
+        if not each.ships
+    ]
+    console.table("Read from your copy", ("name", "suites", "what it holds", "licence"), by_path)
 
 
 @app.command("show")
