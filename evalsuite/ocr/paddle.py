@@ -29,6 +29,7 @@ from evalsuite.ocr.weights import (
     ModelFolder,
     OcrUnavailableError,
     bundled_folders,
+    characters_of,
     user_folder,
 )
 from evalsuite.records import Characters, Json, OcrSpec, TextLine, digest
@@ -131,6 +132,11 @@ class PaddleReader:
     def spec(self) -> OcrSpec:
         """Models, weights digest, settings and library versions."""
         return self._spec
+
+    @property
+    def alphabet(self) -> frozenset[str]:
+        """The characters that the recognition model can answer with, and the space."""
+        return characters_of(self._folders[1])
 
     def read(self, image: Image) -> tuple[TextLine, ...]:
         """The text lines of an image, by their top edge, not in reading order.

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_SCRIPTS = {
+    "ja": re.compile(r"[\u3040-\u30ff]"),
+    "ko": re.compile(r"[\uac00-\ud7a3]"),
+    "ar": re.compile(r"[\u0620-\u064a]"),
+    "zh": re.compile(r"[\u3400-\u9fff\uf900-\ufaff]"),
+}
 
 
 class TargetsError(EvalsuiteError):
@@ -125,5 +130,6 @@ def _strings(file: Path, line: int, field: str, value: object) -> list[str]:
 
 
 def _language(targets: Iterable[str]) -> str:
-    """A guess for the report's slices only: Chinese where any target has an ideograph."""
-    return "zh" if any(_CJK.search(target) for target in targets) else "en"
+    """A guess for the report's slices only, by the script: kana, Hangul and Arabic letters, then ideographs."""
+    text = "".join(targets)
+    return next((language for language, script in _SCRIPTS.items() if script.search(text)), "en")

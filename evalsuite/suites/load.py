@@ -28,7 +28,17 @@ MAX_TARGET_CHARS = 2_000
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 LANGUAGE_PATTERN = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8})*")
-QUOTES = (('"', '"'), ("“", "”"), ("「", "」"), ("『", "』"), ("'", "'"), ("‘", "’"), ("«", "»"))
+QUOTES = (
+    ('"', '"'),
+    ("“", "”"),
+    ("「", "」"),
+    ("『", "』"),
+    ("'", "'"),
+    ("‘", "’"),
+    ("«", "»"),
+    ("«\u00a0", "\u00a0»"),
+    ("„", "“"),
+)
 
 _HEADER_FIELDS = ("suite", "language", "description", "licence", "prompts")
 _PROMPT_FIELDS = ("id", "language", "category", "length", "text", "targets")
