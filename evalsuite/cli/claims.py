@@ -71,7 +71,7 @@ def claims(
 
 
 def _list() -> None:
-    from evalsuite.claims import published
+    from evalsuite.claims import check_statements, published
 
     facts = published()
     scores = [
@@ -87,6 +87,18 @@ def _list() -> None:
     console.wide_table(
         "LongText-Bench", ("claim", "model", "average", "en", "zh", "source"), scores, right=("average", "en", "zh")
     )
+    for check in check_statements(facts):
+        console.notice(check.text)
+    wegen = [
+        (
+            each.id,
+            each.model,
+            *(figure.text for figure in (each.char_f1, each.edit_sim, each.sen_acc, each.quality, each.gned)),
+        )
+        for each in facts.wegen
+    ]
+    columns = ("Char_F1", "Sim_edit", "Acc_sen", "quality", "GNED")
+    console.wide_table("WeGenBench-Text (listed, not checked)", ("row", "model", *columns), wegen, right=columns)
     speeds = [
         (each.id, each.model, f"{each.text} {each.quantity}", each.gpu or "any NVIDIA GPU", each.source.citation)
         for each in facts.speeds
@@ -113,6 +125,8 @@ def _standings(rows: Sequence[Standing]) -> None:
         table,
         right=("place", "average", "en", "zh"),
     )
+    for note in dict.fromkeys(row.note for row in rows if row.note):
+        console.notice(note)
     reasons = dict.fromkeys(f"{each.kind}: {each.text}" for row in rows for each in row.differences)
     if reasons:
         console.notice(f"this run's rows do not compare with the published ones: {'; '.join(reasons)}")

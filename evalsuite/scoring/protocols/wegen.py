@@ -71,7 +71,7 @@ def exact_sentences(targets: Sequence[str], segments: Sequence[str]) -> float:
         return float(not wanted and not read)
     cost = cdist(wanted, read, scorer=Levenshtein.normalized_distance, dtype=np.float64)
     rows, columns = linear_sum_assignment(cost)
-    return sum(wanted[i] == read[j] for i, j in zip(rows, columns, strict=True)) / len(wanted)
+    return int(sum(wanted[i] == read[j] for i, j in zip(rows, columns, strict=True))) / len(wanted)
 
 
 def character_f1(targets: Sequence[str], segments: Sequence[str]) -> float:
