@@ -11,6 +11,7 @@ import importlib.util
 import shutil
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -192,6 +193,7 @@ def _config_digest(config: Path) -> str | None:
         return None
 
 
+@cache
 def characters_of(folder: ModelFolder) -> frozenset[str]:
     """The characters that a recognition model can answer with, by its configuration, and the space.
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
-
 from evalsuite.scoring.folding import graphemes
 from evalsuite.scoring.normalize import normalize, profile_named
 
 
-def beyond_alphabet(target: str, alphabet: AbstractSet[str], profile: str = "standard") -> tuple[str, ...]:
+def beyond_alphabet(target: str, alphabet: frozenset[str], profile: str = "standard") -> tuple[str, ...]:
     """The graphemes of a target that no reading over `alphabet` can equal, each as often as it stands there.
 
     What the profile folds does not count: a curly quote is a straight one, and a capital its small letter where case
@@ -20,6 +18,8 @@ def beyond_alphabet(target: str, alphabet: AbstractSet[str], profile: str = "sta
     ('부', '산')
     """
     chosen = profile_named(profile)
+    if alphabet.issuperset(target):
+        return ()
     missing = []
     for cluster in graphemes(target):
         if cluster in alphabet or cluster.isspace():

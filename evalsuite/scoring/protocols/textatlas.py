@@ -94,6 +94,7 @@ TEXTATLAS = TextProtocol(
     columns=_COLUMNS,
     count=_count,
     metrics=lambda _: _METRICS,
+    recall=True,
 )
 
 TEXTATLAS_FIXED = replace(
