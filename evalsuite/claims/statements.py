@@ -37,7 +37,8 @@ class StatementCheck(Record, frozen=True, kw_only=True):
         if self.holds:
             return f"{said}: true among the figures known here"
         if not self.above:
-            return f"{said}: cannot be told, since whether {' and '.join(claim.model for claim in self.unknown)} can be had was not checked"
+            unchecked = " and ".join(claim.model for claim in self.unknown)
+            return f"{said}: cannot be told, since whether {unchecked} can be had was not checked"
         dated = f", false since {self.since.isoformat()}" if self.since else ""
         return f"{said}: no longer true{dated}. Above its {self.subject.average.text} stand {_listed(self.above)}"
 

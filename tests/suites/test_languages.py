@@ -1,4 +1,4 @@
-"""The suites in other languages than English and Chinese: complete, natural in their script, and told apart by reader."""
+"""The suites in other languages than English and Chinese: complete, and written in their script."""
 
 from __future__ import annotations
 
