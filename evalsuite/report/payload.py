@@ -209,5 +209,6 @@ def _command(spec: ModelSpec) -> str:
 
 
 def _suite_option(name: str, source: str) -> str:
-    """Nothing for a suite that ships with evalsuite, since all of them are searched by default."""
-    return "" if name in suites.own_suites() else f" --suite {shlex.quote(source)}"
+    """Nothing for a suite that is searched by default."""
+    option = suites.option_for(name, source)
+    return "" if option is None else f" --suite {shlex.quote(option)}"

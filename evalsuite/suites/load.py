@@ -58,6 +58,11 @@ def own_suites() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (data_dir() / "suites").glob("*.yaml")))
 
 
+def default_suites() -> tuple[str, ...]:
+    """Names of the own suites that `all` stands for: those in English and Chinese."""
+    return tuple(name for name in own_suites() if name.endswith(("-en", "-zh")))
+
+
 def load(name: str) -> tuple[Suite, ...]:
     """The suites that `all`, a suite's name, or a path to a YAML or JSONL file stands for.
 
@@ -68,7 +73,7 @@ def load(name: str) -> tuple[Suite, ...]:
         SuiteError: for an unknown name or a file that does not validate.
     """
     if name in ("all", "languages"):
-        return tuple(_load_own(own) for own in own_suites() if own.endswith(("-en", "-zh")) == (name == "all"))
+        return tuple(_load_own(own) for own in own_suites() if (own in default_suites()) == (name == "all"))
     if name in own_suites():
         return (_load_own(name),)
     if name.partition(":")[0] in longtext_bench.NAMES:
