@@ -44,6 +44,24 @@ def linked(scripts: Sequence[str], styles: Sequence[str]) -> Shell:
     return Shell(policy, tuple(head), (), is_folder=True)
 
 
+def served(scripts: Sequence[str], styles: Sequence[str]) -> Shell:
+    """Files that `evalsuite view` serves under `/assets/`; pages may ask the server that they come from alone."""
+    policy = (
+        "default-src 'none'; base-uri 'none'; form-action 'self'; script-src 'self'; style-src 'self'; "
+        "img-src 'self' data:; connect-src 'self'"
+    )
+    head = [
+        *(Markup('<link rel="stylesheet" href="/assets/{}?v={}">').format(name, _version(name)) for name in styles),
+        *(Markup('<script src="/assets/{}?v={}" defer></script>').format(name, _version(name)) for name in scripts),
+    ]
+    return Shell(policy, tuple(head), (), is_folder=True)
+
+
+def asset(name: str) -> bytes:
+    """One of the report's own scripts or styles; raises `FileNotFoundError` for another name."""
+    return _asset(name)
+
+
 def inlined(scripts: Sequence[str], styles: Sequence[str]) -> Shell:
     """Everything inside the page. The policy names the hash of each part, so that nothing else can run."""
     script_sources = " ".join(_source(name) for name in scripts)

@@ -215,6 +215,7 @@ def test_options_are_refused_for_the_references():
 )
 def test_lora_items_that_cannot_be_read(checkpoints, tmp_path, monkeypatch, item, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "style.bin").write_bytes(b"pickled")
     with pytest.raises(EvalsuiteError, match=message):
         resolve(str(checkpoints / "klein"), options=ModelOptions(lora=(item,)))
 
