@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,15 @@ class _Cast(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     pair: str
     choice: Choice
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A model of a run that is voted on, and what it is called where two runs hold it."""
+
+    run: OpenRun
+    model: str
+    name: str
 
 
 class VotingPages:
@@ -101,20 +111,13 @@ class VotingPages:
         entries = chosen(self._library, request)
         sides = self._sides(entries, request)
         pairs = self._all(entries, sides)
-        (first, name), (second, other) = sides
-        hashes = {row.sha256 for row in first.evidence.drawn.values() if row.model == name and row.sha256}
-        called = contestants(list(dict.fromkeys(run for run, _ in sides)))
-        titles = {(each.run, each.model): each.name for each in called}
-        found = results_of(
-            self._ballot.read(),
-            pairs,
-            titles.get((0, name), name),
-            titles.get((0 if second is first else 1, other), other),
-            hashes,
-        )
+        first, second = sides
+        drawn = first.run.evidence.drawn.values()
+        hashes = {row.sha256 for row in drawn if row.model == first.model and row.sha256}
+        found = results_of(self._ballot.read(), pairs, first.name, second.name, hashes)
         return Response(msgspec.json.encode(found), media_type="application/json")
 
-    def _sides(self, entries: list[Entry], request: Request) -> tuple[tuple[OpenRun, str], tuple[OpenRun, str]]:
+    def _sides(self, entries: list[Entry], request: Request) -> tuple[_Side, _Side]:
         runs = [self._library.opened(entry) for entry in entries[:2]]
         wanted = request.query_params.getlist("model")
         called = contestants(runs)
@@ -127,12 +130,13 @@ class VotingPages:
         if len(named) != 2:
             raise EvalsuiteError(f"two models are voted on; name them with model=: {', '.join(e.name for e in called)}")
         first, second = named
-        return (runs[first.run], first.model), (runs[second.run], second.model)
+        return _Side(runs[first.run], first.model, first.name), _Side(runs[second.run], second.model, second.name)
 
-    def _all(self, entries: list[Entry], sides: tuple[tuple[OpenRun, str], tuple[OpenRun, str]]) -> list[Pair]:
-        key = tuple((entry.id, model) for entry, (_, model) in zip([*entries, *entries], sides, strict=False))
+    def _all(self, entries: list[Entry], sides: tuple[_Side, _Side]) -> list[Pair]:
+        key = tuple(entry.id for entry in entries), sides[0].model, sides[1].model
         stamps = tuple(stamp(entry.folder) for entry in entries)
-        return self._pairs.get(key, stamps, partial(pairs_of, *sides, self._seed))
+        first, second = ((side.run, side.model) for side in sides)
+        return self._pairs.get(key, stamps, partial(pairs_of, first, second, self._seed))
 
 
 def image_response(path: Path, row: Generation) -> Response:
