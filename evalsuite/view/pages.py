@@ -232,9 +232,11 @@ def _group(rows: list[tuple[Entry, Listed, RunFigure]]) -> Group:
     manifests = [listed.manifest for _, listed, _ in rows if listed.manifest is not None]
     figures = [listed.figures for _, listed, _ in rows if listed.figures is not None]
     same = comparison.same_machine(manifests)
+    days = [day(manifest.created_at) for manifest in manifests]
+    names = days if len(set(days)) == len(days) else [entry.name for entry, _, _ in rows]
     points = [
         steps.Point(
-            name=f"{day(manifest.created_at)} {entry.name}",
+            name=name,
             role=figure.role,
             step=None,
             mark=_mark(listed.outcomes),
@@ -243,7 +245,7 @@ def _group(rows: list[tuple[Entry, Listed, RunFigure]]) -> Group:
             p90=figure.p90 if same else None,
             warm=figure.images,
         )
-        for (entry, listed, figure), manifest in zip(rows, manifests, strict=True)
+        for name, (_, listed, figure) in zip(names, rows, strict=True)
     ]
     plots: list[Chart] = []
     if len(points) > 1:

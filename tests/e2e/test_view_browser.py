@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 import runs_by_hand as handmade
@@ -14,6 +15,14 @@ from evalsuite.view.votes import Ballot
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+
+def axe_faults(page) -> list[str]:
+    """What axe finds on the page as it stands."""
+    package = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+    page.evaluate((Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")
+    return [each["id"] for each in found["violations"] if each["impact"] != "minor"]
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +60,7 @@ def test_a_run_is_followed_and_two_are_voted_on(page, tmp_path):
         # Two letters of 39 are lost.
         assert page.locator("#model-rows td").first.inner_text().startswith("0.949")
         page.goto(base)
+        assert axe_faults(page) == []
         page.get_by_role("searchbox").fill("ernie")
         assert page.locator(".runs tbody:visible").count() == 1
         page.get_by_role("searchbox").fill("")
@@ -59,6 +69,7 @@ def test_a_run_is_followed_and_two_are_voted_on(page, tmp_path):
         page.get_by_role("button", name="Vote blind").click()
         page.locator("#count", has_text="0 of 3 voted").wait_for()
         assert not [name for name in ("klein", "ernie") if name in page.inner_text("body")]
+        assert axe_faults(page) == []
         page.keyboard.press("ArrowLeft")
         page.locator("#count", has_text="1 of 3 voted").wait_for()
         page.get_by_role("button", name="No difference").click()
