@@ -20,6 +20,7 @@ import msgspec
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.files import FileError, read_file
+from evalsuite.records import digest
 from evalsuite.report import conclusions
 from evalsuite.runs import RunStore, open_run
 from evalsuite.runs.figures import RunFigures
@@ -57,12 +58,15 @@ class Entry:
 class Listed:
     """A run as a list shows it; `error` says why it cannot be read, and all else is then missing.
 
-    `figures` are those of its `summary.json`, None where there are none or the rows are newer. `outcomes` are the
-    verdicts that gates gave.
+    `manifest` is without its prompts, which would fill the memory over many runs: `prompts` is their number and `asked`
+    a digest of them and of the seeds. `figures` are those of its `summary.json`, None where there are none or the rows
+    are newer. `outcomes` are the verdicts that gates gave.
     """
 
     entry: Entry
     manifest: Manifest | None = None
+    prompts: int = 0
+    asked: str = ""
     figures: RunFigures | None = None
     outcomes: tuple[str, ...] = ()
     error: str | None = None
@@ -189,7 +193,15 @@ def _read(entry: Entry) -> Listed:
     except (EvalsuiteError, OSError) as error:
         return Listed(entry, error=str(error))
     outcomes = tuple(row.outcome for row in kept.verdicts.rows) if kept.verdicts is not None else ()
-    return Listed(entry, store.manifest, _figures(store), outcomes)
+    manifest = store.manifest
+    return Listed(
+        entry,
+        msgspec.structs.replace(manifest, prompts=()),
+        len(manifest.prompts),
+        digest([manifest.prompts, sorted(manifest.seeds)]),
+        _figures(store),
+        outcomes,
+    )
 
 
 def _figures(store: RunStore) -> RunFigures | None:

@@ -126,7 +126,7 @@ def _line(entry: Entry, listed: Listed, now: Now | None) -> RunLine:
         listed,
         date=day(manifest.created_at),
         suites=", ".join(ref.name for ref in manifest.suites),
-        prompts=len(manifest.prompts),
+        prompts=listed.prompts,
         models=tuple(_model(spec.name, spec.role, overall.get(spec.name)) for spec in real),
         now=now,
     )
@@ -211,8 +211,8 @@ def history(library: Library, model: str) -> str:
             continue
         for figure in listed.figures.figures:
             if figure.model == model and figure.language is None:
-                manifest, told = listed.manifest, listed.figures
-                key = digest([manifest.prompts, sorted(manifest.seeds), told.ocr, told.scorer, told.profile])
+                told = listed.figures
+                key = digest([listed.asked, told.ocr, told.scorer, told.profile])
                 groups.setdefault(key, []).append((entry, listed, figure))
     if not groups:
         raise EvalsuiteError(f"no complete run of {model} has figures here; 'evalsuite report RUN' computes them")
@@ -255,7 +255,7 @@ def _group(rows: list[tuple[Entry, Listed, RunFigure]]) -> Group:
         plots += [replace(chart, name="history_latency")] if chart is not None else []
     return Group(
         suites=", ".join(ref.name for ref in manifests[0].suites),
-        prompts=len(manifests[0].prompts),
+        prompts=rows[0][1].prompts,
         reader=figures[0].ocr,
         scorer=f"{figures[0].scorer}, {figures[0].profile}",
         runs=tuple(rows),
