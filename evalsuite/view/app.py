@@ -76,7 +76,7 @@ def make_app(library: Library, *, port: int, ballot: Ballot | None, order_seed: 
     return Starlette(
         routes=routes,
         middleware=[Middleware(Guard, port=port)],
-        exception_handlers={EvalsuiteError: _say, 404: _lost},
+        exception_handlers={EvalsuiteError: _say, OSError: _say, 404: _lost},
     )
 
 

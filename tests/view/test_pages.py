@@ -17,7 +17,7 @@ from evalsuite.runs import open_run
 from evalsuite.sweep.results import Sweep, SweepRow
 from evalsuite.view import view_runs
 from evalsuite.view.guard import HEADERS
-from evalsuite.view.library import id_of
+from evalsuite.view.library import Library, id_of
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +178,15 @@ def test_a_folder_that_is_not_there_is_one_line(tmp_path):
     (tmp_path / "votes").write_text("{}\n")
     with pytest.raises(EvalsuiteError, match="votes:1: not a vote"):
         view_runs(tmp_path, port=0, votes=tmp_path / "votes", order_seed=0, ready=print)
+
+
+def test_a_run_that_goes_while_it_is_asked_for_is_no_crash(runs, tmp_path, monkeypatch):
+    root = tmp_path / "reports"
+    shutil.copytree(runs / "first", root / "first")
+    found = Library(root).entries()
+    monkeypatch.setattr(Library, "entries", lambda _: found)
+    with serving(root) as client:
+        shutil.rmtree(root / "first")
+        for path in ("/", f"/run/{id_of('first')}", f"/live/{id_of('first')}/now.json"):
+            answer = client.get(path)
+            assert (answer.status_code in (200, 422), "Traceback" in answer.text) == (True, False), path
