@@ -124,8 +124,17 @@ def claims(
     return ClaimsResult(found.verdicts, found.standings, int(code), page)
 
 
-def export(folder: StrPath, form: str, *, out: StrPath | None = None, model: str | None = None) -> Path:
+def export(
+    folder: StrPath, form: str, *, out: StrPath | None = None, model: str | None = None, overwrite: bool = False
+) -> Path:
     """Write a run as `parquet`, `csv`, `dataset`, `markdown` or `model-card`, and return where.
+
+    Args:
+        folder: The run folder.
+        form: What to write.
+        out: The file, or a folder for it; for `dataset` the folder itself. By default in the run folder.
+        model: The model of a model card.
+        overwrite: Whether what `out` names may be there already.
 
     Raises:
         EvalsuiteError: for an unknown form or model, or a place that cannot be written.
@@ -134,7 +143,7 @@ def export(folder: StrPath, form: str, *, out: StrPath | None = None, model: str
     from evalsuite.export import write_export
     from evalsuite.runs import open_run
 
-    return write_export(open_run(Path(folder)), form, out=path_of(out), model=model)
+    return write_export(open_run(Path(folder)), form, out=out, model=model, overwrite=overwrite)
 
 
 def verify(folder: StrPath, *, read: int = 0, seed: int = 0) -> Verification:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from evalsuite.cli import console, figures
-from evalsuite.cli.options import RunFolder, SeedOption
+from evalsuite.cli.options import JsonOption, RunFolder, SeedOption, examples
 from evalsuite.errors import ExitCode
 from evalsuite.files import WriteError
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog=examples("evalsuite report reports/mine", "evalsuite report reports/mine --single-file"))
 def report(
     folder: RunFolder,
     single_file: Annotated[
@@ -23,7 +23,12 @@ def report(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Where the page goes, with copies of the images; by default the run folder."),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Where the page goes, with copies of the images; by default the run folder.",
+        ),
     ] = None,
 ) -> None:
     """Write the HTML report of a run again."""
@@ -41,7 +46,7 @@ def report(
     figures.leave([result.run], figures.RESUME)
 
 
-@app.command()
+@app.command(epilog=examples("evalsuite glyphs reports/mine"))
 def glyphs(folder: RunFolder) -> None:
     """Look for glyphs that are malformed though they were read as meant. No score changes."""
     import evalsuite
@@ -52,18 +57,24 @@ def glyphs(folder: RunFolder) -> None:
     console.say(f"Page: {result.page}")
 
 
-@app.command()
+@app.command(
+    epilog=examples("evalsuite judge reports/mine --sample 40", "evalsuite judge reports/mine --marks marks.json")
+)
 def judge(
     folder: RunFolder,
     sample: Annotated[
         int | None,
-        typer.Option("--sample", min=1, help="How many images; 40, or as many as were drawn already, by default."),
+        typer.Option(
+            "--sample", metavar="N", min=1, help="How many images; 40, or as many as were drawn already, by default."
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="What the sample is drawn by; 0, or that of the stored sample.")
+        int | None,
+        typer.Option("--seed", metavar="N", help="What the sample is drawn by; 0, or that of the stored sample."),
     ] = None,
     marks: Annotated[
-        Path | None, typer.Option("--marks", help="Marks that a person made in the report, as exported there.")
+        Path | None,
+        typer.Option("--marks", metavar="FILE", help="Marks that a person made in the report, as exported there."),
     ] = None,
 ) -> None:
     """Draw a random sample for a person to judge, and correct the accuracy by it once all of it is judged."""
@@ -84,32 +95,71 @@ def judge(
             raise typer.Exit(ExitCode.INCOMPLETE)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "evalsuite compare reports/last reports/new --out reports/both",
+        "evalsuite compare reports/mine --out reports/models",
+    )
+)
 def compare(
     folders: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Run folders; the first is compared with.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the comparison goes.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the comparison goes.")],
+    json: JsonOption = False,
 ) -> None:
     """Set two or more runs, or the models of one run, side by side: same prompt, same seed."""
     import evalsuite
 
     result = evalsuite.compare(folders, out)
-    for text in dict.fromkeys(text for run in result.runs for text in run.notices):
-        console.notice(text)
-    console.say(f"Comparison: {result.page}")
+    notices = dict.fromkeys(text for run in result.runs for text in run.notices)
+    if json:
+        from evalsuite.cli.documents import ComparisonDocument
+
+        lost = any(run.faults for run in result.runs)
+        console.document(
+            ComparisonDocument(
+                page=str(result.page),
+                folders=tuple(str(run.folder) for run in result.runs),
+                complete=result.complete,
+                exit_code=int(ExitCode.INCOMPLETE if lost else ExitCode.OK),
+                differences=result.differences,
+                notices=tuple(notices),
+            )
+        )
+    else:
+        for text in notices:
+            console.notice(text)
+        console.say(f"Comparison: {result.page}")
     figures.leave(result.runs, figures.RESUME)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "evalsuite export reports/mine --to csv",
+        "evalsuite export reports/mine --to parquet -o images.parquet",
+        "evalsuite export reports/mine --to dataset -o my-dataset",
+        "evalsuite export reports/mine --to model-card -m flux2-klein-4b -o tables/",
+    )
+)
 def export(
     folder: RunFolder,
-    form: Annotated[str, typer.Option("--to", help="parquet, csv, dataset, markdown or model-card.")],
-    model: Annotated[str | None, typer.Option("--model", "-m", help="The model that a model card is for.")] = None,
+    form: Annotated[
+        Literal["parquet", "csv", "dataset", "markdown", "model-card"], typer.Option("--to", help="What to write.")
+    ],
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", metavar="MODEL", help="The model that a model card is for.")
+    ] = None,
     out: Annotated[
-        Path | None,
+        str | None,  # a path would lose the slash that says that a folder is meant
         typer.Option(
-            "--out", "-o", help="The file (for dataset: the new folder) to write; by default in the run folder."
+            "--out",
+            "-o",
+            metavar="PATH",
+            help="The file to write, or a folder for it; for dataset the new folder itself. By default the run folder.",
         ),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what --out names, where it is there already.")
+    ] = False,
 ) -> None:
     """Write a run as Parquet, CSV, a dataset with images, Markdown, or a model card's evaluation block."""
     import evalsuite
@@ -117,15 +167,18 @@ def export(
     run = evalsuite.open_run(folder)
     from evalsuite.export import write_export
 
-    console.say(f"Written: {write_export(run, form, out=out, model=model)}")
+    console.say(f"Written: {write_export(run, form, out=out, model=model, overwrite=overwrite)}")
     figures.leave([run], figures.RESUME)
 
 
-@app.command()
+@app.command(epilog=examples("evalsuite verify reports/mine --read 20"))
 def verify(
     folder: RunFolder,
     read: Annotated[
-        int, typer.Option("--read", min=0, help="Read this many images again, picked at random, with the run's OCR.")
+        int,
+        typer.Option(
+            "--read", metavar="N", min=0, help="Read this many images again, picked at random, with the run's OCR."
+        ),
     ] = 0,
     seed: SeedOption = 0,
 ) -> None:

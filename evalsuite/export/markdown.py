@@ -85,7 +85,7 @@ def _accuracy(run: OpenRun) -> list[str]:
         lines.append(
             f"| {escape(row.model)}{_NOTES[row.role]} | {escape(row.language or 'all, pooled')} | "
             f"**{row.accuracy.text}** {_bounds(row.accuracy)} | {ceiling} | {styled} | {_figure(row.strings)} | "
-            f"{_figure(row.all_exact)} | {row.images} of {row.prompts} prompts{missing} |"
+            f"{_figure(row.all_exact)} | {row.images} ({row.prompts} prompts){missing} |"
         )
     return lines
 
@@ -126,9 +126,17 @@ def model_card(run: OpenRun, model: str | None = None) -> str:
     results = [_result(run, each) for each in slices]
     named = f"{chosen.name}{_NOTES[chosen.role]}"
     block: Json = {"model-index": [{"name": named, "results": results}]}
-    content = yaml.safe_dump(block, allow_unicode=True, sort_keys=False, width=120)
+    content = yaml.dump(block, Dumper=_Plain, allow_unicode=True, sort_keys=False, width=120)
     note = f"# evalsuite {__version__}; weights {spec.weights_digest[:16]}\n"
     return f"---\n{note}{content}---\n"
+
+
+class _Plain(yaml.SafeDumper):
+    """YAML without anchors: a value that occurs twice is written twice, as people and simple parsers read it."""
+
+    def ignore_aliases(self, data: Json) -> bool:  # noqa: ARG002 - PyYAML's name and signature
+        """Whether a value is never referred to: none is."""
+        return True
 
 
 def _choose(run: OpenRun, model: str | None) -> ModelSummary:

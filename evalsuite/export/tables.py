@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 from evalsuite import scoring
 from evalsuite.errors import EvalsuiteError
-from evalsuite.files import write_atomically
+from evalsuite.extras import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from evalsuite.records import Generation, Json
     from evalsuite.runs.opened import OpenRun
@@ -134,7 +133,7 @@ def _cell(value: Json) -> Json:
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def write_parquet(run: OpenRun, path: Path) -> None:
+def to_parquet(run: OpenRun) -> bytes:
     """The table as Parquet: lists stay lists, phases a map from name to seconds, missing values null.
 
     Raises:
@@ -145,7 +144,7 @@ def write_parquet(run: OpenRun, path: Path) -> None:
         import pyarrow.parquet as pq  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError:
         raise EvalsuiteError(
-            "Parquet needs pyarrow, which is not installed; run: pip install 'evalsuite[datasets]'"
+            f"Parquet needs pyarrow, which is not installed; run: {install_command('datasets')}"
         ) from None
     listed = list(rows(run))
     schema = pa.schema([(name, _arrow_type(pa, name)) for name in listed[0]])
@@ -154,7 +153,7 @@ def write_parquet(run: OpenRun, path: Path) -> None:
     table = pa.table(columns, schema=schema)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 _INTEGERS = {*COUNTS, "seed", "width", "height", "batch", "memory_allocated", "memory_process"}

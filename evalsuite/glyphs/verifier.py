@@ -14,6 +14,7 @@ import numpy as np
 
 from evalsuite.datafiles import data_dir
 from evalsuite.errors import EvalsuiteError
+from evalsuite.extras import install_command
 from evalsuite.glyphs.reference import references
 
 if TYPE_CHECKING:
@@ -79,9 +80,9 @@ def open_verifier() -> GlyphVerifier:
     Raises:
         EvalsuiteError: ONNX Runtime, OpenCV or the reference faces are not installed.
     """
-    for module, extra in (("onnxruntime", "ocr"), ("cv2", "ocr")):
+    for module in ("onnxruntime", "cv2"):
         if importlib.util.find_spec(module) is None:
-            raise EvalsuiteError(f"looking at glyphs needs {module}; run: pip install 'evalsuite[{extra},fonts]'")
+            raise EvalsuiteError(f"looking at glyphs needs {module}; run: {install_command('ocr', 'fonts')}")
     references("a", "a")  # says what to install where the faces are missing
     return GlyphVerifier(data_dir() / "glyphs")
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.extras import install_command
 from evalsuite.images import MAX_SIDE, ImageError, to_rgb
 from evalsuite.ocr import detection, merging
 from evalsuite.ocr.base import OcrError
@@ -182,7 +183,7 @@ class PaddleReader:
 
 def _require_paddleocr() -> None:
     if importlib.util.find_spec("paddleocr") is None or importlib.util.find_spec("onnxruntime") is None:
-        raise OcrUnavailableError("PaddleOCR is not installed; run: pip install 'evalsuite[ocr]'")
+        raise OcrUnavailableError(f"PaddleOCR is not installed; run: {install_command('ocr')}")
 
 
 def _boxes(detector: Detector, pixels: Pixels) -> list[detection.Box]:

@@ -49,8 +49,13 @@ def build_comparison(runs: Sequence[OpenRun], out: Path) -> Path:
     return templating.write(out / "index.html", render(runs, called, found))
 
 
-def render(runs: Sequence[OpenRun], called: Sequence[Contestant], found: Sequence[Mapping[str, Picture]]) -> str:
-    """The page as HTML, with its data inside."""
+def render(
+    runs: Sequence[OpenRun],
+    called: Sequence[Contestant],
+    found: Sequence[Mapping[str, Picture]],
+    parts: shell.Shell | None = None,
+) -> str:
+    """The page as HTML, with its data inside; `parts` are those of a page in a folder unless others are given."""
     sides = []
     for place, run in enumerate(runs):
         names = {each.model: each.name for each in called if each.run == place}
@@ -62,7 +67,7 @@ def render(runs: Sequence[OpenRun], called: Sequence[Contestant], found: Sequenc
     specs = [spec for run in runs for spec in run.manifest.models]
     return templating.render(
         "compare.html.j2",
-        shell=shell.linked(SCRIPTS, STYLES),
+        shell=parts or shell.linked(SCRIPTS, STYLES),
         data=data,
         boxes=boxes,
         title=" / ".join(each.name for each in called),

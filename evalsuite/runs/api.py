@@ -14,6 +14,7 @@ from evalsuite import models as registry
 from evalsuite import ocr as engines
 from evalsuite import scoring
 from evalsuite.errors import EvalsuiteError
+from evalsuite.extras import extras_of_run, require
 from evalsuite.models.sources import stand_ins
 from evalsuite.records import digest
 from evalsuite.runs import adjudications as marks
@@ -100,6 +101,8 @@ def plan_run(options: RunOptions) -> tuple[Plan, list[str]]:
     Raises:
         EvalsuiteError: for anything that the caller can fix.
     """
+    references = options.ceiling or options.styled_ceiling or options.sensitivity
+    require(extras_of_run(options.models, options.ocr, references=references), "this run")
     loaded = load_all(options.suites)
     chosen = _choose([prompt for suite in loaded for prompt in suite.prompts], options.prompts)
     names = list(dict.fromkeys(options.models))

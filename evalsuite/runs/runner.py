@@ -7,7 +7,7 @@ would falsify the timings.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,11 @@ from evalsuite.images import is_blank
 from evalsuite.records import Finding, Generation, Request
 from evalsuite.runs.evidence import read_evidence
 from evalsuite.runs.opened import open_run
-from evalsuite.runs.progress import Progress, Watcher, ignore
+from evalsuite.runs.progress import Progress, Stage, Watcher, ignore
 from evalsuite.runs.reading import ReadingPool, default_workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from evalsuite.models.base import Drawing, ImageModel
     from evalsuite.ocr.base import OcrEngine
@@ -122,7 +122,8 @@ class _Reader:
             self._writer.append(reading)
             log_read(self._store, reading)
             self._done += 1
-            self._watch(Progress("read", self._done, self._total, reading.key))
+            request = self._store.requests[reading.key]
+            self._watch(Progress("read", self._done, self._total, f"{request.model} {request.prompt}"))
 
 
 def _draw(plan: Plan, evidence: Evidence, reader: _Reader, watch: Watcher, interleave: Sequence[str]) -> None:
@@ -130,7 +131,8 @@ def _draw(plan: Plan, evidence: Evidence, reader: _Reader, watch: Watcher, inter
     drawn = dict(evidence.drawn)
     requests = list(store.requests.values())
     done = sum(request.key in drawn for request in requests)
-    watch(Progress("draw", done, len(requests)))
+    stage: Stage = "take" if all(model.spec.kind == "folder" for model in plan.models) else "draw"
+    watch(Progress(stage, done, len(requests)))
     with store.generations.writer() as writer:
         for models in _groups(plan.models, interleave):
             names = {model.spec.name for model in models}
@@ -139,11 +141,11 @@ def _draw(plan: Plan, evidence: Evidence, reader: _Reader, watch: Watcher, inter
             if not uses_cpu:
                 reader.expect(drawn[request.key] for request in own if request.key in drawn)
             missing = [request for request in own if request.key not in drawn]
-            for generation in _draw_models(models, missing, store):
+            for generation in _draw_models(models, missing, store, watch):
                 writer.append(generation)
                 log_drawn(store, generation)
                 done += generation.error is None
-                watch(Progress("draw", done, len(requests), f"{generation.model} {generation.prompt}"))
+                watch(Progress(stage, done, len(requests), f"{generation.model} {generation.prompt}"))
                 if generation.error is None:
                     drawn[generation.key] = generation
                     if not uses_cpu:
@@ -162,13 +164,27 @@ def _groups(models: Sequence[ImageModel], interleave: Sequence[str]) -> Iterable
     yield from ([model] for model in models if model.spec.name not in interleave)
 
 
-def _draw_models(models: Sequence[ImageModel], missing: Sequence[Request], store: RunStore) -> Iterable[Generation]:
+def _draw_models(
+    models: Sequence[ImageModel], missing: Sequence[Request], store: RunStore, watch: Watcher
+) -> Iterable[Generation]:
     waiting = [(model, own) for model in models if (own := [r for r in missing if r.model == model.spec.name])]
     with ExitStack() as stack:
         for model, _ in waiting:
-            stack.enter_context(model)
+            stack.enter_context(loading(model, watch))
         for model, part in _turns(waiting):
             yield from draw_part(model, part, store)
+
+
+@contextmanager
+def loading(model: ImageModel, watch: Watcher) -> Iterator[ImageModel]:
+    """A model, loaded while this is open; that its weights are brought in is told, where it has any."""
+    told = model.spec.kind == "diffusion"
+    if told:
+        watch(Progress("load", 0, 1, model.spec.name))
+    with model as loaded:
+        if told:
+            watch(Progress("load", 1, 1, model.spec.name))
+        yield loaded
 
 
 def draw_part(model: ImageModel, part: Sequence[Request], store: RunStore) -> Iterable[Generation]:

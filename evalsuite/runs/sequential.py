@@ -15,7 +15,7 @@ from evalsuite.runs.evidence import read_evidence, why_failed
 from evalsuite.runs.opened import score_evidence
 from evalsuite.runs.progress import Progress, Watcher, ignore
 from evalsuite.runs.reading import ReadingPool, default_workers
-from evalsuite.runs.runner import draw_part, finish, log_drawn, log_read
+from evalsuite.runs.runner import draw_part, finish, loading, log_drawn, log_read
 
 if TYPE_CHECKING:
     from evalsuite.models.base import ImageModel
@@ -118,7 +118,7 @@ class _Session:
         # Where drawing and reading take turns, every OCR process gets an image.
         size = max(batch, workers) if model.uses_cpu else batch
         ahead = max(2 * batch, 2 * workers)
-        with model:
+        with loading(model, self._watch):
             while wanted := self._decider.next_slots:
                 part = [self._request[slot] for slot in wanted if slot not in self._rows][:size]
                 for generation in draw_part(model, part, self._store):
@@ -140,7 +140,8 @@ class _Session:
             else:
                 self._decider.observe(slot, self._nothing(slot))
             done = len(self._rows) - len(self._unread)
-            self._watch(Progress("read", done, len(self._request), reading.key))
+            row = self._rows[slot]
+            self._watch(Progress("read", done, len(self._request), f"{row.model} {row.prompt}"))
 
     def _keep(self, generation: Generation) -> None:
         self._generations.append(generation)
