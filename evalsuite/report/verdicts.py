@@ -69,11 +69,27 @@ def _together(text: str) -> str:
     return text.replace(" ", "\u00a0")
 
 
+_SPEED = {"p50": "Median seconds", "p90": "90th percentile of seconds", "memory": "Peak memory"}
+_RATES = {
+    "character_accuracy": "Character accuracy",
+    "strict_accuracy": "Strict accuracy",
+    "exact_string_rate": "Strings exact",
+    "all_exact_image_rate": "Images all exact",
+}
+
+
+def gate_name(gate: GateResult) -> str:
+    """What a gate on accuracy is about, in the words of the page: `Character accuracy, mean over prompts: zh`."""
+    metric = _RATES.get(gate.metric, gate.metric.replace("_", " "))
+    average = "mean over prompts" if gate.average == "macro" else "pooled"
+    return f"{metric}, {average}: {gate.slice.removeprefix('language:')}"
+
+
 def _gate(gate: GateResult) -> tuple[str, ...]:
     note = sentence(gate.note) if gate.advice is None else f"{sentence(gate.note)} {sentence(gate.advice)}"
     if gate.acknowledged is not None:
         note += f" Accepted by {gate.acknowledged.by}: {gate.acknowledged.reason}"
-    name = gate.name if gate.against == "baseline" else f"{gate.name}, against the anchor"
+    name = gate_name(gate) if gate.against == "baseline" else f"{gate_name(gate)}, against the anchor"
     return (
         name,
         gate.decision,
@@ -91,7 +107,7 @@ def _speed(gate: SpeedResult) -> tuple[str, ...]:
     said = gate.advisory is None or gate.advisory in gate.note
     note = sentence(gate.note) if said else f"{sentence(gate.note)} Advisory: {gate.advisory}"
     return (
-        gate.name,
+        _SPEED.get(gate.quantity, gate.name),
         gate.decision or "–",
         *shown,
         f"×\u00a0{gate.ratio:.3f}",

@@ -81,7 +81,7 @@ def test_every_gate_is_a_line_with_its_bounds():
     row = verdict_row(VERDICT)
     assert (row.outcome, row.title) == ("FAIL", "new against old of 2026-05-04")
     assert row.gates[0] == (
-        "zh/character_accuracy, against the anchor",
+        "Character accuracy, mean over prompts: zh, against the anchor",
         "FAIL",
         "0.950",
         "0.900",
@@ -91,7 +91,7 @@ def test_every_gate_is_a_line_with_its_bounds():
         "Lost more than the margin. Look at the menus. Accepted by Ada: known",
     )
     assert row.gates[1] == (
-        "p50",
+        "Median seconds",
         "–",
         "1.25 s",
         "1.5 s",
