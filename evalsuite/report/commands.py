@@ -110,7 +110,8 @@ def _typeset(spec: ModelSpec) -> Again:
         options.append(f"kinds={'+'.join(settings['kinds'])}")
     if spec.size is not None:
         options.append("size={}x{}".format(*spec.size))
-    return Again(command=f"evalsuite run --model {shlex.quote('typeset:' + ','.join(options))}")
+    name = ":".join(["typeset", *([",".join(options)] if options else [])])
+    return Again(command=f"evalsuite run --model {shlex.quote(name)}")
 
 
 def _server(spec: ModelSpec) -> Again:

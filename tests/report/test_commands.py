@@ -7,6 +7,7 @@ import json
 import shlex
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -47,7 +48,7 @@ def drawn(handmade, monkeypatch, tmp_path):
         word, *arguments = shlex.split(command)
         assert word == "evalsuite"
         outcome = CliRunner().invoke(app, arguments)
-        assert found, outcome.output
+        assert found, (outcome.output, outcome.exception)
         return found[0]
 
     return run
@@ -72,14 +73,13 @@ def test_the_reference_with_settings_is_drawn_again(drawn):
 def test_a_checkpoint_folder_with_settings_and_a_transformer_is_drawn_again(drawn, checkpoints):
     asked = (
         f"evalsuite run --model {checkpoints / 'klein'} --transformer {checkpoints / 'klein-base' / 'transformer'} "
-        "--set 'steps=2 size=64x96' --set 'negative_prompt=two words' --suite signs.yaml --prompt two --seed 7"
+        "--set 'steps=2 size=64x96 guidance=2.5' --suite signs.yaml --prompt two --seed 7"
     )
     manifest, sha, size = drawn(asked)
     assert size == (64, 96)
     command = offered(manifest)
     assert str(checkpoints / "klein") in command
     assert "steps=2" in command
-    assert "--set 'negative_prompt=two words'" in command
     again_manifest, again_sha, again_size = drawn(command)
     assert (again_sha, again_size) == (sha, size)
     assert again_manifest.models[0].digest == manifest.models[0].digest
@@ -147,8 +147,9 @@ def test_images_that_existed_are_read_again_and_never_drawn(handmade, tmp_path):
         "again.existed",
     )
     prompt = handmade.prompt("0001-a.png", "x", "images", '"OPEN"', ("OPEN",))
-    suite = {"x": SuiteRef(name="x", digest="0" * 64, prompts=1, source="my targets.csv")}
-    store = handmade.make_run(tmp_path / "scored", models=(spec,), prompts=(prompt,), suites=suite)
+    suite = handmade.suite_refs((prompt,))["x"]
+    suites = {"x": msgspec.structs.replace(suite, source="my targets.csv")}
+    store = handmade.make_run(tmp_path / "scored", models=(spec,), prompts=(prompt,), suites=suites)
     found = again(spec, store.manifest)
     assert found.command == "evalsuite score /pictures/x --targets 'my targets.csv'"
     assert found.whole
