@@ -129,7 +129,7 @@
       hint.hidden = !unfinished(marks.get(item.key));
     } });
     area.value = (mark?.reading ?? []).join("\n");
-    const hint = el("p", { class: "quiet", hidden: !(mark && unfinished(mark)) }, t("mark.unfinished"));
+    const hint = el("p", { class: "quiet hint", hidden: !(mark && unfinished(mark)) }, t("mark.unfinished"));
     return el("fieldset", { class: "mark" }, el("legend", { class: "unseen" }, t("mark.title")), el("div", { class: "choices" }, ["", "ocr-misread", "model-misdrew"].map(radio)),
       el("p", { class: "quiet keys" }, t("mark.keys")),
       verdict === "ocr-misread" ? [el("label", { class: "correction" }, t("mark.reading"), area), hint] : null);
