@@ -408,7 +408,7 @@ def judged(summary: Summary, judgement: Judgement) -> Judged:
     before = {model.name: model.overall for model in judgement.before.models}
     return Judged(
         rate=rate(errors.rate),
-        interval=None if errors.low is None else between(errors.low, errors.high),
+        interval=None if errors.low is None or errors.high is None else between(errors.low, errors.high),
         misread=errors.misread,
         total=errors.judged,
         charged=errors.charged,

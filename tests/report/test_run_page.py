@@ -319,7 +319,7 @@ def test_hostile_text_is_shown_as_text(handmade, tmp_path):
     assert all(attributes.get("type") == "application/json" for attributes in scripts if "src" not in attributes)
     assert not [attributes for _, attributes in page.elements for name in attributes if name.startswith("on")]
     pictures = [attributes["src"] for tag, attributes in page.elements if tag == "img"]
-    assert all(re.fullmatch(r"assets/thumbs/[0-9a-f]+\.webp", picture) for picture in pictures)
+    assert all(re.fullmatch(r"assets/thumbs/[0-9a-f]{20}-384\.webp", picture) for picture in pictures)
     assert HOSTILE[0] in page.words
     content = (tmp_path / "run" / "index.html").read_text(encoding="utf-8")
     outside = re.sub(r'<script type="application/json".*?</script>', "", content, flags=re.DOTALL)
