@@ -10,7 +10,7 @@ import jinja2
 from evalsuite.files import write_atomically
 from evalsuite.report import conclusions, i18n, payload
 from evalsuite.version import __version__
-from evalsuite.wording import between, listed, sentence, signed, visible
+from evalsuite.wording import between, sentence, signed, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,6 @@ def _environment() -> jinja2.Environment:
     environment.filters["visible"] = _visible
     environment.filters["sentence"] = sentence
     environment.filters["signed"] = signed
-    environment.filters["listed"] = listed
     environment.filters["by_model"] = _by_model
     environment.globals.update(
         t=i18n.element,
