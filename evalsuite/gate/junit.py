@@ -84,8 +84,8 @@ def _decided(case: ET.Element, gate: GateResult | WagerResult, text: str, *, blo
 
 def _speed(case: ET.Element, speed: SpeedResult, *, blocks: bool) -> None:
     text = (
-        f"{speed.name}: ratio {speed.ratio:.3f} ({one_sided(f'{speed.lower:.3f}', f'{speed.upper:.3f}')}), limit {speed.limit:g}, "
-        f"{speed.prompts} prompts; {speed.note}"
+        f"{speed.name}: ratio {speed.ratio:.3f} ({one_sided(f'{speed.lower:.3f}', f'{speed.upper:.3f}')}), "
+        f"limit {speed.limit:g}, {speed.prompts} prompts; {speed.note}"
     )
     if speed.decision == "FAIL" or (speed.decision == "INCONCLUSIVE" and blocks):
         _result(case, "failure", speed.decision, f"{speed.decision}: {speed.note}", text)
