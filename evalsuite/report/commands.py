@@ -7,6 +7,8 @@ import shlex
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from evalsuite import suites
 from evalsuite.models.settings import RUNTIME_DEFAULTS, SETTINGS
 from evalsuite.records import Record
@@ -30,7 +32,13 @@ class Again(Record, frozen=True, kw_only=True):
 
 
 def again(spec: ModelSpec, manifest: Manifest) -> Again:
-    """The command for a model of a run. The profile goes with it, the reader does not: it draws no image."""
+    """The command for a model of a run. Everything that determines the image goes with it; the reader does not."""
+    found = _again(spec, manifest)
+    counts_from_here = found.command is not None and found.note is None and _is_relative(spec, manifest)
+    return msgspec.structs.replace(found, note="again.place") if counts_from_here else found
+
+
+def _again(spec: ModelSpec, manifest: Manifest) -> Again:
     if spec.kind == "folder":
         return _read_again(spec, manifest)
     if spec.kind == "comfyui":
@@ -38,6 +46,17 @@ def again(spec: ModelSpec, manifest: Manifest) -> Again:
     if spec.kind == "server":
         return Again(note="again.no-seed") if spec.settings.get("seed") == "not taken" else _server(spec)
     return _typeset(spec) if spec.kind == "typeset" else _diffusion(spec)
+
+
+def _is_relative(spec: ModelSpec, manifest: Manifest) -> bool:
+    """Whether a path of the command counts from the folder in which the run was started."""
+    paths = [ref.source for ref in manifest.suites if suite_option(ref)]
+    if spec.kind == "diffusion":
+        paths += [adapter.path for adapter in spec.adapters]
+        paths += [spec.transformer] if spec.transformer else []
+        paths += [spec.source] if spec.revision is None else []
+    named = [path for path in paths if "://" not in path and not path.startswith(("evalsuite:", "~"))]
+    return not all(PurePath(path).is_absolute() for path in named)
 
 
 def suite_option(ref: SuiteRef) -> str:
@@ -66,17 +85,11 @@ def _diffusion(spec: ModelSpec) -> Again:
         parts += ["--transformer", shlex.quote(spec.transformer)]
     for adapter in spec.adapters:
         parts += ["--lora", shlex.quote(f"{adapter.path}:{adapter.scale}")]
-    return Again(command=" ".join(parts), note=_place([spec.source if spec.revision is None else "", spec.transformer]))
+    return Again(command=" ".join(parts))
 
 
 def _beyond_default(runtime: Mapping[str, Json]) -> dict[str, Json]:
     return {key: value for key, value in runtime.items() if RUNTIME_DEFAULTS.get(key) != value}
-
-
-def _place(paths: list[str | None]) -> str | None:
-    """A note where a path counts from the folder in which the run was started."""
-    named = [path for path in paths if path and not path.startswith("evalsuite:")]
-    return None if all(PurePath(path).is_absolute() or path.startswith("~") for path in named) else "again.place"
 
 
 def _set(settings: Mapping[str, Json]) -> list[str] | None:

@@ -101,12 +101,12 @@ def manifest_of(handmade, tmp_path, spec):
         (
             {"source": "org/m", "revision": "abc", "settings": {"steps": 4}},
             "evalsuite run --model org/m@abc --set steps=4",
-            None,
+            "again.place",
         ),
         (
             {"source": "evalsuite:flux2-klein-micro", "settings": {"vae_tiling": True}, "runtime": {"batch": 4}},
             "evalsuite run --model flux2-klein-micro --set 'vae_tiling=true batch=4'",
-            None,
+            "again.place",
         ),
         (
             {
@@ -128,7 +128,7 @@ def manifest_of(handmade, tmp_path, spec):
                 "runtime": {"server": "http://h:1", "model": "org/m"},
             },
             "evalsuite run --model server:http://h:1,model=org/m,dialect=sglang --set steps=4",
-            None,
+            "again.place",
         ),
     ],
 )
