@@ -41,7 +41,8 @@ def _columns(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _wager(each: WagerResult) -> tuple[str, ...]:
-    name, *figures = map(_together, wager_cells(each))
+    _, *figures = map(_together, wager_cells(each))
+    name = worded(each.name) + (", floor" if each.subject == "floor" else "")
     note = sentence(each.note)
     if each.acknowledged is not None:
         note += f" Accepted by {each.acknowledged.by}: {each.acknowledged.reason}"
@@ -78,11 +79,21 @@ _RATES = {
 }
 
 
+_AVERAGES = {"macro": "mean over prompts", "micro": "pooled"}
+
+
+def worded(name: str) -> str:
+    """A gate's name (`zh/character_accuracy/micro`) in the words of the page: `Character accuracy, pooled: zh`."""
+    label, _, rest = name.partition("/")
+    metric, _, average = rest.partition("/")
+    if metric not in _RATES or (average and average not in _AVERAGES):
+        return name
+    return f"{_RATES[metric]}{f', {_AVERAGES[average]}' if average else ''}: {label}"
+
+
 def gate_name(gate: GateResult) -> str:
     """What a gate on accuracy is about, in the words of the page: `Character accuracy, mean over prompts: zh`."""
-    metric = _RATES.get(gate.metric, gate.metric.replace("_", " "))
-    average = "mean over prompts" if gate.average == "macro" else "pooled"
-    return f"{metric}, {average}: {gate.slice.removeprefix('language:')}"
+    return worded(f"{gate.slice.removeprefix('language:')}/{gate.metric}/{gate.average}")
 
 
 def _gate(gate: GateResult) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ import pytest
 
 from evalsuite.gate.verdict import Acknowledgement, Difference, GateResult, RunRef, SpeedResult, Verdict
 from evalsuite.report import build_report, store_verdict, verdict_row
+from evalsuite.report.verdicts import worded
 from evalsuite.runs import open_run
 
 
@@ -127,3 +128,16 @@ def test_notes_are_sentences_and_nothing_is_said_twice():
         "Drawn with 4 steps. A stand-in. Policy default; one-sided bounds at level 0.05, 1 image per prompt."
     )
     assert row.gates[1][-1] == "Advisory: other hardware."
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("all/character_accuracy", "Character accuracy: all"),
+        ("zh/exact_string_rate/micro", "Strings exact, pooled: zh"),
+        ("all/strict_accuracy/macro", "Strict accuracy, mean over prompts: all"),
+        ("speed/p50", "speed/p50"),
+    ],
+)
+def test_the_names_of_gates_in_words(name, words):
+    assert worded(name) == words
