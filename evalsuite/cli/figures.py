@@ -51,11 +51,10 @@ def show(result: RunResult) -> None:
         f"({run.ocr.settings.get('recognition', run.ocr.digest[:12])})."
     )
     from evalsuite.report.figures import few_prompts
-    from evalsuite.report.i18n import translate
 
     few = few_prompts(run)
-    if few:
-        console.say(translate("accuracy.few", **few))
+    if few is not None:
+        console.say(few.text)
     for model in run.manifest.models:
         if model.is_malformed:
             console.say(f"{model.name} is not a model: it draws the targets in real fonts with malformed glyphs.")

@@ -24,7 +24,7 @@ from evalsuite.cli.options import (
     examples,
 )
 from evalsuite.errors import EvalsuiteError
-from evalsuite.wording import one_sided, size
+from evalsuite.wording import one_sided, rate, signed, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -322,7 +322,7 @@ def show_verdict(verdict: Verdict) -> None:
     if verdict.worst:
         console.say("Lost most:")
     for worst in verdict.worst[:SHOWN]:
-        console.say(f"  {worst.delta:+.4f}  {worst.prompt} ({worst.baseline:.4f} → {worst.candidate:.4f})")
+        console.say(f"  {signed(worst.delta)}  {worst.prompt} ({rate(worst.baseline)} → {rate(worst.candidate)})")
     for note in verdict.notes:
         console.notice(note)
     for each in verdict.differences:
@@ -340,8 +340,8 @@ def _show_gate(gate: GateResult) -> None:
     decision = f"{gate.decision}, acknowledged" if gate.acknowledged else gate.decision
     console.say(f"{decision}: {gate.name}")
     console.say(
-        f"  {gate.baseline:.4f} → {gate.candidate:.4f}, change {gate.delta:+.4f} "
-        f"({one_sided(f'{gate.lower:+.4f}', f'{gate.upper:+.4f}')}), margin {gate.margin:g}, {gate.prompts} prompts × "
+        f"  {rate(gate.baseline)} → {rate(gate.candidate)}, change {signed(gate.delta)} "
+        f"({one_sided(signed(gate.lower), signed(gate.upper))}), margin {gate.margin:g}, {gate.prompts} prompts × "
         f"{gate.samples}, detectable {gate.minimum_detectable_effect:.4f}, floor {gate.resolution_floor:.4f}"
     )
     console.say(f"  {gate.note}" + (f"; {gate.advice}" if gate.advice else ""))

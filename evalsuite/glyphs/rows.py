@@ -22,7 +22,7 @@ def glyph_rows(found: GlyphReport) -> list[tuple[str, ...]]:
             each.language,
             str(each.judged),
             str(each.seen["suspicious"]),
-            with_ends(each.rate, 4),
+            with_ends(each.rate),
             str(each.cannot_tell),
             ", ".join(f"{each.seen[reason]} {reason}" for reason in CANNOT_TELL if each.seen[reason]),
         )

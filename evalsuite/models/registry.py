@@ -130,6 +130,7 @@ def resolve_diffusion(name: str, options: ModelOptions) -> DiffusionModel:
         settings=settings,
         runtime=runtime,
         adapters=tuple(Adapter(path=str(path), scale=scale, digest=_adapter_digest(path)) for path, scale in loras),
+        transformer=str(transformer) if transformer else None,
     )
     notices = [notice] if notice else []
     return DiffusionModel(spec, CheckpointSource(checkpoint, transformer, tuple(loras)), notices)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from evalsuite import hardware
 from evalsuite.errors import EvalsuiteError
-from evalsuite.report import comparison, payload, pictures, shell, templating
+from evalsuite.report import comparison, headline, payload, pictures, shell, templating
 from evalsuite.report import figures as views
 from evalsuite.report.charts.scatter import scatter
 from evalsuite.report.run_page import SHARED, STYLES
@@ -62,6 +62,8 @@ def render(
         sides.append(payload.Side(run, run.scores, found[place], names))
     data, boxes = payload.gallery(sides)
     accuracy = _accuracy_rows(runs, called)
+    speed = _speed_rows(runs, called)
+    same_machine = comparison.same_machine([run.manifest for run in runs])
     first = runs[0]
     compared = comparison.compare_all(runs, called)
     specs = [spec for run in runs for spec in run.manifest.models]
@@ -88,9 +90,12 @@ def render(
         axis=views.axis_for(accuracy),
         level=views.level(first.summary),
         differences=compared,
+        # Timings of other machines stand nowhere beside each other.
+        answers=headline.answers(accuracy, speed if same_machine else ()),
+        sentences=headline.sentences(runs, called, compared),
         reasons=views.REASONS,
-        speed=_speed_rows(runs, called),
-        same_machine=comparison.same_machine([run.manifest for run in runs]),
+        speed=speed,
+        same_machine=same_machine,
         plots=_plots(runs, called),
     )
 

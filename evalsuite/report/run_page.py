@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evalsuite import hardware
-from evalsuite.report import charts, conclusions, payload, pictures, shell, templating
+from evalsuite.report import charts, conclusions, headline, payload, pictures, shell, templating
 from evalsuite.report import figures as views
 from evalsuite.report.sensitivity_tables import sensitivity_tables
+from evalsuite.report.worst import worst_images
 from evalsuite.runs.agreement import agreements
 from evalsuite.runs.store import refuse_links
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from evalsuite.report.payload import Picture
     from evalsuite.runs.opened import OpenRun
 
-SHARED = ("i18n.js", "dom.js", "data.js", "address.js", "grid.js", "diff.js", "picture.js")
+SHARED = ("i18n.js", "dom.js", "tables.js", "data.js", "address.js", "grid.js", "zoom.js", "diff.js", "picture.js")
 SCRIPTS = (*SHARED, "marks.js", "filters.js", "gallery.js", "viewer.js", "main.js")
 STYLES = ("report.css",)
 
@@ -89,6 +90,7 @@ def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said:
     data["sample"] = list(run.correction.keys) if run.correction else []
     summary = run.summary
     accuracy = views.accuracy_rows(run, run.correction)
+    speed = views.speed_rows(summary)
     heading = [spec.name for spec in run.manifest.models if spec.role != "reference"] or list(names)
     return templating.render(
         "index.html.j2",
@@ -98,6 +100,9 @@ def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said:
         title=" · ".join(heading),
         heading=heading,
         said=said,
+        answers=headline.answers(accuracy, speed),
+        sentences=headline.sentences_of_run(run),
+        worst=worst_images(run, kept, found),
         kept=len(kept),
         manifest=run.manifest,
         ocr=run.ocr,
@@ -122,7 +127,7 @@ def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said:
         most_differing=views.MAX_NAMES,
         figure=views.figure,
         corrected=views.corrected_rows(run.correction) if run.correction else (),
-        speed=views.speed_rows(summary),
+        speed=speed,
         notices=run.standing_notices,
         plots=charts.draw_all(summary, run.scores, run.generations, run.stop),
     )

@@ -153,10 +153,10 @@ def correction_rows(found: Correction) -> list[tuple[str, ...]]:
             each.model,
             each.language or "all",
             f"{each.judged} of {each.images}",
-            with_ends(each.read, 4),
-            with_ends(each.corrected, 4) if each.corrected else "too few judged",
-            with_ends(each.misread_images, 3),
-            with_ends(each.misread_strings, 3),
+            with_ends(each.read),
+            with_ends(each.corrected) if each.corrected else "too few judged",
+            with_ends(each.misread_images),
+            with_ends(each.misread_strings),
         )
         for each in found.figures
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from matplotlib.ticker import NullLocator
 
+from evalsuite.report.cells import Cell, cells, label, named, word
 from evalsuite.report.charts.canvas import (
     BAD,
     GOOD,
@@ -15,18 +16,13 @@ from evalsuite.report.charts.canvas import (
     INK,
     OPEN,
     QUIET,
-    Cell,
     Chart,
     Style,
-    cells,
     colour,
     figure,
     interval_text,
-    label,
     legend,
-    named,
     to_markup,
-    word,
 )
 from evalsuite.report.i18n import translate
 from evalsuite.wording import seconds
