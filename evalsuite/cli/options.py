@@ -44,7 +44,9 @@ OutOption = Annotated[
 OcrOption = Annotated[
     str,
     typer.Option(
-        "--ocr", help="OCR engine: paddle, rapidocr-v4, tesseract or qwen2.5-vl, some with :ARGUMENTS (docs/ocr.md)."
+        "--ocr",
+        help="OCR engine: paddle, rapidocr-v4, tesseract, qwen2.5-vl or textpecker, some with :ARGUMENTS; "
+        "see docs/ocr.md.",
     ),
 ]
 OtherOcrOption = Annotated[
@@ -62,13 +64,16 @@ WorkersOption = Annotated[
     int | None,
     typer.Option("--ocr-workers", min=1, max=64, help="OCR processes; by default one per core, four at most."),
 ]
+GlyphsOption = Annotated[
+    bool, typer.Option("--glyphs", help="Look at each character that was read, for malformed ones; no score changes.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 ProtocolOption = Annotated[
     list[str] | None,
     typer.Option(
         "--protocol",
-        help="Score by another benchmark's protocol too: longtext, longtext-fixed, oneig, cvtg, lex, tiif or anytext; "
-        "repeatable.",
+        help="Score by another benchmark's protocol too: longtext, longtext-fixed, oneig, cvtg, lex, tiif, anytext or "
+        "textpecker; repeatable.",
     ),
 ]
 PolicyOption = Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from evalsuite.cli import console, figures
-from evalsuite.cli.options import RunFolder, SeedOption
+from evalsuite.cli.options import GlyphsOption, RunFolder, SeedOption
 from evalsuite.errors import ExitCode
 from evalsuite.files import WriteError
 
@@ -25,12 +25,14 @@ def report(
         Path | None,
         typer.Option("--out", "-o", help="Where the page goes, with copies of the images; by default the run folder."),
     ] = None,
+    glyphs: GlyphsOption = False,
 ) -> None:
     """Write the HTML report of a run again."""
     import evalsuite
 
     try:
-        result = evalsuite.report(folder, single_file=single_file, out=out)
+        with console.progress() as watch:
+            result = evalsuite.report(folder, single_file=single_file, out=out, glyphs=glyphs, watch=watch)
     except WriteError as error:
         if out is not None:
             raise
@@ -42,14 +44,33 @@ def report(
 
 
 @app.command()
-def glyphs(folder: RunFolder) -> None:
+def glyphs(
+    folder: RunFolder,
+    sample: Annotated[
+        int | None,
+        typer.Option("--sample", min=1, help="Draw so many judged glyphs at random for a person to mark."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="What the sample is drawn by; 0, or that of the stored sample.")
+    ] = None,
+    marks: Annotated[
+        Path | None, typer.Option("--marks", help="Marks that a person made on glyphs.html, as exported there.")
+    ] = None,
+) -> None:
     """Look for glyphs that are malformed though they were read as meant. No score changes."""
     import evalsuite
 
     with console.progress() as watch:
-        result = evalsuite.glyphs(folder, watch=watch)
-    figures.show_glyphs(result.found)
+        result = evalsuite.glyphs(folder, sample=sample, seed=seed, marks=marks, watch=watch)
+    found = result.correction
+    figures.show_glyphs(result.found, found)
     console.say(f"Page: {result.page}")
+    if found is not None and found.withheld is not None:
+        console.say(f"{found.marked} of {found.size} sampled glyphs marked (seed {found.seed}).")
+        console.say("Mark them on the page, export the marks, and give them back with --marks FILE.")
+        if marks is not None:
+            console.error(f"no corrected figures: {found.withheld}")
+            raise typer.Exit(ExitCode.INCOMPLETE)
 
 
 @app.command()
@@ -102,12 +123,15 @@ def compare(
 @app.command()
 def export(
     folder: RunFolder,
-    form: Annotated[str, typer.Option("--to", help="parquet, csv, dataset, markdown or model-card.")],
+    form: Annotated[
+        str,
+        typer.Option("--to", help="parquet, csv, dataset, markdown, model-card, or glyphs (those marked by a person)."),
+    ],
     model: Annotated[str | None, typer.Option("--model", "-m", help="The model that a model card is for.")] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="The file (for dataset: the new folder) to write; by default in the run folder."
+            "--out", "-o", help="The file (for dataset and glyphs: the folder) to write; by default in the run folder."
         ),
     ] = None,
 ) -> None:

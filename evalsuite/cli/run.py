@@ -11,6 +11,7 @@ from evalsuite.cli import console, figures
 from evalsuite.cli.gate import load_noted, show_verdict
 from evalsuite.cli.options import (
     CeilingOption,
+    GlyphsOption,
     LimitOption,
     LockOption,
     LoraOption,
@@ -81,6 +82,7 @@ def run(
     lock: LockOption = Path("baseline.lock"),
     protocol: ProtocolOption = None,
     workers: WorkersOption = None,
+    glyphs: GlyphsOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Draw, read and score prompts, and write the report. The same command resumes a run that was stopped."""
@@ -112,6 +114,7 @@ def run(
             policy=load_noted(policy) if until_verdict else policy,
             lock=lock,
             workers=workers,
+            glyphs=glyphs,
             watch=watch,
         )
     _conclude(result, protocol)
@@ -131,6 +134,7 @@ def score(
     ] = None,
     protocol: ProtocolOption = None,
     workers: WorkersOption = None,
+    glyphs: GlyphsOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Score a stored run again, with other OCR or another profile, or score images that exist already."""
@@ -148,6 +152,7 @@ def score(
                 ocr=ocr or "paddle",
                 profile=profile or "standard",
                 workers=workers,
+                glyphs=glyphs,
                 watch=watch,
             )
         elif not (folder / "manifest.json").is_file():
@@ -156,7 +161,13 @@ def score(
             )
         else:
             result = evalsuite.rescore(
-                folder, ocr=ocr, profile=profile, adjudications=adjudications, workers=workers, watch=watch
+                folder,
+                ocr=ocr,
+                profile=profile,
+                adjudications=adjudications,
+                workers=workers,
+                glyphs=glyphs,
+                watch=watch,
             )
     _conclude(result, protocol)
 
@@ -165,6 +176,7 @@ def _conclude(result: RunResult, protocols: Sequence[str] | None) -> NoReturn:
     """Print the table and the path of the report, and leave with the exit code of completeness."""
     figures.show(result)
     show_protocols(result, protocols)
+    figures.show_seen(result.run)
     for text in result.notices:
         console.notice(text)
     console.say(f"Report: {result.page}")

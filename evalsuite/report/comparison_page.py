@@ -10,6 +10,7 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.report import comparison, payload, pictures, shell, templating
 from evalsuite.report import figures as views
 from evalsuite.report.charts.scatter import scatter
+from evalsuite.report.glyph_differences import glyph_differences
 from evalsuite.report.run_page import SHARED, STYLES
 from evalsuite.runs.store import refuse_links
 
@@ -83,6 +84,7 @@ def render(runs: Sequence[OpenRun], called: Sequence[Contestant], found: Sequenc
         axis=views.axis_for(accuracy),
         level=views.level(first.summary),
         differences=compared,
+        glyph_differences=glyph_differences(runs, called),
         reasons=views.REASONS,
         speed=_speed_rows(runs, called),
         same_machine=comparison.same_machine([run.manifest for run in runs]),

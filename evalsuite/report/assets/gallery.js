@@ -1,9 +1,17 @@
 "use strict";
 /* The gallery: a card an image, in the chosen order. */
 (() => {
-  const { el, t, seconds, picture, diffs, score, model, imageName, items, filters } = window.Evalsuite;
+  const { el, t, seconds, picture, diffs, score, model, imageName, items, filters, page } = window.Evalsuite;
   const TEXT_HEIGHT = 212;
   let shown = [];
+
+  /** How many suspicious glyphs the image has, with the way to their cut-outs where there is a page of them. */
+  function badge(item) {
+    const n = page.glyphs?.[item.key];
+    if (!n) return null;
+    const text = t("card.glyphs", { n });
+    return page.glyphs_page ? el("a", { class: "chip glyph-badge", href: `${page.glyphs_page}#${item.key}` }, text) : el("span", { class: "chip glyph-badge" }, text);
+  }
 
   function card(place) {
     const item = shown[place];
@@ -20,6 +28,7 @@
       el("div", { class: "card-text" },
         el("div", { class: "card-head" }, score(item), el("span", { class: "card-model" }, model(item))),
         el("div", { class: "card-diffs" }, diffs(item)),
+        badge(item),
         el("div", { class: "card-foot" }, `${item.prompt.id} · ${t("card.seed", { seed: item.seed })}`, item.timing ? ` · ${seconds(item.timing.total)}` : null)));
   }
 
