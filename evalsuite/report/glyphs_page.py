@@ -14,7 +14,7 @@ from evalsuite.glyphs.marks import FORMAT, GlyphMarksError, read_marks
 from evalsuite.glyphs.reference import references
 from evalsuite.glyphs.sample import read_sample
 from evalsuite.records import digest
-from evalsuite.report import shell, templating
+from evalsuite.report import pictures, shell, templating
 from evalsuite.report.glyph_section import PAGE, section_of
 from evalsuite.report.run_page import STYLES
 from evalsuite.runs.judged_sample import SampleError
@@ -72,8 +72,8 @@ def build_glyphs_page(run: OpenRun, looked: Looked, *, out: Path | None = None) 
         shell=shell.linked(SCRIPTS, STYLES),
         title=run.manifest.name,
         glyphs=section_of(run, page=False, looked=looked),
-        tiles=[_tile(run, place, cuts.get(place), f"{doubts[place]:.1f}", firsts) for place in doubts],
-        sample=[_tile(run, place, cuts.get(place), None, set()) for place in sample],
+        tiles=[_tile(run, place, cuts.get(place), f"{doubts[place]:.1f}", firsts, out) for place in doubts],
+        sample=[_tile(run, place, cuts.get(place), None, set(), out) for place in sample],
         more=max(0, len(found.suspicions) - MOST),
         threshold=SUSPICIOUS,
         data=_data(run, [*doubts, *sample], sample),
@@ -119,7 +119,7 @@ def _fields(run: OpenRun, place: Place) -> Mapping[str, Json]:
     }
 
 
-def _tile(run: OpenRun, place: Place, cut: Cut | None, doubt: str | None, firsts: set[str]) -> Tile:
+def _tile(run: OpenRun, place: Place, cut: Cut | None, doubt: str | None, firsts: set[str], out: Path | None) -> Tile:
     generation, text = run.generations[place.key], run.readings[place.key].lines[place.line].text
     drawn = references(text[place.index], text)
     first = place.key not in firsts
@@ -135,7 +135,7 @@ def _tile(run: OpenRun, place: Place, cut: Cut | None, doubt: str | None, firsts
         doubt=doubt,
         model=generation.model,
         prompt=f"{generation.prompt} · {generation.seed}",
-        link=quote(generation.image or ""),
+        link=quote(generation.image or "") if out is None else f"images/{pictures.copy_of(generation.sha256 or '')}",
     )
 
 

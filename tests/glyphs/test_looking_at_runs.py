@@ -131,6 +131,16 @@ def test_the_report_shows_the_counts_beside_accuracy_with_filter_and_badge(run):
     assert '<section id="glyphs"' in whole
 
 
+def test_a_page_elsewhere_links_to_its_own_copies_and_leaves_the_run_alone(run, tmp_path):
+    before = {path.name for path in run.iterdir()}
+    evalsuite.report(run, out=tmp_path / "page", glyphs=True)
+    page = (tmp_path / "page" / "glyphs.html").read_text(encoding="utf-8")
+    links = set(re.findall(r'<li data-place="[^"]*"[^>]*><a href="([^"]*)"', page))
+    assert links
+    assert all((tmp_path / "page" / link).is_file() for link in links)
+    assert {path.name for path in run.iterdir()} == before
+
+
 def test_exports_carry_the_counts(run, tmp_path):
     evalsuite.glyphs(run, report=False)
     rows = list(csv.DictReader(evalsuite.export(run, "csv", out=tmp_path / "a.csv").open(encoding="utf-8-sig")))
