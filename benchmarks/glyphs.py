@@ -250,7 +250,7 @@ def show(title: str, pairs: Sequence[Pair]) -> None:
             continue
         clean = [each.clean for each in own]
         share = float(np.mean([each.doubt > SUSPICIOUS for each in clean]))
-        cut = float(np.quantile([each.probability for each in clean], share)) if share else 0.0
+        cut = float(np.quantile([each.probability for each in clean], share))
         alike = [look for look in bad if look.read]
         for detector in (VERIFIER, probability_below(cut), READERS_DIFFER, READER):
             value, flags = detector.value, detector.flags
