@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+from runs_by_hand import prompt
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.gate import judge, side_of
@@ -14,7 +15,6 @@ from evalsuite.gate.policy import PolicyError, load_policy
 from evalsuite.glyphs.by_prompt import Seen
 from evalsuite.glyphs.counts import Place
 from evalsuite.runs import open_run
-from tests.gate.conftest import make_prompts
 
 POLICY = """\
 format = 1
@@ -37,7 +37,7 @@ def glyphs_of(side, *, suspicious: int = 1, judged: int = 20, wrong=lambda _: 0)
     run = side.run
     keys = [score.key for score in run.scores_of(side.model.name) if score.seed == min(run.manifest.seeds)]
     return JudgedGlyphs(
-        units={prompt.id: Seen(judged, suspicious) for prompt in run.manifest.prompts},
+        units={each.id: Seen(judged, suspicious) for each in run.manifest.prompts},
         wrong={Place(key, 0, 0): wrong(number) for number, key in enumerate(keys)},
         told={"en": judged * len(keys) // 2, "zh": judged * len(keys) // 2},
     )
@@ -45,7 +45,10 @@ def glyphs_of(side, *, suspicious: int = 1, judged: int = 20, wrong=lambda _: 0)
 
 @pytest.fixture
 def sides(make_run):
-    prompts = make_prompts(60)
+    prompts = [
+        prompt(f"p{place:03d}", "signs-zh" if place % 2 else "signs-en", "sign", f"{place}: OPEN", ("OPEN",))
+        for place in range(60)
+    ]
     return [side_of(open_run(make_run(name, prompts=prompts, seeds=(0, 1)))) for name in ("before", "after")]
 
 
@@ -92,12 +95,12 @@ def test_prompts_without_judged_glyphs_are_left_out_with_a_note_and_too_many_of_
     monkeypatch.setattr(
         sys.modules["evalsuite.gate.glyphs"], "judged_glyphs", lambda side: judged[side.run.folder.name]
     )
-    for place, prompt in enumerate(after.manifest.prompts):
-        judged["after"].units[prompt.id] = Seen() if place < 6 else Seen(20, 1)
+    for place, each in enumerate(after.manifest.prompts):
+        judged["after"].units[each.id] = Seen() if place < 6 else Seen(20, 1)
     verdict = judge(before, after, policy_of(tmp_path))
     assert any("left out 6 prompts" in note for note in verdict.notes)
-    for prompt in after.manifest.prompts[:31]:
-        judged["after"].units[prompt.id] = Seen()
+    for each in after.manifest.prompts[:31]:
+        judged["after"].units[each.id] = Seen()
     verdict = judge(before, after, policy_of(tmp_path))
     assert verdict.outcome == "INCOMPLETE"
     assert "in 29 of 60 prompts" in verdict.missing[0]
