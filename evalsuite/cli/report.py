@@ -71,6 +71,7 @@ def glyphs(
         if marks is not None:
             console.error(f"no corrected figures: {found.withheld}")
             raise typer.Exit(ExitCode.INCOMPLETE)
+    figures.leave([result.run], figures.RESUME)
 
 
 @app.command()
