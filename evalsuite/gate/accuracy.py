@@ -273,6 +273,8 @@ def _decide(
 def _advice(gate: Measured, policy: Policy, look: int, floor: float) -> str:
     if gate.nothing_to_lose:
         return "a margin below the baseline's rate, or prompts that the baseline can draw, would let it decide"
+    if gate.metric == SOUND_GLYPHS:
+        return "more marked glyphs in both runs ('evalsuite glyphs RUN --sample N'), then more prompts, would narrow it"
     wanted = power.needs(gate.found, gate.differences, gate.den, gate.margin, policy.level)
     k = gate.differences.shape[1]
     ways = []

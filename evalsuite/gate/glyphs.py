@@ -134,8 +134,8 @@ def glyph_notes(policy: Policy, sides: Sequence[tuple[str, Side]], candidate: Si
                 lost = len(_units(candidate, prompts)) - len(_both(side, candidate, prompts))
                 if lost:
                     yield (
-                        f"{label}/{SOUND_GLYPHS} against the {name}: left out {lost} prompts in which the verifier "
-                        "cannot tell of glyphs of both runs"
+                        f"{label}/{SOUND_GLYPHS} against the {name}: left out {lost} prompt{'s' * (lost > 1)} in "
+                        "which the verifier cannot tell of glyphs of both runs"
                     )
 
 
