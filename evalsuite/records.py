@@ -313,6 +313,9 @@ class OcrSpec(Record, frozen=True, kw_only=True):
 
 
 MAX_READING_CHARS = 200_000
+MALFORMED = "\ufffd"
+"""A reader's mark of a malformed character. No target may hold it, so it is wrong wherever it stands."""
+
 """Characters of one reading: a page holds a few thousand, and scoring many more would take minutes."""
 
 

@@ -13,7 +13,8 @@ from evalsuite.wording import listed, point, with_ends
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evalsuite.glyphs.look import GlyphReport
+    from evalsuite.glyphs.corrected import GlyphCorrection
+    from evalsuite.glyphs.counts import GlyphReport
     from evalsuite.report.sensitivity_tables import SensitivityCell
     from evalsuite.results import RunResult
     from evalsuite.runs.corrected import Correction
@@ -83,11 +84,25 @@ def show_correction(found: Correction) -> None:
     )  # fmt: skip
 
 
-def show_glyphs(found: GlyphReport) -> None:
-    """Print what the glyph verifier saw, by model and language."""
-    from evalsuite.glyphs.rows import GLYPH_COLUMNS, glyph_rows
+def show_seen(run: OpenRun) -> None:
+    """Print what the glyph verifier saw of a run; nothing where nobody has looked."""
+    from evalsuite.glyphs import looked_at
+
+    looked = looked_at(run)
+    if looked is not None:
+        show_glyphs(looked.found, looked.correction)
+
+
+def show_glyphs(found: GlyphReport, correction: GlyphCorrection | None) -> None:
+    """Print what the glyph verifier saw, by model and language, and what a person's marks of a sample say of it."""
+    from evalsuite.glyphs.rows import GLYPH_COLUMNS, MARKED_COLUMNS, glyph_rows, marked_rows
 
     console.table("Glyphs looked at one by one", GLYPH_COLUMNS, glyph_rows(found), right=GLYPH_COLUMNS[2:6])
+    if found.unseen:
+        console.notice(f"{found.unseen} images have not been looked at; 'evalsuite glyphs' on the folder does it")
+    if correction is not None and correction.withheld is None:
+        title = "Malformed glyphs, corrected by a person who marked a random sample"
+        console.table(title, MARKED_COLUMNS, marked_rows(correction), right=MARKED_COLUMNS[2:])
 
 
 def show_sensitivity(run: OpenRun) -> None:

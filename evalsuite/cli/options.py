@@ -21,6 +21,13 @@ class Protocol(StrEnum):
     LEX = "lex"
     TIIF = "tiif"
     ANYTEXT = "anytext"
+    WEGEN = "wegen"
+    WEGEN_FIXED = "wegen-fixed"
+    TEXTATLAS = "textatlas"
+    TEXTATLAS_FIXED = "textatlas-fixed"
+    STRICT = "strict"
+    STRICT_FIXED = "strict-fixed"
+    TEXTPECKER = "textpecker"
 
 
 def examples(*commands: str) -> str:
@@ -82,7 +89,8 @@ OcrOption = Annotated[
     typer.Option(
         "--ocr",
         metavar="ENGINE",
-        help="OCR engine: paddle, rapidocr-v4, tesseract or qwen2.5-vl, some with :ARGUMENTS (docs/ocr.md).",
+        help="OCR engine: paddle, rapidocr-v4, tesseract, qwen2.5-vl or textpecker, some with :ARGUMENTS "
+        "(docs/ocr.md).",
     ),
 ]
 OtherOcrOption = Annotated[
@@ -101,6 +109,9 @@ WorkersOption = Annotated[
     typer.Option(
         "--ocr-workers", metavar="N", min=1, max=64, help="OCR processes; by default one per core, four at most."
     ),
+]
+GlyphsOption = Annotated[
+    bool, typer.Option("--glyphs", help="Look at each character that was read, for malformed ones; no score changes.")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 ProtocolOption = Annotated[

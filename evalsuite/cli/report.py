@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from evalsuite.cli import console, figures
-from evalsuite.cli.options import JsonOption, RunFolder, SeedOption, examples
+from evalsuite.cli.options import GlyphsOption, JsonOption, RunFolder, SeedOption, examples
 from evalsuite.errors import ExitCode
 from evalsuite.files import WriteError
 
@@ -30,12 +30,14 @@ def report(
             help="Where the page goes, with copies of the images; by default the run folder.",
         ),
     ] = None,
+    glyphs: GlyphsOption = False,
 ) -> None:
     """Write the HTML report of a run again."""
     import evalsuite
 
     try:
-        result = evalsuite.report(folder, single_file=single_file, out=out)
+        with console.progress() as watch:
+            result = evalsuite.report(folder, single_file=single_file, out=out, glyphs=glyphs, watch=watch)
     except WriteError as error:
         if out is not None:
             raise
@@ -46,15 +48,39 @@ def report(
     figures.leave([result.run], figures.RESUME)
 
 
-@app.command(epilog=examples("evalsuite glyphs reports/mine"))
-def glyphs(folder: RunFolder) -> None:
+@app.command(
+    epilog=examples("evalsuite glyphs reports/mine", "evalsuite glyphs reports/mine --sample 60 --marks marks.json")
+)
+def glyphs(
+    folder: RunFolder,
+    sample: Annotated[
+        int | None,
+        typer.Option("--sample", metavar="N", min=1, help="Draw so many judged glyphs at random for a person to mark."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", metavar="SEED", help="What the sample is drawn by; 0, or that of the stored sample."),
+    ] = None,
+    marks: Annotated[
+        Path | None,
+        typer.Option("--marks", metavar="FILE", help="Marks that a person made on glyphs.html, as exported there."),
+    ] = None,
+) -> None:
     """Look for glyphs that are malformed though they were read as meant. No score changes."""
     import evalsuite
 
     with console.progress() as watch:
-        result = evalsuite.glyphs(folder, watch=watch)
-    figures.show_glyphs(result.found)
+        result = evalsuite.glyphs(folder, sample=sample, seed=seed, marks=marks, watch=watch)
+    found = result.correction
+    figures.show_glyphs(result.found, found)
     console.say(f"Page: {result.page}")
+    if found is not None and found.withheld is not None:
+        console.say(f"{found.marked} of {found.size} sampled glyphs marked (seed {found.seed}).")
+        console.say("Mark them on the page, export the marks, and give them back with --marks FILE.")
+        if marks is not None:
+            console.error(f"no corrected figures: {found.withheld}")
+            raise typer.Exit(ExitCode.INCOMPLETE)
+    figures.leave([result.run], figures.RESUME)
 
 
 @app.command(
@@ -143,7 +169,8 @@ def compare(
 def export(
     folder: RunFolder,
     form: Annotated[
-        Literal["parquet", "csv", "dataset", "markdown", "model-card"], typer.Option("--to", help="What to write.")
+        Literal["parquet", "csv", "dataset", "markdown", "model-card", "glyphs"],
+        typer.Option("--to", help="What to write; glyphs are those that a person marked."),
     ],
     model: Annotated[
         str | None, typer.Option("--model", "-m", metavar="MODEL", help="The model that a model card is for.")
@@ -154,7 +181,8 @@ def export(
             "--out",
             "-o",
             metavar="PATH",
-            help="The file to write, or a folder for it; for dataset the new folder itself. By default the run folder.",
+            help="The file to write, or a folder for it; for dataset the new folder itself, for glyphs the folder that "
+            "they are added to. By default the run folder.",
         ),
     ] = None,
     overwrite: Annotated[

@@ -11,6 +11,7 @@ from evalsuite.cli import console, figures
 from evalsuite.cli.gate import load_noted, show_verdict
 from evalsuite.cli.options import (
     CeilingOption,
+    GlyphsOption,
     JsonOption,
     LimitOption,
     LockOption,
@@ -98,6 +99,7 @@ def run(
     protocol: ProtocolOption = None,
     workers: WorkersOption = None,
     json: JsonOption = False,
+    glyphs: GlyphsOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Draw, read and score prompts, and write the report. The same command resumes a run that was stopped."""
@@ -128,6 +130,7 @@ def run(
             policy=load_noted(policy) if until_verdict else policy,
             lock=lock,
             workers=workers,
+            glyphs=glyphs,
             watch=watch,
         )
     _conclude(result, protocol, json=json)
@@ -164,6 +167,7 @@ def score(
     protocol: ProtocolOption = None,
     workers: WorkersOption = None,
     json: JsonOption = False,
+    glyphs: GlyphsOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Score a stored run again, with other OCR or another profile, or score images that exist already."""
@@ -180,6 +184,7 @@ def score(
                 ocr=ocr or "paddle",
                 profile=profile or "standard",
                 workers=workers,
+                glyphs=glyphs,
                 watch=watch,
             )
         elif not (folder / "manifest.json").is_file():
@@ -188,7 +193,13 @@ def score(
             )
         else:
             result = evalsuite.rescore(
-                folder, ocr=ocr, profile=profile, adjudications=adjudications, workers=workers, watch=watch
+                folder,
+                ocr=ocr,
+                profile=profile,
+                adjudications=adjudications,
+                workers=workers,
+                glyphs=glyphs,
+                watch=watch,
             )
     _conclude(result, protocol, json=json)
 
@@ -206,6 +217,7 @@ def _conclude(result: RunResult, protocols: Sequence[Protocol] | None, *, json: 
     else:
         figures.show(result)
         show_protocols(scores)
+        figures.show_seen(result.run)
         for text in result.notices:
             console.notice(text)
         console.say(f"Report: {result.page}")

@@ -12,7 +12,7 @@ from evalsuite.wording import did_you_mean
 if TYPE_CHECKING:
     from evalsuite.runs.opened import OpenRun
 
-Format = Literal["parquet", "csv", "dataset", "markdown", "model-card"]
+Format = Literal["parquet", "csv", "dataset", "markdown", "model-card", "glyphs"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 _DEFAULT_NAMES: dict[Format, str] = {
@@ -21,6 +21,7 @@ _DEFAULT_NAMES: dict[Format, str] = {
     "dataset": "dataset",
     "markdown": "summary.md",
     "model-card": "model-card.md",
+    "glyphs": "glyph-labels",
 }
 
 __all__ = ["FORMATS", "Format", "write_export"]
@@ -75,6 +76,10 @@ def _write(run: OpenRun, form: Format, target: Path, model: str | None, *, overw
 
     if form == "dataset":
         return dataset.write_dataset(run, target, overwrite=overwrite)
+    if form == "glyphs":
+        from evalsuite.export.glyph_labels import write_labels
+
+        return write_labels(run, target)
     if form == "parquet":
         content = tables.to_parquet(run)
     elif form == "csv":

@@ -9,6 +9,7 @@ import yaml
 
 from evalsuite import hardware
 from evalsuite.errors import EvalsuiteError, IncompleteError
+from evalsuite.glyphs import looked_at
 from evalsuite.report import figures as views
 from evalsuite.report.i18n import translate
 from evalsuite.version import __version__
@@ -43,6 +44,7 @@ def summary(run: OpenRun) -> str:
     parts += _incomplete(run)
     parts += [f"> {escape(sentence(notice))}\n" for notice in run.notices]
     parts += _accuracy(run)
+    parts += _glyphs(run)
     speed = views.speed_rows(run.summary)
     if speed:
         parts += ["", "| Model | Median | p90 | Images/s | Warm images |", "|---|---|---|---|---|"]
@@ -87,6 +89,35 @@ def _accuracy(run: OpenRun) -> list[str]:
             f"**{row.accuracy.text}** {_bounds(row.accuracy)} | {ceiling} | {styled} | {_figure(row.strings)} | "
             f"{_figure(row.all_exact)} | {row.images} ({row.prompts} prompts){missing} |"
         )
+    return lines
+
+
+def _glyphs(run: OpenRun) -> list[str]:
+    """What the glyph verifier saw, where somebody has let it look."""
+    from evalsuite.glyphs.rows import glyph_rows, marked_rows
+
+    looked = looked_at(run)
+    if looked is None:
+        return []
+    lines = [
+        "",
+        "Suspicious glyphs, which are no part of any accuracy (docs/glyphs.md):",
+        "",
+        "| Model | Language | Judged | Suspicious | Share | Cannot tell | Why not |",
+        "|---|---|---|---|---|---|---|",
+        *("| " + " | ".join(map(escape, row)) + " |" for row in glyph_rows(looked.found)),
+    ]
+    if looked.found.unseen:
+        lines += ["", f"{looked.found.unseen} images have not been looked at."]
+    if looked.correction is not None and looked.correction.withheld is None:
+        lines += [
+            "",
+            f"Malformed glyphs, corrected by a person who marked {looked.correction.size} drawn at random:",
+            "",
+            "| Model | Language | Marked | Suspicious | Malformed, corrected | Found | Missed | False alarms |",
+            "|---|---|---|---|---|---|---|---|",
+            *("| " + " | ".join(map(escape, row)) + " |" for row in marked_rows(looked.correction)),
+        ]
     return lines
 
 

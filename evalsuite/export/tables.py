@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from evalsuite import scoring
 from evalsuite.errors import EvalsuiteError
 from evalsuite.extras import install_command
+from evalsuite.glyphs import looked_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,6 +36,9 @@ COUNTS = (
 )
 """The counts of `scoring.Counts` that a row carries; rates of any slice are ratios of their sums."""
 
+GLYPHS = ("glyphs_judged", "glyphs_suspicious", "glyphs_cannot_tell")
+"""Counts of the glyph verifier, None for images that it has not looked at; no part of any rate."""
+
 RATES = ("character_accuracy", "strict_accuracy", "exact_string_rate", "cer", "wer", "ned")
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -48,6 +52,7 @@ def rows(run: OpenRun) -> Iterator[dict[str, Json]]:
     """
     roles = {spec.name: spec.role for spec in run.manifest.models}
     lost = {each.key: each.why for each in run.missing if each.stage == "file"}
+    glyphs = _glyphs(run)
     for score in run.scores:
         prompt = run.prompts[score.prompt]
         reading = run.readings.get(score.key)
@@ -69,6 +74,7 @@ def rows(run: OpenRun) -> Iterator[dict[str, Json]]:
             "all_exact": bool(counted.exact_images),
             **{name: getattr(rates, name) for name in RATES},
             **{name: getattr(counted, name) for name in COUNTS},
+            **glyphs.get(score.key, dict.fromkeys(GLYPHS)),
             "prompt": prompt.text,
             "target_strings": list(prompt.targets),
             "read": ["".join(edit.read for edit in target.edits) for target in score.result.targets],
@@ -83,6 +89,20 @@ def rows(run: OpenRun) -> Iterator[dict[str, Json]]:
             "profile": run.scorer.profile,
             "normalizer": run.scorer.normalizer,
         }
+
+
+def _glyphs(run: OpenRun) -> dict[str, dict[str, Json]]:
+    """What was seen of each image's glyphs, by key, under `GLYPHS`."""
+    looked = looked_at(run)
+    if looked is None:
+        return {}
+    found: dict[str, dict[str, Json]] = {}
+    for key, row in looked.found.seen.items():
+        sights = [each.sight for each in row.glyphs]
+        bad = sights.count("suspicious")
+        judged = bad + sights.count("sound")
+        found[key] = dict(zip(GLYPHS, (judged, bad, len(sights) - judged), strict=True))
+    return found
 
 
 def _drawing(generation: Generation | None) -> dict[str, Json]:
@@ -156,7 +176,7 @@ def to_parquet(run: OpenRun) -> bytes:
     return buffer.getvalue()
 
 
-_INTEGERS = {*COUNTS, "seed", "width", "height", "batch", "memory_allocated", "memory_process"}
+_INTEGERS = {*COUNTS, *GLYPHS, "seed", "width", "height", "batch", "memory_allocated", "memory_process"}
 _LISTS = {"target_strings", "read", "extra", "ocr_lines", "errors", "findings"}
 
 

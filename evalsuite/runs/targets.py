@@ -9,7 +9,7 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.files import FileError, read_text
 from evalsuite.images import SUFFIXES
 from evalsuite.models.folder import FolderModel, inside, is_image, table_rows
-from evalsuite.records import Prompt, SuiteRef, digest
+from evalsuite.records import MALFORMED, Prompt, SuiteRef, digest
 from evalsuite.suites.load import LANGUAGE_PATTERN, MAX_TARGET_CHARS, MAX_TARGETS
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ def _strings(file: Path, line: int, field: str, value: object) -> list[str]:
             raise TargetsError(
                 f"{file}:{line}: field {field!r}: a target has {MAX_TARGET_CHARS:,} characters at most and no NUL"
             )
+        if MALFORMED in part:
+            raise TargetsError(f"{file}:{line}: field {field!r}: holds U+FFFD, the sign of text decoded wrongly")
     return [str(part) for part in value]
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from evalsuite.datafiles import data_dir
 from evalsuite.files import FileError, parse_json, read_text
-from evalsuite.records import Prompt
+from evalsuite.records import MALFORMED, Prompt
 from evalsuite.suites import benchmarks, longtext_bench
 from evalsuite.suites.suite import Suite, SuiteError, length_class
 from evalsuite.wording import did_you_mean
@@ -277,6 +277,8 @@ def _targets(path: Path, field: _Field, text: str) -> tuple[str, ...]:
             raise SuiteError(f"{where}: {target!r} is not a string; put it in quotes")
         if not target.strip() or len(target) > MAX_TARGET_CHARS:
             raise SuiteError(f"{where}: a target has 1 to {MAX_TARGET_CHARS} characters, got {target[:40]!r}")
+        if MALFORMED in target:
+            raise SuiteError(f"{where}: {target[:40]!r} holds U+FFFD, the sign of text that was decoded wrongly")
         if target not in text:
             raise SuiteError(f"{where}: {target!r} does not stand in the prompt's text")
     return tuple(field.value)

@@ -11,6 +11,7 @@ from evalsuite.records import digest
 from evalsuite.report import comparison, comparison_page, run_page, shell, templating
 from evalsuite.report.charts import steps
 from evalsuite.report.comparison_page import SCRIPTS as COMPARISON_SCRIPTS
+from evalsuite.report.glyph_section import section_of
 from evalsuite.report.payload import Picture
 from evalsuite.runs import RunStore
 from evalsuite.sweep.results import cells, columns
@@ -164,7 +165,9 @@ def pictures(entry: Entry, run: OpenRun, models: set[str] | None = None) -> dict
 def report(entry: Entry, run: OpenRun) -> str:
     """A run's report, as `evalsuite report` would write it."""
     parts = shell.served(run_page.SCRIPTS, run_page.STYLES)
-    return run_page.render(run, pictures(entry, run), parts, run_page.current_conclusions(run))
+    return run_page.render(
+        run, pictures(entry, run), parts, run_page.current_conclusions(run), section_of(run, page=False)
+    )
 
 
 def comparison_of(found: Sequence[tuple[Entry, OpenRun]]) -> str:

@@ -1,10 +1,20 @@
 "use strict";
 /* The gallery: a card an image, in the chosen order. */
 (() => {
-  const { el, t, seconds, picture, diffs, score, model, imageName, items, filters, marks, download, lines, textHeight, tallest } = window.Evalsuite;
-  const HEIGHT = textHeight(items);
+  const { el, t, seconds, picture, diffs, score, model, imageName, items, filters, marks, download, lines, textHeight, tallest, page } = window.Evalsuite;
+  /* A badge for suspicious glyphs takes a line of its own. */
+  const BADGE_HEIGHT = Object.keys(page.glyphs ?? {}).length ? 24 : 0;
+  const HEIGHT = textHeight(items) + BADGE_HEIGHT;
   const RATIO = tallest(items);
   let shown = [];
+
+  /** How many suspicious glyphs the image has, with the way to their cut-outs where there is a page of them. */
+  function badge(item) {
+    const n = page.glyphs?.[item.key];
+    if (!n) return null;
+    const text = t("card.glyphs", { n });
+    return page.glyphs_page ? el("a", { class: "chip glyph-badge", href: `${page.glyphs_page}#${item.key}` }, text) : el("span", { class: "chip glyph-badge" }, text);
+  }
 
   function card(place) {
     const item = shown[place];
@@ -21,6 +31,7 @@
       el("div", { class: "card-text" },
         el("div", { class: "card-head" }, score(item), el("span", { class: "card-model" }, model(item))),
         el("div", { class: "card-diffs" }, diffs(item)),
+        badge(item),
         el("div", { class: "card-foot" }, marks.badge(item), marks.badge(item) ? " " : null, `${item.prompt.id} · ${t("card.seed", { seed: item.seed })}`, item.timing ? ` · ${seconds(item.timing.total)}` : null)));
   }
 

@@ -14,6 +14,7 @@ from evalsuite.scoring.protocols.oneig import ONEIG
 from evalsuite.scoring.protocols.pairing import LEX, TIIF
 from evalsuite.scoring.protocols.strict import STRICT, STRICT_FIXED
 from evalsuite.scoring.protocols.textatlas import TEXTATLAS, TEXTATLAS_FIXED
+from evalsuite.scoring.protocols.textpecker import TEXTPECKER
 from evalsuite.scoring.protocols.wegen import WEGEN, WEGEN_FIXED
 from evalsuite.wording import did_you_mean
 
@@ -35,6 +36,7 @@ PROTOCOLS: dict[str, TextProtocol] = {
         TEXTATLAS_FIXED,
         STRICT,
         STRICT_FIXED,
+        TEXTPECKER,
     )
 }
 """The protocols by name."""
