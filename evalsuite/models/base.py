@@ -75,3 +75,12 @@ class ImageModel(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A model that works ahead where it knows what will be drawn: it rewrites prompts in batches."""
+
+    def foresee(self, requests: Sequence[tuple[Prompt, int]]) -> None:
+        """Say, inside the model's context, what `draw` will be called with in parts, in this order."""
+        ...

@@ -1,77 +1,18 @@
-"""From prompts to embeddings: language models under their images' seeds, and prompts that are encoded once."""
+"""From prompts to embeddings: a language model under its images' seeds, and prompts that are encoded once."""
 
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.models.phases import ENHANCER_METHODS, PRIOR_METHOD, wrapped
+from evalsuite.models.phases import PRIOR_METHOD, wrapped
 
 _KEPT_PROMPTS = 16
-"""Prompts whose embeddings or rewritten texts are kept. A run asks for a prompt's seeds one after another."""
-
-
-class SeededEnhancer:
-    """Runs a pipeline's prompt enhancer under a seed for each request.
-
-    Enhancers sample from torch's global generator, so what they write would depend on everything drawn
-    before. Here each call is seeded, and the generator's state is put back afterwards. With `mode="image"`
-    every image has its own rewritten prompt, by the image's seed; with `mode="prompt"` all seeds of a prompt
-    share one, by a seed made from the prompt's text.
-
-    Raises:
-        EvalsuiteError: The pipeline has an enhancer that this version of diffusers runs in an unknown way.
-    """
-
-    def __init__(self, pipeline: Any, mode: str, device: str) -> None:
-        names = [name for name in ENHANCER_METHODS if hasattr(pipeline, name)]
-        if not names:
-            import diffusers
-
-            raise EvalsuiteError(
-                f"enhance={mode}: {type(pipeline).__name__} of diffusers {diffusers.__version__} has none of "
-                f"{', '.join(ENHANCER_METHODS)}. Set enhance=off, or install a diffusers release that has."
-            )
-        self._pipeline, self._name, self._mode, self._device = pipeline, names[0], mode, device
-        self._seeds: list[int] = []
-        self._known: OrderedDict[str, str] = OrderedDict()
-        self.revised: list[str] = []
-
-    @contextmanager
-    def attach(self) -> Iterator[None]:
-        """Put this in the place of the pipeline's enhancer until the block ends."""
-        with wrapped(self._pipeline, self._name, self._wrap):
-            yield
-
-    def expect(self, seeds: Sequence[int]) -> None:
-        """Say which seeds the next call of the pipeline draws, in the order of its prompts."""
-        self._seeds = list(seeds)
-        self.revised = []
-
-    def _wrap(self, method: Callable[..., str]) -> Callable[..., str]:
-        @functools.wraps(method)
-        def enhance(prompt: str, *args: Any, **kwargs: Any) -> str:
-            seed = self._seeds[len(self.revised)]
-            if self._mode == "prompt":
-                seed = int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:4], "big")
-                if prompt not in self._known:
-                    _remember(self._known, prompt, self._seeded(seed, method, prompt, *args, **kwargs))
-                text = self._known[prompt]
-            else:
-                text = self._seeded(seed, method, prompt, *args, **kwargs)
-            self.revised.append(text)
-            return text
-
-        return enhance
-
-    def _seeded(self, seed: int, method: Callable[..., str], *args: Any, **kwargs: Any) -> str:
-        with seeded(seed, self._device):
-            return method(*args, **kwargs)
+"""Prompts whose embeddings are kept. A run asks for a prompt's seeds one after another."""
 
 
 class SeededPrior:

@@ -36,6 +36,7 @@ class DiffusionModel:
         self._session: DrawingSession | None = None
         self._load_seconds: float | None = None
         self._load_told = False
+        self._foreseen = False
 
     @classmethod
     def from_pipeline(cls, pipeline: Any, spec: ModelSpec) -> Self:
@@ -81,7 +82,7 @@ class DiffusionModel:
             self._session = stack.enter_context(DrawingSession.open(pipeline, self._spec, device))
             self._stack = stack.pop_all()
         self._load_seconds = time.perf_counter() - started
-        self._load_told = False
+        self._load_told = self._foreseen = False
         return self
 
     def __exit__(
@@ -107,6 +108,19 @@ class DiffusionModel:
             raise RuntimeError(f"{self._spec.name}: retune inside its context, `with model:`")
         self._session.retune(msgspec.structs.replace(self._spec, settings={**self._spec.settings, **settings}))
 
+    def foresee(self, requests: Sequence[tuple[Prompt, int]]) -> None:
+        """Say what will be drawn until this is called again, where `draw` is called with a part of it at a time.
+
+        The prompt enhancer rewrites in batches of what is foreseen. Without this, `draw` foresees what it is given.
+
+        Raises:
+            RuntimeError: The model is not loaded.
+        """
+        if self._session is None:
+            raise RuntimeError(f"{self._spec.name}: foresee inside its context, `with model:`")
+        self._foreseen = True
+        self._session.foresee(requests)
+
     def draw(self, requests: Sequence[tuple[Prompt, int]]) -> Iterator[Drawing]:
         """Draw each (prompt, seed), `batch` at a time, in the order given.
 
@@ -118,6 +132,8 @@ class DiffusionModel:
         """
         if self._session is None:
             raise RuntimeError(f"{self._spec.name}: draw inside its context, `with model:`")
+        if not self._foreseen:
+            self._session.foresee(requests)
         size = int(self._spec.runtime.get("batch", 1))
         for start in range(0, len(requests), size):
             batch = requests[start : start + size]

@@ -12,9 +12,10 @@ import msgspec
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models import findings as checks
 from evalsuite.models.base import Drawing
-from evalsuite.models.conditioning import PromptCache, SeededEnhancer, SeededPrior
+from evalsuite.models.conditioning import PromptCache, SeededPrior
+from evalsuite.models.enhancer import PromptEnhancer, Rewritten
 from evalsuite.models.meters import MemoryMeter
-from evalsuite.models.phases import PRIOR_METHOD, PhaseRecorder, clock_for, wrapped
+from evalsuite.models.phases import PRIOR_METHOD, PhaseRecorder, clock_for, with_enhancement, wrapped
 from evalsuite.models.settings import size_of
 from evalsuite.records import Finding, ModelSpec, Prompt
 
@@ -42,9 +43,15 @@ class DrawingSession:
         self._recorder = PhaseRecorder(pipeline, clock_for(device))
         self._finite = checks.FiniteWatch()
         self._encodings: list[checks.Encoding] = []
-        self._enhancer: SeededEnhancer | None = None
+        self._enhancer: PromptEnhancer | None = None
         if self._call.get("use_pe"):
-            self._enhancer = SeededEnhancer(pipeline, str(spec.settings["enhance"]), device)
+            self._enhancer = PromptEnhancer(
+                pipeline,
+                str(spec.settings["enhance"]),
+                device,
+                batch=int(spec.runtime.get("enhance_batch", 1)),
+                clock=self._recorder.seconds_of,
+            )
         self._prior = SeededPrior(pipeline, device) if hasattr(pipeline, PRIOR_METHOD) else None
         self._shape: tuple[int, int, int] | None = None
         self._graphs = 0
@@ -65,7 +72,7 @@ class DrawingSession:
             if hasattr(getattr(pipeline, "vae", None), "decode"):
                 stack.enter_context(wrapped(pipeline.vae, "decode", session._finite.watch))
             if session._enhancer is not None:
-                stack.enter_context(session._enhancer.attach())
+                session._enhancer.check()
             if session._prior is not None:
                 stack.enter_context(session._prior.attach())
             if spec.runtime.get("encode_once"):
@@ -90,34 +97,41 @@ class DrawingSession:
         """Draw a batch in one call of the pipeline. Whatever the pipeline raises, this raises."""
         import torch
 
-        prompts = [prompt.text for prompt, _ in batch]
+        self._meter.start()
+        prompts, call = [prompt.text for prompt, _ in batch], self._call
+        enhanced: list[Rewritten] | None = None
+        if self._enhancer is not None and call.get("use_pe"):
+            enhanced = self._enhancer.rewrite(batch, self._size)
+            prompts, call = [each.text for each in enhanced], {**call, "use_pe": False}
         generators = [torch.Generator("cpu").manual_seed(seed) for _, seed in batch]
         self._encodings.clear()
-        enhancer = self._enhancer if self._call.get("use_pe") else None
-        if enhancer is not None:
-            enhancer.expect([seed for _, seed in batch])
         if self._prior is not None:
             self._prior.expect([seed for _, seed in batch])
-        self._meter.start()
         output, timing = self._recorder.measure(
-            lambda: self.pipeline(prompt=prompts, generator=generators, **self._call), images=len(batch)
+            lambda: self.pipeline(prompt=prompts, generator=generators, **call), images=len(batch)
         )
         memory = self._meter.read()
         timing = msgspec.structs.replace(timing, warmup=self._warms_up(len(batch)))
         finite = self._finite.take(len(batch))
-        revised = enhancer.revised if enhancer is not None else [None] * len(batch)
         return [
             Drawing(
                 prompt=request[0],
                 seed=request[1],
                 image=image if image.mode == "RGB" else image.convert("RGB"),
-                timing=timing,
+                timing=timing if text is None else with_enhancement(timing, text.seconds),
                 memory=memory,
-                revised_prompt=text,
-                findings=tuple(self._findings(request[0], text, image, finite=is_finite)),
+                revised_prompt=text.text if text is not None else None,
+                findings=tuple(self._findings(request[0], text.text if text else None, image, finite=is_finite)),
             )
-            for request, image, text, is_finite in zip(batch, output.images, revised, finite, strict=True)
+            for request, image, text, is_finite in zip(
+                batch, output.images, enhanced or [None] * len(batch), finite, strict=True
+            )
         ]
+
+    def foresee(self, requests: Batch) -> None:
+        """Say what will be drawn: the prompt enhancer works ahead, in full batches."""
+        if self._enhancer is not None:
+            self._enhancer.foresee(requests)
 
     def forget_shape(self) -> None:
         """After a failure: what is drawn next warms up again."""

@@ -2,14 +2,14 @@
 
 A mark is a CUDA event, or a reading of the clock on a CPU. Marks are set before and after
 
-* the prompt enhancer (`prompt_enhancement`),
 * the language model that writes an image's first tokens (`prior_tokens`, GLM-Image),
 * `encode_prompt`, or the text encoders where a pipeline has no such method (`text_encoding`),
 * the denoising loop: from the first call of the transformer to the last `scheduler.step`; every
   `scheduler.step` ends a step (`denoising`),
 * the autoencoder's `decode` (`decoding`);
 
-the rest of the call is `other`. Nothing waits for the device until the image is done, and then once.
+the rest of the call is `other`. Nothing waits for the device until the image is done, and then once. The prompt
+enhancer runs before the call, for several images at a time; `with_enhancement` adds an image's share of it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+
 from evalsuite.records import Phase, Timing
-
-ENHANCER_METHODS = ("_enhance_prompt_with_pe",)
-"""Methods by which pipelines rewrite a prompt (ErnieImagePipeline); diffusers has no public name for it."""
-
 
 PRIOR_METHOD = "generate_prior_tokens"
 """The method by which GlmImagePipeline has a language model write the tokens that the transformer draws from."""
@@ -97,6 +95,12 @@ class EventClock:
         return float(start.elapsed_time(end)) / 1000.0
 
 
+def with_enhancement(timing: Timing, seconds: float) -> Timing:
+    """A timing with an image's share of the prompt enhancement that went before its call."""
+    phase = Phase(name="prompt_enhancement", seconds=seconds)
+    return msgspec.structs.replace(timing, total=timing.total + seconds, phases=(phase, *timing.phases))
+
+
 def clock_for(device: str) -> Clock:
     """The clock that measures work on a torch device."""
     return HostClock() if device.startswith("cpu") else EventClock(device)
@@ -130,9 +134,6 @@ class PhaseRecorder:
         """Set the marks; on leaving, every wrapped method and hook is taken away again."""
         pipeline = self._pipeline
         with ExitStack() as stack:
-            for name in ENHANCER_METHODS:
-                if hasattr(pipeline, name):
-                    stack.enter_context(wrapped(pipeline, name, self._spanned("prompt_enhancement")))
             if hasattr(pipeline, PRIOR_METHOD):
                 stack.enter_context(wrapped(pipeline, PRIOR_METHOD, self._spanned("prior_tokens")))
             if hasattr(pipeline, "encode_prompt"):
@@ -177,6 +178,14 @@ class PhaseRecorder:
             self._marks = None
         return result, self._timing(marks, total, images)
 
+    def seconds_of(self, call: Callable[[], Any]) -> tuple[Any, float]:
+        """What a call returned, and its seconds on the wall, from an idle device to an idle device."""
+        self._clock.wait()
+        started = time.perf_counter()
+        result = call()
+        self._clock.wait()
+        return result, time.perf_counter() - started
+
     def _timing(self, marks: _Marks, total: float, images: int) -> Timing:
         seconds: dict[str, float] = {}
         for name, start, end in marks.spans:
@@ -185,7 +194,7 @@ class PhaseRecorder:
         steps = [self._clock.seconds(start, end) for start, end in itertools.pairwise(bounds)]
         if marks.loop and steps:
             seconds["denoising"] = sum(steps)
-        order = ("prompt_enhancement", "prior_tokens", "text_encoding", "denoising", "decoding")
+        order = ("prior_tokens", "text_encoding", "denoising", "decoding")
         phases = [Phase(name=name, seconds=seconds[name] / images) for name in order if name in seconds]
         # Events and the clock on the wall differ by microseconds; the rest is never less than nothing.
         rest = max(0.0, total - sum(seconds.values()))

@@ -19,6 +19,7 @@ from evalsuite.models.parts import pipeline_class
 from evalsuite.models.pipeline_setup import computing_precision, cpu_has_bf16, fit_precision, resolve_device
 from evalsuite.models.presets import PipelineFacts, Preset, load_presets
 from evalsuite.models.settings import (
+    ENHANCE_BATCH,
     RUNTIME_DEFAULTS,
     ModelOptions,
     SettingError,
@@ -200,6 +201,10 @@ def _settings(
                 f"{source.name}: enhance={merged['enhance']}, but {checkpoint.folder} has no enhancer (pe)"
             )
         merged.pop("enhance", None)
+    if merged.get("enhance", "off") != "off":
+        merged.setdefault("enhance_batch", ENHANCE_BATCH)
+    elif "enhance_batch" in merged:
+        raise SettingError(f"{source.name}: enhance_batch={merged['enhance_batch']}, but no prompt enhancer runs")
     _check_size(source.name, merged, facts)
     _check_precision(source.name, merged)
     merged, notice = _fit_to_device(merged, asked)

@@ -172,6 +172,13 @@ SETTINGS: dict[str, Setting] = {
             "flash",
         ),
         Setting("batch", "images drawn at a time", _integer(1, 256), "runtime", "4"),
+        Setting(
+            "enhance_batch",
+            "prompts that the enhancer rewrites at a time, ahead of the drawing; 1 is the pipeline's own way",
+            _integer(1, 256),
+            "runtime",
+            "32",
+        ),
         Setting("encode_once", "encode a prompt once and reuse it for its other seeds", _boolean, "runtime", "true"),
         Setting("device", "auto (CUDA, else MPS, else CPU) or a device", _device, "runtime", "cuda:0"),
     )
@@ -180,6 +187,10 @@ SETTINGS: dict[str, Setting] = {
 
 RUNTIME_DEFAULTS: dict[str, Json] = {"device": "auto", "offload": "none", "batch": 1}
 """What every diffusion model's `runtime` holds unless told otherwise."""
+
+
+ENHANCE_BATCH = 16
+"""Prompts that are rewritten at a time, where there is an enhancer, unless told otherwise."""
 
 
 def check_settings(settings: Mapping[str, Json], *, where: str = "--set") -> dict[str, Json]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalsuite.images import is_blank
+from evalsuite.models.base import Foreseeing
 from evalsuite.records import Finding, Generation, Request
 from evalsuite.runs.evidence import read_evidence
 from evalsuite.runs.opened import open_run
@@ -169,8 +170,10 @@ def _draw_models(
 ) -> Iterable[Generation]:
     waiting = [(model, own) for model in models if (own := [r for r in missing if r.model == model.spec.name])]
     with ExitStack() as stack:
-        for model, _ in waiting:
+        for model, own in waiting:
             stack.enter_context(loading(model, watch))
+            if isinstance(model, Foreseeing):
+                model.foresee([(store.prompts[request.prompt], request.seed) for request in own])
         for model, part in _turns(waiting):
             yield from draw_part(model, part, store)
 
