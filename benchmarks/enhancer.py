@@ -12,7 +12,6 @@ with the same size among other texts, in another order; and with the same texts 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +24,7 @@ from benchmarks.full_size.architectures import build_component
 from benchmarks.full_size.parts import FAMILIES, built_in
 from evalsuite import hardware, suites
 from evalsuite.files import write_atomically
-from evalsuite.models.enhancer import PromptEnhancer
+from evalsuite.models.enhancer import ENHANCER_METHODS, PromptEnhancer
 from evalsuite.models.phases import PhaseRecorder, clock_for
 from evalsuite.models.pipeline_setup import compute_dtype, resolve_device
 from evalsuite.records import Prompt
@@ -69,9 +68,9 @@ class Bench:
         model = build_component("ernie-image", "pe", device=self.device, dtype=dtype, **changes)
         model.generation_config.min_new_tokens = tokens
         tokenizer = offline_tokenizer(chat_template=ENHANCER_TEMPLATE, limit=tokens)
-        parts = SimpleNamespace(pe=model, pe_tokenizer=tokenizer, _execution_device=torch.device(self.device))
-        parts._enhance_prompt_with_pe = ErnieImagePipeline._enhance_prompt_with_pe.__get__(parts)
-        self._parts = parts
+        self._parts = SimpleNamespace(pe=model, pe_tokenizer=tokenizer, _execution_device=torch.device(self.device))
+        name = ENHANCER_METHODS[0]
+        setattr(self._parts, name, getattr(ErnieImagePipeline, name).__get__(self._parts))
 
     def write(self, requests: Requests, batch: int) -> tuple[dict[str, str], float, int | None]:
         """Texts by their prompt's id, the seconds that they took, and the peak of allocated GPU memory."""
@@ -91,7 +90,8 @@ class Bench:
 
 def common(left: str, right: str) -> float:
     """The share of a text before its first difference from another."""
-    return len(os.path.commonprefix([left, right])) / max(1, len(left), len(right))
+    same = next((at for at, (one, other) in enumerate(zip(left, right, strict=False)) if one != other), None)
+    return (min(len(left), len(right)) if same is None else same) / max(1, len(left), len(right))
 
 
 @app.command()
@@ -111,9 +111,7 @@ def main(
     bench.write(requests[:1], 1)  # the first call of all waits for kernels to load
     alone, seconds, peak = bench.write(alone_of, 1)
     speed = len(alone_of) * tokens / seconds
-    rows = [
-        Row(batch=1, texts=4, tokens=tokens, seconds=seconds, tokens_per_second=speed, ratio=1.0, peak_bytes=peak)
-    ]
+    rows = [Row(batch=1, texts=4, tokens=tokens, seconds=seconds, tokens_per_second=speed, ratio=1.0, peak_bytes=peak)]
     for size in batch or [8, 16, 32, 64]:
         several = requests[: 2 * size]
         texts, seconds, peak = bench.write(several, size)

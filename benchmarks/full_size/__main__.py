@@ -24,7 +24,7 @@ import typer
 from benchmarks.full_size.bench import Bench
 from benchmarks.full_size.operations import matmul_rate
 from benchmarks.full_size.parts import FAMILIES, Family, built_in
-from benchmarks.full_size.plan import MEASUREMENTS, Deadline, Measurement, label, plan
+from benchmarks.full_size.plan import MEASUREMENT_NAMES, Deadline, Measurement, label, plan
 from benchmarks.full_size.rows import Journal, Results, console, show
 from evalsuite import hardware, suites
 from evalsuite.errors import EvalsuiteError
@@ -44,7 +44,7 @@ def main(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(help=f"Only this measurement; may be repeated. {', '.join(m.name for m in MEASUREMENTS)}"),
+        typer.Option(help=f"Only this measurement; may be repeated. {', '.join(MEASUREMENT_NAMES)}"),
     ] = None,
     images: Annotated[
         int, typer.Option(min=1, help="Warm images per row; the models of fifty steps draw 3 at most.")

@@ -9,11 +9,12 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from benchmarks.full_size.operations import count_operations
 from benchmarks.full_size.parts import Family, build_pipeline, built_in, drawing_settings, enhancer
-from benchmarks.full_size.plan import Measurement, label
-from benchmarks.full_size.rows import Journal, Row, largest, summarise
+from benchmarks.full_size.plan import Measurement, Preparation, label
+from benchmarks.full_size.rows import Difference, Journal, Row, largest, summarise
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.diffusion import DiffusionModel
 from evalsuite.models.drawing import call_arguments
@@ -28,13 +29,16 @@ SLOW_WARM_UP = 1
 SLOW_IMAGES = 3
 """Of what takes long, the model of fifty steps and the enhancer: calls before the first that counts, and after."""
 
-_AS_BUILT = ("bf16", False)
+_AS_BUILT = Preparation()
+
+Images = dict[tuple[str, int], Any]
+"""What was drawn for a prompt's id and a seed, as RGB images."""
 
 
 def spec_of(family: Family, measurement: Measurement, *, shallow: bool) -> ModelSpec:
     """How a measurement draws: the published settings of its preset, at the benchmark's size and in its precision."""
     name = family.preset(base=measurement.base, enhancer=measurement.enhancer)
-    settings = {**load_presets().presets[name].settings, **precision_settings(measurement, shallow=shallow)}
+    settings = {**load_presets().presets[name].settings, **precision_settings(measurement.preparation, shallow=shallow)}
     return ModelSpec(
         name=f"{name} (random weights)",
         kind="diffusion",
@@ -46,51 +50,72 @@ def spec_of(family: Family, measurement: Measurement, *, shallow: bool) -> Model
     )
 
 
-def precision_settings(measurement: Measurement, *, shallow: bool) -> dict[str, Json]:
+def precision_settings(preparation: Preparation, *, shallow: bool) -> dict[str, Json]:
     """The precision that a measurement draws in: that of the pipeline as built, or FP8 computing in it."""
     built = built_in(resolve_device("auto"), shallow=shallow)
-    if measurement.precision == "bf16":
-        return {"precision": built}
-    return {"precision": measurement.precision, "compute": built}
+    quantized: dict[str, Json] = {} if preparation.quantize == "none" else {"quantize": preparation.quantize}
+    if preparation.precision == "bf16":
+        return {"precision": built, **quantized}
+    return {"precision": preparation.precision, "compute": built, **quantized}
 
 
-def plain_loop(pipeline: Any, spec: ModelSpec, prompts: Sequence[Prompt], images: int, warm_up: int) -> list[Timing]:
-    """Timings of a loop as anyone would write it around the pipeline, after warming up."""
+def plain_loop(
+    pipeline: Any, spec: ModelSpec, prompts: Sequence[Prompt], images: int, warm_up: int
+) -> tuple[list[Timing], Images]:
+    """Timings of a loop as anyone would write it around the pipeline, after warming up, and all that it drew."""
     import torch
 
     call = call_arguments(pipeline, spec)
     wait: Callable[[], None] = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
-    timings = []
+    timings, drawn = [], {}
     for number in range(warm_up + images):
         wait()
         started = time.perf_counter()
         generator = torch.Generator("cpu").manual_seed(number)
-        pipeline(prompt=prompts[number % len(prompts)].text, generator=generator, **call)
+        prompt = prompts[number % len(prompts)]
+        output = pipeline(prompt=prompt.text, generator=generator, **call)
         wait()
         timings.append(Timing(total=time.perf_counter() - started))
-    return timings[warm_up:]
+        drawn[prompt.id, number] = output.images[0]
+    return timings[warm_up:], drawn
 
 
 def through_the_suite(
     pipeline: Any, spec: ModelSpec, requests: Sequence[tuple[Prompt, int]], warm_up: int
-) -> tuple[list[Timing], Memory | None, float]:
-    """Timings of the images after `warm_up`, the largest memory of all, and the seconds of the first image.
+) -> tuple[list[Timing], Memory | None, float, Images]:
+    """Timings of the images after `warm_up`, the largest memory of all, the seconds of the first image, and all images.
 
     Raises:
         EvalsuiteError: An image failed, or none was warm.
     """
     free_memory()  # what was cached before is no memory of this way of drawing
-    timings, memories = [], []
+    timings, memories, drawn = [], [], {}
     with DiffusionModel.from_pipeline(pipeline, spec) as model:
         for drawing in model.draw(requests):
             if drawing.timing is None:
                 raise EvalsuiteError(drawing.error or "an image came without its timing")
             timings.append(drawing.timing)
             memories += [drawing.memory] if drawing.memory else []
+            drawn[drawing.prompt.id, drawing.seed] = drawing.image
     warm = [timing for timing in timings[warm_up:] if not timing.warmup]
     if not warm:
         raise EvalsuiteError("every image waited for a first time (compilation, say); draw more with --images")
-    return warm, largest(memories), timings[0].total
+    return warm, largest(memories), timings[0].total, drawn
+
+
+def difference(images: Images, plain: Images) -> Difference | None:
+    """How far images are from those of the plain loop for the same prompts and seeds; None where none are the same."""
+    pairs = [(images[key], plain[key]) for key in sorted(images.keys() & plain.keys())]
+    if not pairs:
+        return None
+    apart = [np.abs(np.asarray(one, np.int16) - np.asarray(other, np.int16)) for one, other in pairs]
+    spread = float(np.mean([np.asarray(other, np.float64).std() for _, other in pairs]))
+    return Difference(
+        images=len(pairs),
+        largest=int(max(each.max() for each in apart)),
+        mean=float(np.mean([each.mean() for each in apart])),
+        deviation=spread,
+    )
 
 
 class Bench:
@@ -107,8 +132,9 @@ class Bench:
         self._family, self._prompts, self._journal, self._images = family, prompts, journal, images
         self._shallow = journal.results.shallow
         self._pipeline: Any = None
-        self._prepared: tuple[str, bool] | None = None
+        self._prepared: Preparation | None = None
         self._plain: dict[str, float | None] = {}
+        self._drawn: dict[str, Images] = {}
 
     def expected_seconds(self, measurement: Measurement) -> float:
         """About how long a measurement takes, judged by the plain loops so far; 0 before the first.
@@ -141,7 +167,7 @@ class Bench:
         def draw(row: Row) -> Row:
             spec, texts = spec_of(self._family, plain, shallow=self._shallow), [prompt.text for prompt in self._prompts]
             warm_up, images = self._calls(plain)
-            timings = plain_loop(self._pipeline, spec, self._prompts, images, warm_up)
+            timings, self._drawn[preset] = plain_loop(self._pipeline, spec, self._prompts, images, warm_up)
             self._plain[preset] = p50 = statistics.median(timing.total for timing in timings)
             self._journal.results.operations[preset] = count_operations(self._pipeline, spec, texts)
             return summarise(row, timings, plain=p50)
@@ -160,12 +186,18 @@ class Bench:
             if tokens:
                 stack.enter_context(enhancer(self._pipeline, self._family, tokens, shallow=self._shallow))
             spec = spec_of(self._family, measurement, shallow=self._shallow)
-            timings, memory, first = through_the_suite(self._pipeline, spec, requests, warm_up)
+            timings, memory, first, drawn = through_the_suite(self._pipeline, spec, requests, warm_up)
         operations = dict(self._journal.results.operations.get(row.preset, {}))
         if measurement.one_prompt:
             operations.pop("text_encoding", None)  # kept, not done
         return summarise(
-            msgspec.structs.replace(row, memory=memory, warm_up=first, tokens=tokens),
+            msgspec.structs.replace(
+                row,
+                memory=memory,
+                warm_up=first,
+                tokens=tokens,
+                difference=difference(drawn, self._drawn.get(row.preset, {})),
+            ),
             timings,
             plain=self._plain.get(row.preset),
             operations=operations,
@@ -203,9 +235,8 @@ class Bench:
             if self._prepared != _AS_BUILT:
                 self._build()
             self._prepared = None  # until all of it is done
-            _, compiled = wanted
-            precision = precision_settings(measurement, shallow=self._shallow)
-            prepare_pipeline(self._pipeline, precision, {"compile": compiled})
+            precision = precision_settings(wanted, shallow=self._shallow)
+            prepare_pipeline(self._pipeline, precision, dict.fromkeys(wanted.options, True))
             self._prepared = wanted
         if "is_distilled" in self._pipeline.config:  # klein's pipeline leaves guidance out where it is set
             self._pipeline.register_to_config(is_distilled=not measurement.base)

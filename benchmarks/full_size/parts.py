@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.full_size.architectures import build_component
-from evalsuite.models.phases import wrapped
 from evalsuite.models.pipeline_setup import compute_dtype, free_memory, resolve_device
 from evalsuite.records import Json
 from training.random_checkpoints import ENHANCER_TEMPLATE, KLEIN_TEMPLATE, offline_tokenizer
@@ -24,6 +23,8 @@ _SMALL_TEXT = {
 _SMALL_VISION = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
 _SMALL_VAE = {"block_out_channels": (32, 32, 32, 32), "layers_per_block": 1}
 _SMALL_STEPS = 6
+_CONTRAST = 0.4
+"""Standard deviation of a decoded image's values, which lie between -1 and 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +138,22 @@ def build_pipeline(family: Family, *, shallow: bool, device: str = "auto") -> An
     """A pipeline of a family with random weights that are made on its device, as `built_in` says; `meta` makes none."""
     device = device if device == "meta" else resolve_device(device)
     parts = {part: _build(family, part, shallow=shallow, device=device) for part in family.parts}
+    if device != "meta":
+        _give_contrast(parts["vae"], device)
     pipeline = family.assemble(parts).to(device)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def _give_contrast(vae: Any, device: str) -> None:
+    """Scale a random decoder's last layer so that its images are no even grey, in which nothing could differ."""
+    import torch
+
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)
+        latents = torch.randn(1, vae.config.latent_channels, 16, 16).to(device, vae.dtype)
+        layer = vae.decoder.conv_out
+        layer.weight *= _CONTRAST / vae.decode(latents, return_dict=False)[0].float().std().item()
 
 
 @contextmanager
@@ -150,14 +164,11 @@ def enhancer(pipeline: Any, family: Family, tokens: int, *, shallow: bool) -> It
     """
     device = str(pipeline.transformer.device)
     rewriter = _build(family, "pe", shallow=shallow, device=device)
-
-    def fixed_length(generate: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *args, **kwargs: generate(*args, **kwargs | {"max_new_tokens": tokens, "min_new_tokens": tokens})
-
-    pipeline.register_modules(pe=rewriter, pe_tokenizer=offline_tokenizer(chat_template=ENHANCER_TEMPLATE))
+    rewriter.generation_config.min_new_tokens = tokens
+    tokenizer = offline_tokenizer(chat_template=ENHANCER_TEMPLATE, limit=tokens)
+    pipeline.register_modules(pe=rewriter, pe_tokenizer=tokenizer)
     try:
-        with wrapped(rewriter, "generate", fixed_length):
-            yield
+        yield
     finally:
         pipeline.register_modules(pe=None, pe_tokenizer=None)
         del rewriter
@@ -171,4 +182,10 @@ def _build(family: Family, part: str, *, shallow: bool, device: str) -> Any:
     dtype = compute_dtype(built_in(device, shallow=shallow))
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return build_component(family.name, part, device=device, dtype=dtype, **changes)
+        module = build_component(family.name, part, device=device, dtype=dtype, **changes)
+        if device != "meta":
+            for layer in module.modules():
+                # ERNIE-Image's last layer starts as zeros, which would hide all that was computed.
+                if isinstance(layer, torch.nn.Linear) and not layer.weight.any():
+                    torch.nn.init.normal_(layer.weight, std=0.02)
+        return module

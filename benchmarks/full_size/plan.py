@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.full_size.parts import FAMILIES, Family
 from evalsuite.errors import EvalsuiteError
+from evalsuite.models.fast import FAST
 from evalsuite.records import Json
 
 
@@ -21,14 +22,20 @@ class Measurement:
         base: Whether it draws with the preset of fifty steps.
         enhancer: Whether the prompt enhancer rewrites the prompts first.
         precision: The setting `precision`.
+        quantize: The setting `quantize`.
         runtime: Options that change speed and memory only, as `ModelSpec.runtime` has them.
+        prompts_in_turn: Whether the images of a batch are of several prompts, although they are encoded once.
+        families: The families that can have it; all where it is empty.
     """
 
     name: str
     base: bool = False
     enhancer: bool = False
     precision: str = "bf16"
+    quantize: str = "none"
     runtime: dict[str, Json] = field(default_factory=dict)
+    prompts_in_turn: bool = False
+    families: tuple[str, ...] = ()
 
     @property
     def option(self) -> str:
@@ -43,23 +50,52 @@ class Measurement:
     @property
     def one_prompt(self) -> bool:
         """Whether all images are seeds of one prompt."""
-        return bool(self.runtime.get("encode_once"))
+        return bool(self.runtime.get("encode_once")) and not self.prompts_in_turn
 
     @property
-    def preparation(self) -> tuple[str, bool]:
-        """What is done to the pipeline for good: its precision, and whether it is compiled."""
-        return self.precision, bool(self.runtime.get("compile"))
+    def preparation(self) -> Preparation:
+        """What is done to the pipeline for good."""
+        return Preparation(self.precision, self.quantize, tuple(name for name in _FOR_GOOD if self.runtime.get(name)))
 
 
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """Precision and quantisation, and the options that change the pipeline itself."""
+
+    precision: str = "bf16"
+    quantize: str = "none"
+    options: tuple[str, ...] = ()
+
+
+_FOR_GOOD = ("compile", "compile_decoder", "drop_mask")
 _COMPILED: dict[str, Json] = {"compile": True, "encode_once": True}
+
+
+def _fast(name: str, family: str, *, quantize: str = "fp8-rows", prompts_in_turn: bool = False) -> Measurement:
+    """What `fast=true` stands for on a GPU with float8 products, as far as a family takes it."""
+    runtime = {part: value for part, value in FAST.items() if part != "quantize"}
+    if family != "ernie-image":
+        del runtime["drop_mask"]
+    return Measurement(name, quantize=quantize, runtime=runtime, prompts_in_turn=prompts_in_turn, families=(family,))
+
 
 MEASUREMENTS = (
     Measurement("suite"),
     Measurement("base", base=True),
     Measurement("enhancer", enhancer=True),
+    Measurement("enhancer+enhance_batch=16", enhancer=True, runtime={"enhance_batch": 16}),
     # A compiled pipeline, and one in FP8, cannot go back: each change of preparation builds anew.
     Measurement("compile+encode_once", runtime=_COMPILED),
     Measurement("compile+encode_once+batch=4", runtime={**_COMPILED, "batch": 4}),
+    *(
+        _fast(name, family, **how)
+        for name, how in (
+            ("fast", {}),
+            ("fast+prompts", {"prompts_in_turn": True}),
+            ("fast-fp8", {"quantize": "none"}),
+        )
+        for family in FAMILIES
+    ),
     Measurement("precision=fp8", precision="fp8"),
     Measurement("encode_once", runtime={"encode_once": True}),
     Measurement("batch=2", runtime={"batch": 2}),
@@ -71,6 +107,9 @@ MEASUREMENTS = (
     Measurement("compile", runtime={"compile": True}),
 )
 """All of them, the most telling first, so that a run that is cut short has those."""
+
+MEASUREMENT_NAMES = tuple(dict.fromkeys(measurement.name for measurement in MEASUREMENTS))
+"""What `--only` takes."""
 
 
 def label(family: Family, measurement: Measurement) -> str:
@@ -86,7 +125,7 @@ def plan(families: Sequence[str], only: Sequence[str]) -> list[tuple[Family, lis
     """
     for option, given, known in (
         ("family", families, list(FAMILIES)),
-        ("only", only, [measurement.name for measurement in MEASUREMENTS]),
+        ("only", only, list(MEASUREMENT_NAMES)),
     ):
         unknown = [name for name in given if name not in known]
         if unknown:
@@ -97,7 +136,9 @@ def plan(families: Sequence[str], only: Sequence[str]) -> list[tuple[Family, lis
         chosen = [
             measurement
             for measurement in MEASUREMENTS
-            if (not only or measurement.name in only) and (family.enhanced or not measurement.enhancer)
+            if (not only or measurement.name in only)
+            and (family.enhanced or not measurement.enhancer)
+            and (not measurement.families or name in measurement.families)
         ]
         if chosen:
             planned.append((family, chosen))

@@ -17,6 +17,18 @@ from evalsuite.records import Environment, Memory, Timing
 console = Console(width=160)
 
 
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """How far images are from the plain loop's of the same prompts and seeds, in steps of 8 bits.
+
+    `largest` and `mean` are over all values of all pixels; `deviation` is that of the plain loop's own values.
+    """
+
+    images: int
+    largest: int
+    mean: float
+    deviation: float
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One way of drawing: seconds per image over the warm ones, by phase.
 
@@ -33,6 +45,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         warm_up: Seconds of the first image.
         tokens: How many tokens the prompt enhancer wrote an image.
         seconds_per_token: Median of its phase over them; the reading of the prompt is spread over them too.
+        difference: How far its images are from those of the preset's plain loop.
         error: Why the option could not be had; then there are no figures.
     """
 
@@ -48,6 +61,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     warm_up: float | None = None
     tokens: int | None = None
     seconds_per_token: float | None = None
+    difference: Difference | None = None
     error: str | None = None
 
 
@@ -161,7 +175,9 @@ def _told(row: Row) -> str:
         return row.error
     ratio = "" if row.ratio is None else f", {row.ratio:.3f} of the plain loop"
     token = "" if row.seconds_per_token is None else f", {row.seconds_per_token * 1000:.2f} ms per token"
-    return f"p50 {row.p50:.3f} s, p90 {row.p90:.3f} s{ratio}{token}"
+    apart = row.difference
+    pixels = "" if apart is None else f", pixels up to {apart.largest} apart, {apart.mean:.2f} on average"
+    return f"p50 {row.p50:.3f} s, p90 {row.p90:.3f} s{ratio}{token}{pixels}"
 
 
 def show(results: Results) -> None:

@@ -16,6 +16,7 @@ from evalsuite.models.conditioning import PromptCache, SeededPrior
 from evalsuite.models.enhancer import PromptEnhancer, Rewritten
 from evalsuite.models.meters import MemoryMeter
 from evalsuite.models.phases import PRIOR_METHOD, PhaseRecorder, clock_for, with_enhancement, wrapped
+from evalsuite.models.postprocess import bytes_on_device
 from evalsuite.models.settings import size_of
 from evalsuite.records import Finding, ModelSpec, Prompt
 
@@ -71,6 +72,7 @@ class DrawingSession:
             stack.enter_context(checks.watch_tokenizers(pipeline, session._encodings))
             if hasattr(getattr(pipeline, "vae", None), "decode"):
                 stack.enter_context(wrapped(pipeline.vae, "decode", session._finite.watch))
+            stack.enter_context(bytes_on_device(pipeline))
             if session._enhancer is not None:
                 session._enhancer.check()
             if session._prior is not None:
@@ -99,10 +101,10 @@ class DrawingSession:
 
         self._meter.start()
         prompts, call = [prompt.text for prompt, _ in batch], self._call
-        enhanced: list[Rewritten] | None = None
+        enhanced: Sequence[Rewritten | None] = [None] * len(batch)
         if self._enhancer is not None and call.get("use_pe"):
-            enhanced = self._enhancer.rewrite(batch, self._size)
-            prompts, call = [each.text for each in enhanced], {**call, "use_pe": False}
+            enhanced = texts = self._enhancer.rewrite(batch, self._size)
+            prompts, call = [each.text for each in texts], {**call, "use_pe": False}
         generators = [torch.Generator("cpu").manual_seed(seed) for _, seed in batch]
         self._encodings.clear()
         if self._prior is not None:
@@ -123,9 +125,7 @@ class DrawingSession:
                 revised_prompt=text.text if text is not None else None,
                 findings=tuple(self._findings(request[0], text.text if text else None, image, finite=is_finite)),
             )
-            for request, image, text, is_finite in zip(
-                batch, output.images, enhanced or [None] * len(batch), finite, strict=True
-            )
+            for request, image, text, is_finite in zip(batch, output.images, enhanced, finite, strict=True)
         ]
 
     def foresee(self, requests: Batch) -> None:

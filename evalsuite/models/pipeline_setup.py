@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.models.attention_masks import drop_idle_masks
 from evalsuite.records import Json
 
 FP8_KEEPS = (
@@ -147,8 +148,12 @@ def prepare_pipeline(pipeline: Any, settings: Mapping[str, Json], runtime: Mappi
         set_attention(pipeline, str(attention))
     if offload != "none":
         _offload(pipeline, offload, device)
+    if runtime.get("drop_mask"):
+        drop_idle_masks(pipeline)
     if runtime.get("compile"):
         compile_blocks(pipeline)
+    if runtime.get("compile_decoder"):
+        compile_decoder(pipeline)
     return device
 
 
@@ -184,11 +189,16 @@ def store_in_fp8(module: Any, dtype: Any) -> None:
 
 
 def quantize(pipeline: Any, kind: str) -> None:
-    """Quantise the linear layers of the transformer's blocks with torchao.
+    """Quantise the linear layers of the transformer's blocks, with torchao but for `fp8-rows`.
 
     Raises:
         EvalsuiteError: torchao is not installed, or the device cannot do it.
     """
+    if kind == "fp8-rows":
+        from evalsuite.models.fp8_matmul import use_fp8_products
+
+        use_fp8_products(pipeline.transformer, fp8_layers(pipeline.transformer))
+        return
     try:
         ao = importlib.import_module("torchao.quantization")
     except ImportError as error:
@@ -243,6 +253,21 @@ def compile_blocks(pipeline: Any) -> None:
         raise EvalsuiteError(
             f"compile=true: {type(pipeline).__name__} cannot be compiled by blocks: {error}"
         ) from error
+
+
+def compile_decoder(pipeline: Any) -> None:
+    """Compile the autoencoder's decoder, its values channels last, as a GPU's convolutions want them.
+
+    Raises:
+        EvalsuiteError: There is none.
+    """
+    import torch
+
+    decoder = getattr(getattr(pipeline, "vae", None), "decoder", None)
+    if not isinstance(decoder, torch.nn.Module):
+        raise EvalsuiteError(f"compile_decoder=true: {type(pipeline).__name__} has no autoencoder with a decoder")
+    decoder.to(memory_format=torch.channels_last)
+    decoder.compile()
 
 
 def _offload(pipeline: Any, kind: str, device: str) -> None:

@@ -134,11 +134,11 @@ SETTINGS: dict[str, Setting] = {
         ),
         Setting(
             "quantize",
-            "torchao quantisation of the transformer: weights to int8, int4 or fp8, or weights and activations"
-            " (int8-dynamic, fp8-dynamic)",
-            _choice("none", "int8", "int4", "fp8", "int8-dynamic", "fp8-dynamic"),
+            "quantisation of the transformer: weights and activations to float8 with a scale a row (fp8-rows), or by"
+            " torchao, weights to int8, int4 or fp8, or weights and activations (int8-dynamic, fp8-dynamic)",
+            _choice("none", "fp8-rows", "int8", "int4", "fp8", "int8-dynamic", "fp8-dynamic"),
             "image",
-            "int8",
+            "fp8-rows",
         ),
         Setting(
             "enhance",
@@ -164,6 +164,28 @@ SETTINGS: dict[str, Setting] = {
         ),
         Setting("vae_slicing", "decode the images of a batch one by one", _boolean, "runtime", "true"),
         Setting("compile", "compile the transformer's repeated blocks (torch.compile)", _boolean, "runtime", "true"),
+        Setting(
+            "compile_decoder",
+            "compile the autoencoder's decoder, with its values channels last",
+            _boolean,
+            "runtime",
+            "true",
+        ),
+        Setting(
+            "drop_mask",
+            "leave out the attention mask where the texts of a batch are equally long (ERNIE-Image)",
+            _boolean,
+            "runtime",
+            "true",
+        ),
+        Setting(
+            "fast",
+            "what pays together: batch=4, encode_once, compile, compile_decoder, drop_mask and quantize=fp8-rows, as"
+            " far as the device has them",
+            _boolean,
+            "runtime",
+            "true",
+        ),
         Setting(
             "attention",
             "attention back-end by its diffusers name, e.g. native, flash, _native_cudnn",

@@ -35,7 +35,7 @@ _WITHOUT_EFFECT = frozenset(
         "output_hidden_states", "output_scores", "return_dict_in_generate", "trust_remote_code",
     )
 )  # fmt: skip
-"""What changes no text of a single sequence without padding. `max_new_tokens`, which is needed, goes before a length."""
+"""What changes no text of a single sequence; `max_new_tokens`, which is needed, goes before a `max_length`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,15 +232,14 @@ def write_texts(model: Any, texts: Sequence[Text], sampling: Sampling, slots: in
                 return
             logits = _step(model, newest, cache)
             newest = _draw(logits, places, sampling)
-            for slot, token in enumerate(newest.tolist()):
-                text = places[slot]
-                if text is not None:
-                    _write(text, token)
+            for slot, (token, written) in enumerate(zip(newest.tolist(), list(places), strict=True)):
+                if written is not None:
+                    _write(written, token)
                     cache.ends[slot] += 1
-                    if _ended(text, sampling):
+                    if _ended(written, sampling):
                         places[slot] = None
                         cache.ends[slot] = 0  # an empty slot writes over its first token until it is taken
-                        yield text
+                        yield written
 
 
 def _begin(model: Any, text: Text, sampling: Sampling, cache: _Slots, slot: int) -> Any:
