@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from evalsuite.models.phases import HostClock, PhaseRecorder, wrapped
+from evalsuite.models.phases import HostClock, PhaseRecorder, with_enhancement, wrapped
 
 FAMILIES = ["klein", "klein-base", "ernie", "ernie-no-pe"]
 
@@ -47,7 +47,7 @@ class Denoiser:
 
 
 class Pipeline:
-    """A pipeline in small: 2 s enhancing, 3 s encoding, 1 s between, 2 steps of 4 + 1 s, 5 s decoding, 1 s after."""
+    """A pipeline in small: 5 s writing tokens, 3 s encoding, 1 s between, 2 steps of 4 + 1 s, 5 s decoding, 1 s after."""
 
     def __init__(self, clock):
         self.clock = clock
@@ -55,15 +55,15 @@ class Pipeline:
         self.scheduler = SimpleNamespace(step=lambda: clock.spend(1))
         self.vae = SimpleNamespace(decode=lambda: clock.spend(5))
 
-    def _enhance_prompt_with_pe(self):
+    def generate_prior_tokens(self):
         self.clock.spend(2)
-        self.encode_prompt()  # within the enhancer: belongs to it
+        self.encode_prompt()  # within the language model: belongs to it
 
     def encode_prompt(self):
         self.clock.spend(3)
 
     def __call__(self):
-        self._enhance_prompt_with_pe()
+        self.generate_prior_tokens()
         self.encode_prompt()
         self.clock.spend(1)
         for _ in range(2):
@@ -89,13 +89,26 @@ def test_every_second_is_told_once(measured):
     assert result == "image"
     assert timing.total == 25
     assert [(phase.name, phase.seconds) for phase in timing.phases] == [
-        ("prompt_enhancement", 5),
+        ("prior_tokens", 5),
         ("text_encoding", 3),
         ("denoising", 10),
         ("decoding", 5),
         ("other", 2),
     ]
     assert timing.steps == (5, 5)
+
+
+def test_the_enhancement_before_the_call_is_an_images_first_phase(measured):
+    pipeline, recorder = measured
+    assert recorder.seconds_of(lambda: pipeline.clock.spend(7)) == (None, 7)
+    with recorder.attach():
+        _, timing = recorder.measure(pipeline, images=1)
+    timing = with_enhancement(timing, 7)
+    assert timing.total == 32
+    assert [(phase.name, phase.seconds) for phase in timing.phases][:2] == [
+        ("prompt_enhancement", 7),
+        ("prior_tokens", 5),
+    ]
 
 
 def test_each_image_of_a_batch_carries_its_share(measured):
