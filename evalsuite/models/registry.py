@@ -206,6 +206,7 @@ def _settings(
     elif "enhance_batch" in merged:
         raise SettingError(f"{source.name}: enhance_batch={merged['enhance_batch']}, but no prompt enhancer runs")
     _check_size(source.name, merged, facts)
+    _check_precision(source.name, merged)
     merged, notice = _fit_to_device(merged, asked)
     without = None
     if merged.get("fast"):
@@ -213,7 +214,6 @@ def _settings(
 
         merged, without, parts = with_fast_parts(merged, asked, pipeline_class(checkpoint))
         notice = f"{notice}. {parts}" if notice else parts
-    _check_precision(source.name, merged)
     settings = {key: value for key, value in sorted(merged.items()) if decides_image(key, value)}
     runtime = {key: value for key, value in sorted(merged.items()) if not decides_image(key, value)}
     if without:

@@ -12,6 +12,7 @@ from benchmarks.full_size.parts import FAMILIES  # noqa: E402
 from benchmarks.full_size.plan import MEASUREMENTS, Deadline, Measurement, plan  # noqa: E402
 from benchmarks.full_size.rows import Journal, Results  # noqa: E402
 from evalsuite import suites  # noqa: E402
+from evalsuite.models.fast import FAST  # noqa: E402
 from evalsuite.records import Environment  # noqa: E402
 
 BY_NAME = {measurement.name: measurement for measurement in MEASUREMENTS}
@@ -112,15 +113,18 @@ class TestSelection:
         everything = plan(list(FAMILIES), [])
         assert [family.name for family, _ in everything] == ["flux2-klein-4b", "ernie-image"]
         klein, ernie = ([one.name for one in chosen] for _, chosen in everything)
-        assert ernie[:6] == [
+        assert ernie[:9] == [
             "suite",
             "base",
             "enhancer",
+            "enhancer+enhance_batch=16",
             "compile+encode_once",
             "compile+encode_once+batch=4",
-            "precision=fp8",
+            "fast",
+            "fast+prompts",
+            "fast-fp8",
         ]
-        assert klein == [name for name in ernie if name != "enhancer"]
+        assert klein == [name for name in ernie if not name.startswith("enhancer")]
         assert len(set(ernie)) == len(ernie)
         ((_, chosen),) = plan(["ernie-image"], ["precision=fp8", "suite"])
         assert [one.name for one in chosen] == ["suite", "precision=fp8"]
@@ -135,7 +139,16 @@ def test_measurements_are_what_their_names_say():
         if measurement.name in ("suite", "base", "enhancer"):
             assert (measurement.precision, measurement.runtime) == ("bf16", {})
             continue
-        pairs = dict(part.partition("=")[::2] for part in measurement.name.split("+"))
+        if measurement.name.startswith("fast"):
+            parts = {"quantize": measurement.quantize, **measurement.runtime}
+            without = {"quantize"} if measurement.name == "fast-fp8" else set()
+            without |= {"drop_mask"} if measurement.families == ("flux2-klein-4b",) else set()
+            assert {name for name in FAST if parts.get(name) != FAST[name]} == without
+            assert measurement.one_prompt == (measurement.name != "fast+prompts")
+            continue
+        name = measurement.name.removeprefix("enhancer+")
+        assert measurement.enhancer == (name != measurement.name)
+        pairs = dict(part.partition("=")[::2] for part in name.split("+"))
         settings = {"precision": "bf16"} | {
             key: int(value) if value.isdigit() else value or True for key, value in pairs.items()
         }

@@ -8,7 +8,6 @@ import torch
 from evalsuite.models.conditioning import PromptCache
 
 
-
 class Encoding:
     """Counts what it encodes; `shape` says how the encodings of a batch are laid out."""
 

@@ -35,7 +35,7 @@ class Lengths:
     def __init__(self):
         self.pe = SimpleNamespace(generate=None)
 
-    def _enhance_prompt_with_pe(self, prompt, device, width=1024, height=1024):
+    def _enhance_prompt_with_pe(self, prompt, device, width=1024, height=1024):  # noqa: ARG002
         if prompt == "broken":
             raise RuntimeError("the tokenizer chokes on it")
         written = self.pe.generate(input_ids=torch.tensor([[len(prompt)]]), max_new_tokens=9)
@@ -55,14 +55,14 @@ def written(monkeypatch):
     """A language model that writes each prompt's only token as often as it says; the batches that it was asked for."""
     batches = []
 
-    def write(model, texts, sampling, slots):
+    def write(_model, texts, _sampling, slots):
         batches.append(([text.generator.initial_seed() for text in texts], slots))
         for text in texts:
             text.tokens = [int(text.prompt[0])] * int(text.prompt[0])
             yield text
 
     sampling = Sampling(do_sample=True, temperature=0.6, top_k=50, top_p=0.95, ends=(2,), least=0, most=9)
-    monkeypatch.setattr(Sampling, "of", classmethod(lambda cls, model, asked: sampling))
+    monkeypatch.setattr(Sampling, "of", classmethod(lambda *_: sampling))
     monkeypatch.setattr(under_test, "write_texts", write)
     return batches
 
@@ -115,14 +115,16 @@ def test_it_works_ahead_in_full_batches_and_does_nothing_twice(prompt, written, 
     assert [batch for batch in written if len(batch[0]) > 1] == [([7, 8, 7, 8], 2), ([7, 8], 2)]
 
 
-def test_an_image_bears_its_texts_share_of_the_time_by_tokens(prompt, written):
+@pytest.mark.usefixtures("written")
+def test_an_image_bears_its_texts_share_of_the_time_by_tokens(prompt):
     requests = [(prompt("x"), 1), (prompt("xxx"), 2), (prompt("x" * 6), 3)]
     model = enhancer(Lengths(), "image", batch=4)
     model.foresee(requests)
     assert [each.seconds for each in model.rewrite(requests, SIZE)] == [1.0, 3.0, 6.0]
 
 
-def test_the_images_that_share_a_text_share_its_time(prompt, written):
+@pytest.mark.usefixtures("written")
+def test_the_images_that_share_a_text_share_its_time(prompt):
     requests = [(prompt("x"), seed) for seed in (1, 2)] + [(prompt("xxx"), seed) for seed in (1, 2, 3)]
     model = enhancer(Lengths(), "prompt", batch=4)
     model.foresee(requests)
@@ -131,7 +133,8 @@ def test_the_images_that_share_a_text_share_its_time(prompt, written):
     assert sum(seconds) == 10.0
 
 
-def test_a_prompt_that_cannot_be_read_fails_in_its_own_turn_alone(prompt, written):
+@pytest.mark.usefixtures("written")
+def test_a_prompt_that_cannot_be_read_fails_in_its_own_turn_alone(prompt):
     good, bad = (prompt("xx"), 1), (prompt("broken"), 1)
     model = enhancer(Lengths(), "image", batch=4)
     model.foresee([good, bad])
@@ -140,7 +143,8 @@ def test_a_prompt_that_cannot_be_read_fails_in_its_own_turn_alone(prompt, writte
         model.rewrite([bad], SIZE)
 
 
-def test_after_a_failed_batch_each_answers_for_its_own(prompt, monkeypatch, written):
+@pytest.mark.usefixtures("written")
+def test_after_a_failed_batch_each_answers_for_its_own(prompt, monkeypatch):
     writing = under_test.write_texts
 
     def failing(model, texts, sampling, slots):
@@ -187,5 +191,3 @@ def test_without_the_enhancer_it_is_not_even_loaded(open_model, prompt):
     assert drawing.error is None, drawing.error
     assert drawing.revised_prompt is None
     assert "prompt_enhancement" not in [phase.name for phase in drawing.timing.phases]
-
-

@@ -47,7 +47,7 @@ class Denoiser:
 
 
 class Pipeline:
-    """A pipeline in small: 5 s writing tokens, 3 s encoding, 1 s between, 2 steps of 4 + 1 s, 5 s decoding, 1 s after."""
+    """A pipeline in small: 5 s of tokens, 3 s encoding, 1 s between, 2 steps of 4 + 1 s, 5 s decoding, 1 s after."""
 
     def __init__(self, clock):
         self.clock = clock
