@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +74,8 @@ def resolve(name: str, *, options: ModelOptions | None = None) -> ImageModel:
         EvalsuiteError: The name is unknown, or an option does not fit the model.
     """
     options = options or ModelOptions()
+    if OWN_SETTINGS & options.settings.keys():
+        return _with_served_enhancer(name, options)
     kind, _, argument = name.partition(":")
     if kind == "server":
         from evalsuite.models.servers import ServerModel
@@ -97,6 +99,24 @@ def resolve(name: str, *, options: ModelOptions | None = None) -> ImageModel:
 
         return FolderModel.parse(argument)
     return resolve_diffusion(name, options)
+
+
+OWN_SETTINGS = {"enhancer", "enhancer_model"}
+"""Settings of a prompt enhancer behind a server, which no model takes itself."""
+
+
+def _with_served_enhancer(name: str, options: ModelOptions) -> ImageModel:
+    """A model whose prompts a chat server rewrites, its own enhancer off. See `resolve`."""
+    from evalsuite.models.servers.enhancer import ServedEnhancer, enhancer_options
+
+    if name.partition(":")[0] in (*_WITHOUT_OPTIONS, "comfyui"):
+        raise SettingError(f"{name}: enhancer=… is for diffusion models and server:")
+    found = enhancer_options(options, name)
+    settings = {key: value for key, value in options.settings.items() if key not in OWN_SETTINGS}
+    inner = resolve(name, options=replace(options, settings={**settings, "enhance": "off"}))
+    if found is None:
+        return inner
+    return ServedEnhancer(inner, *found)
 
 
 def resolve_diffusion(name: str, options: ModelOptions) -> DiffusionModel:
@@ -201,6 +221,10 @@ def _settings(
                 f"{source.name}: enhance={merged['enhance']}, but {checkpoint.folder} has no enhancer (pe)"
             )
         merged.pop("enhance", None)
+    if strange := OWN_SETTINGS & merged.keys():
+        raise SettingError(
+            f"{source.name}: {min(strange)} is for --set of commands that draw; a model's file and serve do not take it"
+        )
     if merged.get("enhance", "off") != "off":
         merged.setdefault("enhance_batch", ENHANCE_BATCH)
     elif "enhance_batch" in merged:

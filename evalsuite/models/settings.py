@@ -201,6 +201,14 @@ SETTINGS: dict[str, Setting] = {
             "runtime",
             "32",
         ),
+        Setting(
+            "enhancer",
+            "an OpenAI-compatible chat server that rewrites the prompts, in place of the model's own enhancer",
+            _text,
+            "runtime",
+            "http://127.0.0.1:8000",
+        ),
+        Setting("enhancer_model", "the name that the enhancer's server has it under", _text, "image", "ernie-image-pe"),
         Setting("encode_once", "encode a prompt once and reuse it for its other seeds", _boolean, "runtime", "true"),
         Setting("device", "auto (CUDA, else MPS, else CPU) or a device", _device, "runtime", "cuda:0"),
     )

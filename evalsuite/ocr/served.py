@@ -19,13 +19,13 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from evalsuite.chat_completion import CHAT_PATH, completion_text
 from evalsuite.errors import EvalsuiteError
 from evalsuite.http_client import (
     FailedError,
     Limits,
     RefusedError,
     Reply,
-    RetryError,
     ServerClient,
     ServerError,
     hides_credentials,
@@ -56,8 +56,6 @@ MAX_ANSWER_BYTES = 4 * 2**20
 GIVE_UP_AFTER = 5
 """Images in a row that the server failed on before the run is stopped: then it is the server, not the images."""
 
-_WHOLE = ("stop", "eos", None)
-"""Reasons to end, as servers name them, after which an answer is whole; some servers name none."""
 _ENDS = {
     "length": "the answer is cut at {tokens} tokens (finish_reason length)",
     "content_filter": "the server's filter withheld the answer (finish_reason content_filter)",
@@ -199,7 +197,7 @@ class ServedReader:
 
     def _read(self, image: Image) -> tuple[tuple[TextLine, ...], tuple[Finding, ...]]:
         try:
-            asked = self._client.ask("POST", "/v1/chat/completions", self._text_of, body=self._body(image))
+            asked = self._client.ask("POST", CHAT_PATH, self._text_of, body=self._body(image))
         except FailedError as error:
             self._count_failure(error.reason)
             raise OcrError(str(error)) from error
@@ -245,23 +243,5 @@ class ServedReader:
             RetryError: It is no whole completion.
             RefusedError: It is one that is no reading, and would not be at another attempt.
         """
-        client = self._client
-        answer = client.json_of(reply)
-        try:
-            choices = answer["choices"]
-            text, ending = choices[0]["message"]["content"], choices[0].get("finish_reason")
-        except (KeyError, IndexError, TypeError, AttributeError) as error:
-            raise RetryError(f"JSON, but no chat completion: {client.excerpt(reply.content)}") from error
-        if len(choices) != 1:
-            raise RetryError(f"{len(choices)} answers where one was asked for")
-        if ending not in _WHOLE:
-            reason = (
-                _ENDS.get(str(ending), "").format(tokens=self._manner.max_tokens)
-                or f"the answer ended for {client.redact(str(ending)[:200])!r}, not 'stop'"
-            )
-            raise RefusedError(f"{client.address}: {reason}")
-        if not isinstance(text, str):
-            raise RetryError(f"a chat completion without text: {client.excerpt(reply.content)}")
-        if client.redact(text) != text:
-            raise RefusedError(f"{client.address}: the answer repeats the API key, so it is not kept")
-        return text
+        endings = {name: told.format(tokens=self._manner.max_tokens) for name, told in _ENDS.items()}
+        return completion_text(self._client, reply, endings)
