@@ -6,16 +6,16 @@
 Random weights would end a text anywhere, so every text has a fixed number of tokens. They also make thousands of
 tokens almost equally likely: rounding tips a draw far more often than with a trained model, which is sure of most.
 
-Batch 1 is the pipeline's own method (`generate`). The texts of each batch size are compared with those of batch 1;
-with the same size among other texts, in another order; and with the same texts written again.
+Batch 1 is the pipeline's own method (`generate`). The texts of each batch size are compared, token by token, with those
+of batch 1, and with those of the same size among other texts and in another order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -38,8 +38,9 @@ Requests = Sequence[tuple[Prompt, int]]
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One batch size: seconds for so many texts of so many tokens, and how many are those of another way.
 
-    `as_alone` are texts equal to batch 1, `prefix` the mean share of the text up to the first difference from it;
-    `among_others` are texts equal where the batch holds other texts beside them, in another order.
+    `as_alone` are texts equal to batch 1, of the `compared` there, and `same_tokens` the mean number of tokens before the
+    first that differs; `among_others`, `compared_among` and `same_tokens_among` the same where the batch holds other
+    texts, in another order.
     """
 
     batch: int
@@ -49,9 +50,30 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_second: float
     ratio: float | None = None
     as_alone: int | None = None
-    prefix: float | None = None
+    compared: int | None = None
+    same_tokens: float | None = None
     among_others: int | None = None
+    compared_among: int | None = None
+    same_tokens_among: float | None = None
     peak_bytes: int | None = None
+
+
+class Numbered:
+    """A tokenizer that writes the numbers of tokens: a random model's are mostly none that the tokenizer knows."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        """The tokenizer's own tokens."""
+        return self._tokenizer(*given, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tokenizer, name)
+
+    def decode(self, tokens: Any, **_: Any) -> str:
+        """The numbers, apart by blanks."""
+        return " ".join(map(str, tokens.tolist()))
 
 
 class Bench:
@@ -68,6 +90,7 @@ class Bench:
         model = build_component("ernie-image", "pe", device=self.device, dtype=dtype, **changes)
         model.generation_config.min_new_tokens = tokens
         tokenizer = offline_tokenizer(chat_template=ENHANCER_TEMPLATE, limit=tokens)
+        tokenizer = Numbered(tokenizer)
         self._parts = SimpleNamespace(pe=model, pe_tokenizer=tokenizer, _execution_device=torch.device(self.device))
         name = ENHANCER_METHODS[0]
         setattr(self._parts, name, getattr(ErnieImagePipeline, name).__get__(self._parts))
@@ -88,10 +111,14 @@ class Bench:
         return texts, sum(each.seconds for each in written), peak
 
 
-def common(left: str, right: str) -> float:
-    """The share of a text before its first difference from another."""
-    same = next((at for at, (one, other) in enumerate(zip(left, right, strict=False)) if one != other), None)
-    return (min(len(left), len(right)) if same is None else same) / max(1, len(left), len(right))
+def compared(texts: Mapping[str, str], others: Mapping[str, str]) -> tuple[int, int, float]:
+    """How many texts are equal, of how many, and the mean number of tokens before the first difference."""
+    pairs = [(texts[name].split(), others[name].split()) for name in texts.keys() & others.keys()]
+    same = [
+        next((at for at, (one, other) in enumerate(zip(*pair, strict=True)) if one != other), len(pair[0]))
+        for pair in pairs
+    ]
+    return sum(one == other for one, other in pairs), len(pairs), sum(same) / len(same)
 
 
 @app.command()
@@ -118,7 +145,7 @@ def main(
         others = [*reversed(requests[: 3 * size // 2]), *requests[2 * size : 3 * size]]
         among, _, _ = bench.write(others, size)
         rate = len(several) * tokens / seconds
-        both = texts.keys() & among.keys()
+        (equal, of, same), (equal_among, of_among, same_among) = compared(alone, texts), compared(texts, among)
         rows.append(
             Row(
                 batch=size,
@@ -127,13 +154,16 @@ def main(
                 seconds=seconds,
                 tokens_per_second=rate,
                 ratio=rate / speed,
-                as_alone=sum(texts[name] == text for name, text in alone.items()),
-                prefix=sum(common(texts[name], text) for name, text in alone.items()) / len(alone),
-                among_others=sum(texts[name] == among[name] for name in both),
+                as_alone=equal,
+                compared=of,
+                same_tokens=same,
+                among_others=equal_among,
+                compared_among=of_among,
+                same_tokens_among=same_among,
                 peak_bytes=peak,
             )
         )
-        print(f"{rows[-1]} of {len(both)} among others")
+        print(rows[-1])
     line = hardware.line(hardware.describe(accelerator=True)) or ""
     print(line)
     for row in rows:
