@@ -86,7 +86,7 @@ def gate(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests, two files at a time. Arguments after -- go to pytest, e.g. `-m 'not slow'`, `-n 0` for one."""
-    install(session, "ocr", "tesseract", "fonts", "models", "datasets", "server", "serve", groups=("test",))
+    install(session, "ocr", "openvino", "tesseract", "fonts", "models", "datasets", "server", "serve", groups=("test",))
     two = ["--numprocesses", "2", "--dist", "loadfile"]
     session.run("pytest", *two, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
@@ -181,5 +181,5 @@ def bench(session: nox.Session) -> None:
     names = sorted(path.stem for path in modules)
     if not session.posargs or session.posargs[0] not in names:
         session.error(f"name a benchmark: {', '.join(names)}")
-    install(session, "ocr", "tesseract", "fonts", "models", "datasets", "server", "serve", groups=("test",))
+    install(session, "ocr", "openvino", "tesseract", "fonts", "models", "datasets", "server", "serve", groups=("test",))
     session.run("python", "-m", f"benchmarks.{session.posargs[0]}", *session.posargs[1:])

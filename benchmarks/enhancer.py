@@ -38,9 +38,9 @@ Requests = Sequence[tuple[Prompt, int]]
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One batch size: seconds for so many texts of so many tokens, and how many are those of another way.
 
-    `as_alone` are texts equal to batch 1, of the `compared` there, and `same_tokens` the mean number of tokens before the
-    first that differs; `among_others`, `compared_among` and `same_tokens_among` the same where the batch holds other
-    texts, in another order.
+    `as_alone` are texts equal to batch 1, of the `compared` there, and `same_tokens` the mean number of tokens before
+    the first that differs; `among_others`, `compared_among` and `same_tokens_among` the same where the batch holds
+    other texts, in another order.
     """
 
     batch: int

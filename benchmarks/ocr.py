@@ -287,18 +287,33 @@ def cost(count: int) -> None:
     by_name = {picture.name: picture for picture in pictures()}
     shown = [by_name[name].image for name in SERIES[:count]]
     known: dict[str, Reader] = {"single pass": SinglePassReader(), "paddle": PaddleReader.parse()}
-    table = Table("images", "long side", "single pass, s", "paddle, s", "ratio", box=None)
+    try:
+        known["paddle-openvino"] = PaddleReader.on_openvino()
+    except OcrUnavailableError as missing:
+        console.print(f"without paddle-openvino: {missing}")
+    columns = [f"{label}, s{'' if label == 'single pass' else ' (ratio)'}" for label in known]
+    table = Table("images", "long side", *columns, "texts as paddle's", box=None)
     for title, images in (("pictures", shown), ("typeset pages", [image for _, image in typeset(count)])):
         for side in COST_SIZES:
             scaled = [at_size(image, side) for image in images]
             seconds = dict.fromkeys(known, 0.0)
             for reader in known.values():
                 reader.read(scaled[0])  # loads models and grows buffers
+            equal = 0
             for image in scaled:
+                texts = {}
                 for label, reader in known.items():
-                    seconds[label] += timed(reader, image)[1]
-            own, once = seconds["paddle"] / len(images), seconds["single pass"] / len(images)
-            table.add_row(title, str(side), f"{once:.2f}", f"{own:.2f}", f"{own / once:.2f}")
+                    lines, spent = timed(reader, image)
+                    seconds[label] += spent
+                    texts[label] = [line.text for line in lines]
+                equal += texts.get("paddle-openvino") == texts["paddle"]
+            once = seconds["single pass"]
+            cells = [
+                f"{each / len(images):.2f}" + ("" if label == "single pass" else f" ({each / once:.2f})")
+                for label, each in seconds.items()
+            ]
+            told = f"{equal} of {len(images)}" if "paddle-openvino" in known else "–"
+            table.add_row(title, str(side), *cells, told)
     console.print(f"{count} of each", table)
 
 

@@ -188,7 +188,7 @@ class Bench:
             spec = spec_of(self._family, measurement, shallow=self._shallow)
             timings, memory, first, drawn = through_the_suite(self._pipeline, spec, requests, warm_up)
         operations = dict(self._journal.results.operations.get(row.preset, {}))
-        if measurement.one_prompt:
+        if measurement.runtime.get("encode_once"):
             operations.pop("text_encoding", None)  # kept, not done
         return summarise(
             msgspec.structs.replace(

@@ -40,7 +40,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         p90: Their 90th percentile, linear between the two nearest.
         ratio: p50 over that of the preset's plain loop in the same run; an image's share counts in a batch.
         phases: Median of each phase. Medians need not sum to the median.
-        utilisation: Operations of a phase over its seconds, as a share of the matrix product's rate.
+        utilisation: Operations of a phase over its seconds, as a share of the rate of a matrix product in the precision
+            that is computed in without `quantize`; float8 products are faster than that.
         memory: The largest of each kind over all images.
         warm_up: Seconds of the first image.
         tokens: How many tokens the prompt enhancer wrote an image.
@@ -183,7 +184,15 @@ def _told(row: Row) -> str:
 def show(results: Results) -> None:
     """Print the rows as a table, and what was left out."""
     table = Table(title=Text(results.line), title_justify="left", box=None)
-    for name in ("preset", "option", "images", "p50 s", "p90 s", "ratio", "phases (s; share of the matmul rate)"):
+    for name in (
+        "preset",
+        "option",
+        "images",
+        "p50 s",
+        "p90 s",
+        "ratio",
+        "phases (s; share of the 16-bit matmul rate)",
+    ):
         table.add_column(name)
     table.add_column("peak GB: allocated, reserved, driver; process")
     for row in results.rows:

@@ -89,8 +89,8 @@ OcrOption = Annotated[
     typer.Option(
         "--ocr",
         metavar="ENGINE",
-        help="OCR engine: paddle, rapidocr-v4, tesseract, qwen2.5-vl or textpecker, some with :ARGUMENTS "
-        "(docs/ocr.md).",
+        help="OCR engine: paddle, paddle-openvino, rapidocr-v4, tesseract, qwen2.5-vl or textpecker, some with "
+        ":ARGUMENTS (docs/ocr.md).",
     ),
 ]
 OtherOcrOption = Annotated[
@@ -107,7 +107,11 @@ CeilingOption = Annotated[
 WorkersOption = Annotated[
     int | None,
     typer.Option(
-        "--ocr-workers", metavar="N", min=1, max=64, help="OCR processes; by default one per core, four at most."
+        "--ocr-workers",
+        metavar="N",
+        min=1,
+        max=64,
+        help="OCR processes; by default one per core, as far as memory goes.",
     ),
 ]
 GlyphsOption = Annotated[

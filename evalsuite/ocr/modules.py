@@ -14,7 +14,7 @@ import os
 import sys
 from contextlib import contextmanager
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -30,11 +30,17 @@ if TYPE_CHECKING:
 _DOWNLOADER = "modelscope"
 
 
+Runtime = Literal["onnxruntime", "openvino"]
+"""What computes the networks."""
+
+
 class Detector:
     """A PP-OCR text detection module: boxes round the lines of a picture, at a working size."""
 
-    def __init__(self, folder: ModelFolder, *, threads: int, settings: dict[str, float]) -> None:
-        self._predictor = _load("TextDetection", folder, threads, ("Normalize", "ToCHW", "ToBatch"))
+    def __init__(
+        self, folder: ModelFolder, *, threads: int, settings: dict[str, float], runtime: Runtime = "onnxruntime"
+    ) -> None:
+        self._predictor = _load("TextDetection", folder, threads, runtime, ("Normalize", "ToCHW", "ToBatch"))
         self._settings = settings
 
     def boxes(self, pixels: Pixels, long_side: int, size: int) -> list[Box]:
@@ -80,8 +86,8 @@ class Detector:
 class Recogniser:
     """A PP-OCR text recognition module: the characters of one upright line."""
 
-    def __init__(self, folder: ModelFolder, *, threads: int) -> None:
-        self._predictor = _load("TextRecognition", folder, threads, ("ReisizeNorm", "ToBatch"))
+    def __init__(self, folder: ModelFolder, *, threads: int, runtime: Runtime = "onnxruntime") -> None:
+        self._predictor = _load("TextRecognition", folder, threads, runtime, ("ReisizeNorm", "ToBatch"))
         self._alphabet: list[str] = _run(lambda: list(self._predictor.post_op.character))
 
     def characters(self, line: Pixels) -> tuple[Character, ...]:
@@ -104,7 +110,7 @@ class Recogniser:
         return answer[0], used
 
 
-def _load(module: str, folder: ModelFolder, threads: int, steps: tuple[str, ...]) -> Any:
+def _load(module: str, folder: ModelFolder, threads: int, runtime: Runtime, steps: tuple[str, ...]) -> Any:
     # Set before the import: PaddleX reads both when it is imported, and looks for model hosts otherwise.
     os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
     for name in ("paddlex", "ppocr"):
@@ -130,6 +136,10 @@ def _load(module: str, folder: ModelFolder, threads: int, steps: tuple[str, ...]
             f"the installed PaddleX prepares {module} in another way than evalsuite knows; install the versions that "
             "it knows: pip install 'paddleocr>=3.7,<3.8' 'paddlex>=3.7,<3.8'"
         )
+    if runtime == "openvino":
+        from evalsuite.ocr.openvino_runtime import OpenVinoRunner
+
+        predictor.runner = _run(OpenVinoRunner, folder.path / "inference.onnx", threads=threads)
     return predictor
 
 

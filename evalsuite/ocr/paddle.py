@@ -21,7 +21,8 @@ from evalsuite.images import MAX_SIDE, ImageError, to_rgb
 from evalsuite.ocr import detection, merging
 from evalsuite.ocr.base import OcrError
 from evalsuite.ocr.merging import Candidate, select, weight
-from evalsuite.ocr.modules import Detector, Recogniser
+from evalsuite.ocr.modules import Detector, Recogniser, Runtime
+from evalsuite.ocr.openvino_runtime import PRECISION, require_openvino
 from evalsuite.ocr.recognition import Line, Pixels, crop
 from evalsuite.ocr.weights import (
     PP_OCRV4_MOBILE,
@@ -81,16 +82,19 @@ class PaddleReader:
         name: str = "paddle",
         settings: Mapping[str, Json] | None = None,
         threads: int = 1,
+        runtime: Runtime = "onnxruntime",
     ) -> None:
         self._folders = found, recognition
         self._settings = {**SETTINGS, **(settings or {})}
         self._threads = threads
+        self._runtime: Runtime = runtime
         self._modules: tuple[Detector, Recogniser] | None = None
-        versions = {part: importlib.metadata.version(part) for part in ("paddleocr", "paddlex", "onnxruntime")}
+        versions = {part: importlib.metadata.version(part) for part in ("paddleocr", "paddlex", runtime)}
+        computed = {} if runtime == "onnxruntime" else {"runtime": f"{runtime} {PRECISION}"}
         self._spec = OcrSpec(
             name=name,
             weights_digest=digest([found.digest, recognition.digest]),
-            settings={"detection": found.name, "recognition": recognition.name, **self._settings},
+            settings={"detection": found.name, "recognition": recognition.name, **computed, **self._settings},
             versions=versions,
         )
 
@@ -111,6 +115,20 @@ class PaddleReader:
                 f"paddle:{arguments} names {len(folders)} folder(s); give two: paddle:DETECTION_DIR,RECOGNITION_DIR"
             )
         return cls(user_folder(folders[0]), user_folder(folders[1]))
+
+    @classmethod
+    def on_openvino(cls, arguments: str = "") -> Self:
+        """The reader that `paddle-openvino` names: `paddle` with its networks computed by OpenVINO.
+
+        Raises:
+            OcrUnavailableError: when PaddleOCR, OpenVINO or the weights are missing.
+            EvalsuiteError: when there are arguments.
+        """
+        if arguments:
+            raise EvalsuiteError(f"paddle-openvino:{arguments}: this reader takes no arguments")
+        _require_paddleocr()
+        require_openvino()
+        return cls(*bundled_folders(PP_OCRV6_SMALL), name="paddle-openvino", runtime="openvino")
 
     @classmethod
     def rapidocr_v4(cls, arguments: str = "") -> Self:
@@ -177,8 +195,8 @@ class PaddleReader:
         thresholds = {
             name: float(self._settings[f"text_det_{name}"]) for name in ("thresh", "box_thresh", "unclip_ratio")
         }
-        detector = Detector(found, threads=self._threads, settings=thresholds)
-        return detector, Recogniser(recognition, threads=self._threads)
+        detector = Detector(found, threads=self._threads, settings=thresholds, runtime=self._runtime)
+        return detector, Recogniser(recognition, threads=self._threads, runtime=self._runtime)
 
 
 def _require_paddleocr() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -296,6 +297,31 @@ def test_the_auditor_is_another_generation_with_a_digest_of_its_own(reader):
     assert [text.replace(" ", "") for text in texts(lines)] == ["NIGHTNOODLES", "今日特价25.80"]
     with pytest.raises(EvalsuiteError, match="takes no arguments"):
         ocr.resolve("rapidocr-v4:x")
+
+
+def test_on_openvino_the_same_networks_read_the_same_and_their_readings_are_told_apart(reader):
+    pytest.importorskip("openvino", reason="OpenVINO is not installed (evalsuite[openvino])")
+    other = ocr.resolve("paddle-openvino")
+    assert other.spec.name == "paddle-openvino"
+    assert other.spec.weights_digest == reader.spec.weights_digest
+    assert other.spec.settings == {**reader.spec.settings, "runtime": "openvino f32"}
+    assert other.spec.digest != reader.spec.digest
+    assert set(other.spec.versions) == {"paddleocr", "paddlex", "openvino"}
+    shown = page("NIGHT NOODLES", "今日特价 ￥25.80")
+    lines, wanted = other.read(shown), reader.read(shown)
+    assert texts(lines) == texts(wanted)
+    assert [line.polygon for line in lines] == [line.polygon for line in wanted]
+    assert [line.confidence for line in lines] == pytest.approx([line.confidence for line in wanted], abs=2e-3)
+    assert other.read(Image.new("RGB", (64, 64), "grey")) == ()
+    with pytest.raises(EvalsuiteError, match="takes no arguments"):
+        ocr.resolve("paddle-openvino:x")
+
+
+def test_without_openvino_it_says_what_to_install(monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "openvino" else find(name))
+    with pytest.raises(weights.OcrUnavailableError, match=r"pip install 'evalsuite\[openvino\]'"):
+        ocr.resolve("paddle-openvino")
 
 
 def test_unknown_engines_and_half_named_models_are_refused(tmp_path):
