@@ -7,10 +7,10 @@ so that a text would depend on those beside it. Here each text has
 * its own slot of the key-value cache, which it fills from the start, and its own positions,
 * a slot-wise forward pass of fixed shape: `slots` rows, whether they are all taken or not.
 
-So what a batch changes is rounding alone: kernels for another shape add in another order. In float32 on a CPU a text is
-the same to the last bit whatever stands beside it. In bfloat16 rounding tips a draw now and then, and the text goes on
-otherwise from there. As soon as a text ends, the next takes its slot. Where a long text makes the cache grow, the others
-look at more keys, of weight 0.
+So what a batch changes is rounding alone: kernels for another shape add in another order. In float32 on a CPU a text
+is the same to the last bit whatever stands beside it. In bfloat16 rounding tips a draw now and then, and the text goes
+on otherwise from there. As soon as a text ends, the next takes its slot. Where a long text makes the cache grow, the
+others look at more keys, of weight 0.
 """
 
 from __future__ import annotations
