@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.gate.compare import interleaved
 from evalsuite.models.typeset.model import TypesetModel
 from evalsuite.records import Request
+from evalsuite.runs import runner
 from evalsuite.runs.runner import _turns
 
 pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
@@ -88,3 +90,26 @@ def test_one_model_alone_draws_all_at_once():
     own = requests("a", 5)
     assert [part for _, part in _turns([(Batched("a", 2), own)])] == [own]
     assert list(_turns([])) == []
+
+
+class WorkingAhead(Batched):
+    """One that is told what it will draw."""
+
+    def foresee(self, requests):
+        self.foreseen = [prompt.id for prompt, _ in requests]
+
+
+def test_a_model_that_works_ahead_is_told_all_of_its_own_before_its_first_turn(monkeypatch):
+    models = [WorkingAhead("a", 2), Batched("b", 1)]
+    missing = [*requests("a", 3), *requests("b", 3)]
+    store = SimpleNamespace(prompts={f"p{number}": SimpleNamespace(id=f"p{number}") for number in range(3)})
+    parts = []
+
+    def draw_part(model, part, _):
+        parts.append((model.spec.name, len(part), models[0].foreseen))
+        return part
+
+    monkeypatch.setattr(runner, "draw_part", draw_part)
+    list(runner._draw_models(models, missing, store))
+    assert [part[:2] for part in parts] == [("a", 2), ("b", 2), ("b", 1), ("a", 1)]
+    assert all(part[2] == ["p0", "p1", "p2"] for part in parts)
