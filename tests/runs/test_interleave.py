@@ -110,6 +110,6 @@ def test_a_model_that_works_ahead_is_told_all_of_its_own_before_its_first_turn(m
         return part
 
     monkeypatch.setattr(runner, "draw_part", draw_part)
-    list(runner._draw_models(models, missing, store))
+    list(runner._draw_models(models, missing, store, lambda _: None))
     assert [part[:2] for part in parts] == [("a", 2), ("b", 2), ("b", 1), ("a", 1)]
     assert all(part[2] == ["p0", "p1", "p2"] for part in parts)
