@@ -147,7 +147,7 @@ def test_exports_carry_the_counts(run, tmp_path):
     clean = [(row["glyphs_judged"], row["glyphs_suspicious"], row["glyphs_cannot_tell"]) for row in rows[:2]]
     assert clean == [("37", "0", "0"), ("12", "0", "0")]
     markdown = evalsuite.export(run, "markdown", out=tmp_path / "a.md").read_text(encoding="utf-8")
-    assert "| typeset | zh | 12 | 0 | 0.0000" in markdown
+    assert r"| typeset | zh | 12 | 0 | 0.000 \[" in markdown, markdown.split("Suspicious")[1][90:500]
 
 
 def test_models_are_compared_prompt_by_prompt(run, tmp_path):
