@@ -8,13 +8,9 @@ would falsify the timings.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from evalsuite.images import is_blank
-from evalsuite.records import Finding, Generation, Request
+from evalsuite.runs.drawn import encode
 from evalsuite.runs.evidence import read_evidence
 from evalsuite.runs.opened import open_run
 from evalsuite.runs.progress import Progress, Watcher, ignore
@@ -23,9 +19,9 @@ from evalsuite.runs.reading import ReadingPool, default_workers
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from evalsuite.models.base import Drawing, ImageModel
+    from evalsuite.models.base import ImageModel
     from evalsuite.ocr.base import OcrEngine
-    from evalsuite.records import OcrSpec, Reading, ScorerSpec
+    from evalsuite.records import Generation, OcrSpec, Reading, Request, ScorerSpec
     from evalsuite.runs.evidence import Evidence
     from evalsuite.runs.opened import OpenRun
     from evalsuite.runs.plan import Plan
@@ -177,7 +173,7 @@ def draw_part(model: ImageModel, part: Sequence[Request], store: RunStore) -> It
     for request, drawing in zip(part, drawings, strict=True):
         if (drawing.prompt.id, drawing.seed) != (request.prompt, request.seed):
             raise RuntimeError(f"{model.spec.name} answered {drawing.prompt.id} when {request.prompt} was asked for")
-        yield _keep(request, drawing, store)
+        yield store.keep(encode(request, drawing))
 
 
 def _turns(
@@ -196,29 +192,3 @@ def _turns(
         for model, own in waiting if number % 2 == 0 else reversed(waiting):
             if own[start : start + size]:
                 yield model, own[start : start + size]
-
-
-def _keep(request: Request, drawing: Drawing, store: RunStore) -> Generation:
-    """The row of a drawing; its image is safely on disk first."""
-    row = Generation(
-        key=request.key,
-        model=request.model,
-        prompt=request.prompt,
-        seed=request.seed,
-        timing=drawing.timing,
-        memory=drawing.memory,
-        revised_prompt=drawing.revised_prompt,
-        findings=drawing.findings,
-        planted=drawing.planted,
-        error=drawing.error,
-        drawn_at=datetime.now(UTC).isoformat(timespec="microseconds"),
-    )
-    if drawing.image is None:
-        return row
-    name, sha256 = store.save_image(request.key, drawing.image)
-    findings = drawing.findings
-    if is_blank(drawing.image) and not any(finding.code == "blank-image" for finding in findings):
-        findings += (Finding(code="blank-image", message="the image is one even colour"),)
-    return msgspec.structs.replace(
-        row, image=name, sha256=sha256, width=drawing.image.width, height=drawing.image.height, findings=findings
-    )
