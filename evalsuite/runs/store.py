@@ -32,7 +32,7 @@ from evalsuite.runs.rows import DamagedRunError, RowFile, open_regular
 from evalsuite.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from evalsuite.runs.drawn import Drawn
 
@@ -179,14 +179,21 @@ class RunStore:
         return RowFile(self.folder / f"scores.{scorer.name}-{scorer.profile}.{ocr.name}-{ocr.digest[:8]}.jsonl", Score)
 
     def keep(self, drawn: Drawn) -> Generation:
-        """Write the image of a drawing durably; its row, which may be appended only now.
+        """Write the image of a drawing durably; its row, which may be appended only now. See `keep_all`."""
+        return self.keep_all([drawn])[0]
+
+    def keep_all(self, group: Sequence[Drawn]) -> list[Generation]:
+        """Write the images of several drawings durably, the folder once for all; their rows, in the same order.
 
         Raises:
-            WriteError: It cannot be written.
+            WriteError: One cannot be written; no row may be appended.
         """
-        if drawn.content is not None:
-            write_atomically(self.image_path(drawn.row), drawn.content)
-        return drawn.row
+        for drawn in group:
+            if drawn.content is not None:
+                write_atomically(self.image_path(drawn.row), drawn.content, sync_name=False)
+        if any(drawn.content is not None for drawn in group):
+            sync_folder(self.folder / "images")
+        return [drawn.row for drawn in group]
 
     def image_path(self, generation: Generation) -> Path:
         """Where a generation's image lies; paths that would leave the folder are refused."""
