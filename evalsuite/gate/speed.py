@@ -195,8 +195,8 @@ def _weighted_quantiles(seconds: Floats, owner: np.typing.NDArray[np.intp], coun
     return result
 
 
-_BLOCK = 500
-"""Replicates at a time: the cumulated counts of 10,000 images are 20 MB then."""
+_BLOCK = 128
+"""Replicates at a time: the cumulated counts of 10,000 images are 5 MB then, which a processor's cache holds."""
 
 
 def memory_ratio(
