@@ -47,7 +47,7 @@ class Waiting:
         self._seconds, self._size = seconds, size
         self.spec = ModelSpec(
             name="waiting",
-            kind="diffusion",
+            kind="folder",  # nothing asks torch of the GPU then, which would be most of the memory
             role="stand-in",
             source="a wait in place of a GPU",
             weights_digest="0" * 64,
