@@ -158,7 +158,7 @@ def _whole_run(
     def watch(step: Progress) -> None:
         times[step.stage] = time.perf_counter()
 
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as place:
+    with tempfile.TemporaryDirectory() as place:
         store, _ = RunStore.create_or_resume(Path(place) / "run", plan.manifest)
         began = time.perf_counter()
         run = execute(plan, store, workers=workers, watch=watch)
@@ -190,7 +190,7 @@ def _plain_loop(
 
     call = call_arguments(pipeline, model.spec)
     seconds = []
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as place:
+    with tempfile.TemporaryDirectory() as place:
         for number in range(PLAIN + 1):
             prompt = prompts[number % len(prompts)]
             began = time.perf_counter()

@@ -53,7 +53,7 @@ def run(images: int) -> dict[str, float]:
         if step.stage == "read" and step.done == images:
             found.update(read_s=time.perf_counter() - began, read_mib=process.memory_info().rss / MIB)
 
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as place:
+    with tempfile.TemporaryDirectory() as place:
         store, _ = RunStore.create_or_resume(Path(place) / "run", plan.manifest)
         found["start_mib"] = process.memory_info().rss / MIB
         done = execute(plan, store, workers=2, watch=watch)

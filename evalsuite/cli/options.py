@@ -60,7 +60,7 @@ CeilingOption = Annotated[
 ]
 WorkersOption = Annotated[
     int | None,
-    typer.Option("--ocr-workers", min=1, max=64, help="OCR processes; by default one per core, four at most."),
+    typer.Option("--ocr-workers", min=1, max=64, help="OCR processes; by default as cores and memory allow."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 ProtocolOption = Annotated[

@@ -26,9 +26,19 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+MOST_WORKERS = 16
+"""Processes that read where nobody says how many: more than keep up with the GPUs of one machine help nobody."""
+WORKER_BYTES = 2**30
+"""Memory that a process of the bundled reader takes, with room."""
+
+
 def default_workers() -> int:
-    """One process a usable core, four at most: more compete for memory bandwidth."""
-    return max(1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+    """One process a usable core, but for two of more than four, which draw and encode; as memory allows, 16 at most."""
+    import psutil
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    spare = cores if cores <= 4 else max(4, cores - 2)
+    return max(1, min(spare, psutil.virtual_memory().available // WORKER_BYTES, MOST_WORKERS))
 
 
 def read_image(engine: OcrEngine, key: str, path: Path) -> Reading:
