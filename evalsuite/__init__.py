@@ -2,7 +2,7 @@
 
 Every command of the command line is a function here (`evalsuite.api`): `run`, `score`, `rescore`, `report`, `judge`,
 `compare`, `glyphs`, `gate`, `gate_while_drawing`, `plan`, `claims`, `sweep`, `export`, `promote`, `verify`, `serve`,
-`load`;
+`load`, `view`;
 `open_run` gives a stored run with all its figures.
 
 >>> import evalsuite
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         serve,
         sweep,
         verify,
+        view,
     )
     from evalsuite.runs.opened import OpenRun, open_run
 
@@ -68,6 +69,7 @@ __all__ = [
     "serve",
     "sweep",
     "verify",
+    "view",
 ]
 
 _HOMES = {

@@ -8,7 +8,6 @@ alone, and is taken out of all text that the server sends back.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import os
 import re
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.extras import require
 from evalsuite.records import Json
 
 if TYPE_CHECKING:
@@ -99,9 +99,7 @@ class Limits:
 
 def need_libraries(what: str) -> None:
     """Raise an `EvalsuiteError` that says what to install where the client's libraries are missing."""
-    for library in ("httpx2", "tenacity"):
-        if importlib.util.find_spec(library) is None:
-            raise EvalsuiteError(f"{what} needs {library}; run: pip install 'evalsuite[server]'")
+    require(["server"], what)
 
 
 def parse_address(text: str, where: str) -> str:

@@ -86,7 +86,8 @@ class ModelSpec(Record, frozen=True, kw_only=True):
     `settings` holds what decides the image (steps, guidance, size, precision, …); `runtime` holds what
     changes only speed and memory (offload, compile, batch). `weights_digest` covers every weight file, or
     the font files of the typeset reference, or the image files of a folder. Behind a server (`server`, `comfyui`) the
-    weights cannot be seen: it is the digest of what they are called there.
+    weights cannot be seen: it is the digest of what they are called there. `transformer` is the file or folder that
+    took the place of the checkpoint's own, for drawing again; `weights_digest` covers what is in it.
     """
 
     name: str
@@ -100,6 +101,7 @@ class ModelSpec(Record, frozen=True, kw_only=True):
     settings: dict[str, Json] = {}
     runtime: dict[str, Json] = {}
     adapters: tuple[Adapter, ...] = ()
+    transformer: str | None = None
 
     @property
     def digest(self) -> str:
@@ -311,6 +313,9 @@ class OcrSpec(Record, frozen=True, kw_only=True):
 
 
 MAX_READING_CHARS = 200_000
+MALFORMED = "\ufffd"
+"""A reader's mark of a malformed character. No target may hold it, so it is wrong wherever it stands."""
+
 """Characters of one reading: a page holds a few thousand, and scoring many more would take minutes."""
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from evalsuite.gate.baseline import BaselineLock
     from evalsuite.gate.foresee import Forecast
     from evalsuite.gate.verdict import Verdict
-    from evalsuite.glyphs.look import GlyphReport
+    from evalsuite.glyphs.corrected import GlyphCorrection
+    from evalsuite.glyphs.counts import GlyphReport
     from evalsuite.report.comparison import Difference
     from evalsuite.runs.corrected import Correction
     from evalsuite.runs.evidence import Missing
@@ -154,11 +155,15 @@ class JudgeResult:
 
 @dataclass(frozen=True, repr=False)
 class GlyphsResult:
-    """What the glyph verifier saw in a run. `page` is where the suspicious glyphs are shown, None where not written."""
+    """What the glyph verifier saw in a run. `page` is where the suspicious glyphs are shown, None where not written.
+
+    `correction` is what a person's marks of a random sample say of it, None where no sample was drawn.
+    """
 
     run: OpenRun
     found: GlyphReport
     page: Path | None = None
+    correction: GlyphCorrection | None = None
 
     def __repr__(self) -> str:
         told = "; ".join(

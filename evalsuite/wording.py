@@ -77,28 +77,42 @@ def end(value: float | None) -> str:
     return f"{value:.3f}" if value is not None and 0.99995 <= value < 1 else rate(value)
 
 
+def between(low: float, high: float, *, sign: Sign = "-") -> str:
+    """An interval as it is written everywhere, with the decimals of `rate`: `[0.971, 0.975]`, `[−0.003, +0.027]`."""
+    return f"[{signed(low)}, {signed(high)}]" if sign == "+" else f"[{rate(low)}, {end(high)}]"
+
+
 def point(interval: Interval | None, digits: int | None = None, *, sign: Sign = "-") -> str:
-    """The estimate alone: with `digits` decimals, or as `rate`; `undefined` where there is none."""
+    """The estimate alone, as `rate` or `signed`, or with `digits` decimals; `undefined` where there is none."""
     if interval is None or interval.estimate is None:
         return "undefined"
-    return rate(interval.estimate) if digits is None else f"{interval.estimate:{sign}.{digits}f}"
+    if digits is None:
+        return signed(interval.estimate) if sign == "+" else rate(interval.estimate)
+    return f"{interval.estimate:{sign}.{digits}f}"
 
 
 def ends(interval: Interval | None, digits: int | None = None, *, sign: Sign = "-") -> str:
-    """The ends of an interval, e.g. `[0.9712, 0.9754]`; empty where it has none."""
+    """The ends of an interval, e.g. `[0.971, 0.975]`; empty where it has none."""
     if interval is None or interval.low is None or interval.high is None:
         return ""
     low, high = interval.low, interval.high
-    texts = (rate(low), end(high)) if digits is None else (f"{low:{sign}.{digits}f}", f"{high:{sign}.{digits}f}")
-    return f"[{texts[0]}, {texts[1]}]"
+    return between(low, high, sign=sign) if digits is None else f"[{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
 
 
 def with_ends(interval: Interval | None, digits: int | None = None, *, sign: Sign = "-") -> str:
-    """The estimate with its interval, e.g. `0.9733 [0.9712, 0.9754]`; the estimate alone where it has none.
+    """The estimate with its interval, e.g. `0.973 [0.971, 0.975]`; the estimate alone where it has none.
 
-    A difference takes `sign="+"` and a number of decimals: `+0.0120 [-0.0031, +0.0271]`.
+    A difference takes `sign="+"`: `+0.012 [−0.003, +0.027]`. Only what is held against published figures names its
+    own `digits`, which are theirs.
     """
     return f"{point(interval, digits, sign=sign)} {ends(interval, digits, sign=sign)}".rstrip()
+
+
+def points(difference: float, *, sign: Sign = "-") -> str:
+    """A difference of rates in points (hundredths) with one decimal, and more where it would look like none: `4.1`."""
+    value = 100 * difference
+    digits = next((digits for digits in range(1, 6) if round(value, digits) != 0), 1)
+    return f"{value if round(value, digits) else 0.0:{sign}.{digits}f}".replace("-", "\u2212")
 
 
 def one_sided(lower: str, upper: str) -> str:

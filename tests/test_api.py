@@ -33,7 +33,7 @@ def test_every_command_is_a_function():
         "doctor": None,  # about the installation, not about a run
         "models": None,
         "suites": None,
-        "protocols": None,
+        "schema": None,  # about what is printed
     }
     for command in commands:
         name = told_otherwise.get(command, command)

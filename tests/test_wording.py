@@ -131,3 +131,12 @@ def test_a_difference_carries_its_sign():
 )
 def test_no_line_of_a_log_is_a_command(text, logged):
     assert wording.for_log(text) == logged
+
+
+def test_one_notation_for_intervals_and_points():
+    assert wording.between(0.9712, 0.99997) == "[0.971, 1.000]"
+    assert wording.between(-0.0031, 0.0271, sign="+") == "[\u22120.003, +0.027]"
+    found = Interval(estimate=-0.25, low=-0.5, high=0.125, level=0.95, n=9, method="Bayesian bootstrap")
+    assert wording.with_ends(found, sign="+") == "\u22120.250 [\u22120.500, +0.125]"
+    assert [wording.points(each) for each in (0.041, 0.00041, 0.0, -0.0321)] == ["4.1", "0.04", "0.0", "\u22123.2"]
+    assert wording.points(0.012, sign="+") == "+1.2"

@@ -39,6 +39,7 @@ def run(
     policy: StrPath | Policy = "default",
     lock: StrPath = "baseline.lock",
     workers: int | None = None,
+    glyphs: bool = False,
     report: bool = True,
     watch: Watcher = ignore,
 ) -> RunResult:
@@ -68,6 +69,7 @@ def run(
         policy: With `until_verdict`, its gates.
         lock: With `until_verdict`, the file that names baseline and anchor.
         workers: OCR processes; by default as many as cores and memory allow, 16 at most.
+        glyphs: Let the glyph verifier look at every character that was read (`evalsuite.glyphs`).
         report: Write the HTML report.
         watch: Called with the progress.
 
@@ -76,6 +78,12 @@ def run(
     """
     from evalsuite.runs import api
 
+    if glyphs:
+        check_verifier()
+    if until_verdict and glyphs:
+        raise EvalsuiteError(
+            "--glyphs looks at whole runs; leave out --until-verdict, or use 'evalsuite glyphs' afterwards"
+        )
     if not until_verdict and baseline is not None:
         raise EvalsuiteError("--baseline goes with --until-verdict; to gate a whole run, use 'evalsuite gate'")
     if until_verdict and sensitivity:
@@ -104,7 +112,7 @@ def run(
         by = yardstick(baseline, policy_of(policy), lock=lock)
         done = draw_until_verdict(plan, by, out=options.out, workers=workers, watch=watch)
         return gated_result(done, report=report)
-    return with_report(api.draw(options, watch=watch), report=report)
+    return with_report(api.draw(options, watch=watch), glyphs=glyphs, report=report, watch=watch)
 
 
 def score(
@@ -115,6 +123,7 @@ def score(
     ocr: str = "paddle",
     profile: str = "standard",
     workers: int | None = None,
+    glyphs: bool = False,
     report: bool = True,
     watch: Watcher = ignore,
 ) -> RunResult:
@@ -125,10 +134,12 @@ def score(
     """
     from evalsuite.runs import api
 
+    if glyphs:
+        check_verifier()
     done = api.score_images(
         Path(folder), Path(targets), out=path_of(out), ocr=ocr, profile=profile, workers=workers, watch=watch
     )
-    return with_report(done, report=report)
+    return with_report(done, glyphs=glyphs, report=report, watch=watch)
 
 
 def rescore(
@@ -138,6 +149,7 @@ def rescore(
     profile: str | None = None,
     adjudications: StrPath | None = None,
     workers: int | None = None,
+    glyphs: bool = False,
     report: bool = True,
     watch: Watcher = ignore,
 ) -> RunResult:
@@ -148,17 +160,36 @@ def rescore(
     """
     from evalsuite.runs import api
 
+    if glyphs:
+        check_verifier()
     done = api.score_again(
         Path(folder), ocr=ocr, profile=profile, adjudications=path_of(adjudications), workers=workers, watch=watch
     )
-    return with_report(done, report=report)
+    return with_report(done, glyphs=glyphs, report=report, watch=watch)
 
 
-def with_report(done: Finished, *, report: bool) -> RunResult:
-    """A finished run with its figures stored and, if wanted, its page written."""
+def check_verifier() -> None:
+    """Say what is not installed before anything is drawn or read.
+
+    Raises:
+        EvalsuiteError: The glyph verifier cannot be used here.
+    """
+    from evalsuite.glyphs.verifier import open_verifier
+
+    open_verifier()
+
+
+def with_report(done: Finished, *, glyphs: bool, report: bool, watch: Watcher) -> RunResult:
+    """A finished run with its figures stored and, if wanted, its glyphs looked at and its page written."""
+    from evalsuite.api.stored import look_and_show
     from evalsuite.report import build_report, store_summary
     from evalsuite.results import RunResult
 
+    looked = None
+    if glyphs:
+        from evalsuite.glyphs import look
+
+        looked = look_and_show(done.run, watch=watch) if report else look(done.run, watch=watch)
     store_summary(done.run)
-    page = build_report(done.run) if report else None
+    page = build_report(done.run, looked=looked) if report else None
     return RunResult(done.run, page, done.notices, done.resumed)

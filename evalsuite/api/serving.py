@@ -1,4 +1,4 @@
-"""Serve a checkpoint, and measure a server under load."""
+"""Serve a checkpoint, measure a server under load, and show runs in the browser."""
 
 from __future__ import annotations
 
@@ -99,3 +99,30 @@ def serve(
         queue=queue,
         ready=ready,
     )
+
+
+def view(
+    folder: StrPath = "reports",
+    *,
+    port: int = 8001,
+    votes: StrPath | None = None,
+    seed: int = 0,
+    ready: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Show the runs below a folder in the browser, on this machine alone, until the process is interrupted.
+
+    Args:
+        folder: What the runs lie below. Nothing in it is written.
+        port: 0 takes a free one.
+        votes: The file that blind votes go into; without it there is no voting.
+        seed: What the order of the pairs to vote on and their sides are drawn by.
+        ready: Called with the address.
+
+    Raises:
+        EvalsuiteError: There is no such folder, the port is taken, or the votes file holds something else.
+    """
+    from pathlib import Path
+
+    from evalsuite.view import view_runs
+
+    view_runs(Path(folder), port=port, votes=path_of(votes), order_seed=seed, ready=ready)

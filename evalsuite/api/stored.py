@@ -11,15 +11,25 @@ from evalsuite.api.arguments import Names, StrPath, engine_of, names_of, path_of
 from evalsuite.errors import EvalsuiteError
 
 if TYPE_CHECKING:
+    from evalsuite.glyphs.looking import Looked
     from evalsuite.results import ClaimsResult, ComparisonResult, GlyphsResult, JudgeResult, RunResult
+    from evalsuite.runs.opened import OpenRun
     from evalsuite.runs.progress import Watcher
     from evalsuite.runs.verify import Verification
 
 
-def report(folder: StrPath, *, single_file: bool = False, out: StrPath | None = None) -> RunResult:
+def report(
+    folder: StrPath,
+    *,
+    single_file: bool = False,
+    out: StrPath | None = None,
+    glyphs: bool = False,
+    watch: Watcher | None = None,
+) -> RunResult:
     """Write the HTML report of a stored run, and its figures as `summary.json`; by default into its folder.
 
-    With `out`, page, figures and copies of the images go there, and the run's folder is only read.
+    With `out`, page, figures and copies of the images go there, and the run's folder is only read. With `glyphs`, the
+    glyph verifier looks first at what it has not seen yet; what it saw earlier is shown in any case.
 
     Raises:
         EvalsuiteError: when there is no run, a file of it is damaged, or the folder cannot be written.
@@ -32,8 +42,10 @@ def report(folder: StrPath, *, single_file: bool = False, out: StrPath | None = 
     elsewhere = path_of(out)
     if elsewhere is not None and (elsewhere / "manifest.json").exists():
         raise EvalsuiteError(f"--out {elsewhere}: a run folder; name another folder for the page")
+    looked = look_and_show(opened, out=elsewhere, watch=watch) if glyphs else None
     store_summary(opened, elsewhere)
-    return RunResult(opened, build_report(opened, single_file=single_file, out=elsewhere), opened.notices)
+    page = build_report(opened, single_file=single_file, out=elsewhere, looked=looked)
+    return RunResult(opened, page, opened.notices)
 
 
 def judge(
@@ -124,8 +136,17 @@ def claims(
     return ClaimsResult(found.verdicts, found.standings, int(code), page)
 
 
-def export(folder: StrPath, form: str, *, out: StrPath | None = None, model: str | None = None) -> Path:
-    """Write a run as `parquet`, `csv`, `dataset`, `markdown` or `model-card`, and return where.
+def export(
+    folder: StrPath, form: str, *, out: StrPath | None = None, model: str | None = None, overwrite: bool = False
+) -> Path:
+    """Write a run as `parquet`, `csv`, `dataset`, `markdown`, `model-card` or `glyphs`, and return where.
+
+    Args:
+        folder: The run folder.
+        form: What to write.
+        out: The file, or a folder for it; for `dataset` the folder itself. By default in the run folder.
+        model: The model of a model card.
+        overwrite: Whether what `out` names may be there already.
 
     Raises:
         EvalsuiteError: for an unknown form or model, or a place that cannot be written.
@@ -134,7 +155,7 @@ def export(folder: StrPath, form: str, *, out: StrPath | None = None, model: str
     from evalsuite.export import write_export
     from evalsuite.runs import open_run
 
-    return write_export(open_run(Path(folder)), form, out=path_of(out), model=model)
+    return write_export(open_run(Path(folder)), form, out=out, model=model, overwrite=overwrite)
 
 
 def verify(folder: StrPath, *, read: int = 0, seed: int = 0) -> Verification:
@@ -149,32 +170,55 @@ def verify(folder: StrPath, *, read: int = 0, seed: int = 0) -> Verification:
     return verify_run(open_run(Path(folder)), read=read, seed=seed)
 
 
-def glyphs(folder: StrPath, *, report: bool = True, watch: Watcher | None = None) -> GlyphsResult:
+def glyphs(
+    folder: StrPath,
+    *,
+    sample: int | None = None,
+    seed: int | None = None,
+    marks: StrPath | None = None,
+    report: bool = True,
+    watch: Watcher | None = None,
+) -> GlyphsResult:
     """Look at every character that was read in a run, for glyphs that are malformed though they were read as meant.
 
-    Nothing is drawn or read again, and no score changes. What the verifier can see, and how often it errs, is in
-    docs/glyphs.md.
+    Nothing is drawn or read again, and no score changes. What was seen is kept in the folder, and only images that were
+    not looked at yet cost time. What the verifier can see, and how often it errs, is in docs/glyphs.md.
 
     Args:
         folder: The run folder.
-        report: Write `glyphs.html` into it, with the cut-outs beside their references.
+        sample: Draw a random sample of so many judged glyphs for a person to mark, or enlarge the one that is there.
+        seed: What the sample is drawn by, 0 by default; a sample that was drawn already keeps its seed.
+        marks: Marks that a person made on `glyphs.html`, as exported there; they are kept.
+        report: Write `glyphs.html`, with the cut-outs beside their references, and the run's page.
         watch: Told after each image how far it has come.
 
     Raises:
-        EvalsuiteError: There is no run, an image cannot be opened, or the parts that it needs are not installed.
+        EvalsuiteError: There is no run, an image cannot be opened, sample or marks do not fit, or the parts that this
+            needs are not installed.
     """
-    from evalsuite.glyphs.look import look_at_run
-    from evalsuite.glyphs.verifier import open_verifier
+    from evalsuite.glyphs.looking import look, mark
     from evalsuite.results import GlyphsResult
     from evalsuite.runs import open_run
     from evalsuite.runs.progress import ignore
 
-    verifier = open_verifier()
     opened = open_run(Path(folder))
-    found = look_at_run(opened, verifier, watch=watch or ignore)
+    looked = mark(opened, look(opened, watch=watch or ignore), sample=sample, seed=seed, marks=path_of(marks))
     page = None
     if report:
+        from evalsuite.report import build_report
         from evalsuite.report.glyphs_page import build_glyphs_page
 
-        page = build_glyphs_page(opened, found)
-    return GlyphsResult(opened, found, page)
+        page = build_glyphs_page(opened, looked)
+        build_report(opened, looked=looked)
+    return GlyphsResult(opened, looked.found, page, looked.correction)
+
+
+def look_and_show(run: OpenRun, *, out: Path | None = None, watch: Watcher | None = None) -> Looked:
+    """Look at a run's glyphs and write the page of cut-outs; with `out`, the run's folder is only read."""
+    from evalsuite.glyphs.looking import look
+    from evalsuite.report.glyphs_page import build_glyphs_page
+    from evalsuite.runs.progress import ignore
+
+    looked = look(run, keep=out is None, watch=watch or ignore)
+    build_glyphs_page(run, looked, out=out)
+    return looked

@@ -19,6 +19,7 @@ from evalsuite.claims.published import (
 from evalsuite.claims.scores import AVERAGE, check_score, measure
 from evalsuite.claims.speeds import check_load, check_speed
 from evalsuite.claims.standings import Standing, standings_of
+from evalsuite.claims.statements import StatementCheck, check_statements
 from evalsuite.claims.verdict import ClaimVerdict, Difference, Measured, MoreImages, Outcome
 from evalsuite.errors import EvalsuiteError, ExitCode, NotComparableError
 from evalsuite.records import Record
@@ -43,8 +44,10 @@ __all__ = [
     "Source",
     "SpeedClaim",
     "Standing",
+    "StatementCheck",
     "check_claims",
     "check_load",
+    "check_statements",
     "exit_code",
     "load",
     "published",

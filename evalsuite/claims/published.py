@@ -16,6 +16,9 @@ from evalsuite.files import parse_toml
 from evalsuite.records import Json, Record
 from evalsuite.wording import did_you_mean
 
+Weights = Literal["open", "closed"]
+"""Whether anybody can have the weights; None where it was not checked."""
+
 Quantity = Literal["s per image", "images/s", "GB of GPU memory"]
 
 ABOUT = 0.1
@@ -75,6 +78,30 @@ class ScoreClaim(Claim, frozen=True, kw_only=True):
     languages: dict[str, Figure]
     average: Figure
     average_printed: bool
+    weights: Weights | None = None
+    licence: str | None = None
+
+
+class Statement(Record, frozen=True, kw_only=True):
+    """What a source says of a score's place: that no model with open weights has a higher one than `subject`."""
+
+    id: str
+    text: str
+    source: Source
+    subject: str
+
+
+class WegenFigures(Record, frozen=True, kw_only=True):
+    """A row of WeGenBench-Text's table. It is listed and not checked: its OCR service is not public."""
+
+    id: str
+    model: str
+    source: Source
+    edit_sim: Figure
+    sen_acc: Figure
+    quality: Figure
+    gned: Figure
+    char_f1: Figure
 
 
 class SpeedClaim(Claim, frozen=True, kw_only=True):
@@ -103,10 +130,13 @@ class _Benchmark(_Table, frozen=True, kw_only=True):
     labs_differ: Decimal
 
 
-class _Row(_Table, frozen=True, kw_only=True):
+class _Sourced(_Table, frozen=True, kw_only=True):
     id: str
-    model: str
     source: str
+
+
+class _Row(_Sourced, frozen=True, kw_only=True):
+    model: str
     repository: str | None = None
     variant: dict[str, Json] = {}
     settings: dict[str, Json] = {}
@@ -116,6 +146,22 @@ class _Score(_Row, frozen=True, kw_only=True):
     en: Decimal
     zh: Decimal
     average: Decimal | None = None
+    weights: Weights | None = None
+    licence: str | None = None
+
+
+class _Statement(_Sourced, frozen=True, kw_only=True):
+    text: str
+    subject: str
+
+
+class _Wegen(_Sourced, frozen=True, kw_only=True):
+    model: str
+    edit_sim: Decimal
+    sen_acc: Decimal
+    quality: Decimal
+    gned: Decimal
+    char_f1: Decimal
 
 
 class _Speed(_Row, frozen=True, kw_only=True):
@@ -132,6 +178,8 @@ class _File(_Table, frozen=True, kw_only=True):
     sources: dict[str, Source]
     scores: tuple[_Score, ...]
     speeds: tuple[_Speed, ...] = ()
+    statements: tuple[_Statement, ...] = ()
+    wegen: tuple[_Wegen, ...] = ()
 
 
 class Published(Record, frozen=True, kw_only=True):
@@ -139,6 +187,8 @@ class Published(Record, frozen=True, kw_only=True):
 
     scores: tuple[ScoreClaim, ...]
     speeds: tuple[SpeedClaim, ...]
+    statements: tuple[Statement, ...] = ()
+    wegen: tuple[WegenFigures, ...] = ()
 
     @property
     def all(self) -> tuple[ScoreClaim | SpeedClaim, ...]:
@@ -147,6 +197,11 @@ class Published(Record, frozen=True, kw_only=True):
 
     def named(self, name: str) -> ScoreClaim | SpeedClaim:
         """The claim with that id; raises `EvalsuiteError` with close matches where there is none."""
+        if name in {row.id for row in self.wegen}:
+            raise EvalsuiteError(
+                f"{name} is a figure of WeGenBench-Text, which is listed and cannot be checked: the OCR service "
+                "that read it is not public. --protocol wegen gives the formulas over this run's readings"
+            )
         known = {claim.id: claim for claim in self.all}
         if name not in known:
             raise EvalsuiteError(
@@ -175,16 +230,32 @@ def load(path: Path) -> Published:
     except msgspec.ValidationError as error:
         raise EvalsuiteError(f"{path}: {error}") from error
     seen: set[str] = set()
-    for row in (*file.scores, *file.speeds):
+    rows: tuple[_Sourced, ...] = (*file.scores, *file.speeds, *file.statements, *file.wegen)
+    for row in rows:
         if row.source not in file.sources:
             raise EvalsuiteError(f"{path}: claim {row.id!r}: no source is called {row.source!r}")
         if row.id in seen:
             raise EvalsuiteError(f"{path}: two claims are called {row.id!r}")
         seen.add(row.id)
+    subjects = {row.id for row in file.scores}
+    for statement in file.statements:
+        if statement.subject not in subjects:
+            raise EvalsuiteError(f"{path}: statement {statement.id!r}: no score is called {statement.subject!r}")
     return Published(
         scores=tuple(_score(path, row, file) for row in file.scores),
         speeds=tuple(_speed(path, row, file) for row in file.speeds),
+        statements=tuple(
+            Statement(id=row.id, text=row.text, source=file.sources[row.source], subject=row.subject)
+            for row in file.statements
+        ),
+        wegen=tuple(_wegen(row, file) for row in file.wegen),
     )
+
+
+def _wegen(row: _Wegen, file: _File) -> WegenFigures:
+    columns = ("edit_sim", "sen_acc", "quality", "gned", "char_f1")
+    figures = {column: Figure.of(getattr(row, column)) for column in columns}
+    return WegenFigures(id=row.id, model=row.model, source=file.sources[row.source], **figures)
 
 
 def _common(row: _Row, file: _File) -> dict[str, Any]:
@@ -212,6 +283,8 @@ def _score(path: Path, row: _Score, file: _File) -> ScoreClaim:
         languages={"en": Figure.of(row.en), "zh": Figure.of(row.zh)},
         average=computed if row.average is None else Figure.of(row.average),
         average_printed=row.average is not None,
+        weights=row.weights,
+        licence=row.licence,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from evalsuite.claims.comparable import prompt_differences, reader_differences
 from evalsuite.claims.scores import AVERAGE, ModelFigures
+from evalsuite.claims.statements import check_statements
 from evalsuite.claims.verdict import Difference
 from evalsuite.records import ModelRole, Record
 from evalsuite.stats import Interval
@@ -22,7 +23,8 @@ class Standing(Record, frozen=True, kw_only=True):
     """One row: a published score, or one of the run's models (`role` set).
 
     `rank` counts published scores alone: that of a run's row is the place that it would take among them, None where it
-    does not compare with the published ones; `differences` say in what.
+    does not compare with the published ones; `differences` say in what. `note` is the verdict on a statement about a
+    published row's place.
     """
 
     rank: int | None
@@ -33,6 +35,7 @@ class Standing(Record, frozen=True, kw_only=True):
     role: ModelRole | None = None
     source: str
     differences: tuple[Difference, ...] = ()
+    note: str = ""
 
 
 def standings_of(run: OpenRun, figures: Mapping[str, ModelFigures], published: Published) -> tuple[Standing, ...]:
@@ -40,13 +43,15 @@ def standings_of(run: OpenRun, figures: Mapping[str, ModelFigures], published: P
 
     A run without the benchmark's prompts in both languages has no place among its scores, whatever its figures are.
     """
+    notes = {check.subject.id: check.text for check in check_statements(published)}
     rows = [
         Standing(
             rank=_rank(claim.average.value, published),
             model=claim.model,
             languages={name: figure.value for name, figure in claim.languages.items()},
             average=claim.average.value,
-            source=claim.source.citation,
+            source=claim.source.citation + (f"; {claim.licence}" if claim.licence else ""),
+            note=notes.get(claim.id, ""),
         )
         for claim in published.scores
     ]

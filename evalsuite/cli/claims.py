@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalsuite.cli import console
+from evalsuite.cli.options import JsonOption, examples
 from evalsuite.cli.protocols import ROLES, score_text
 from evalsuite.errors import EvalsuiteError
 from evalsuite.wording import ends, point
@@ -21,23 +22,33 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "evalsuite claims --list",
+        "evalsuite claims reports/mine --claim ernie-image-longtext",
+        "evalsuite claims reports/mine --trust-settings --json",
+    )
+)
 def claims(
     folder: Annotated[Path | None, typer.Argument(metavar="RUN", help="A run folder.")] = None,
     claim: Annotated[
         list[str] | None,
         typer.Option(
             "--claim",
+            metavar="ID",
             help="Check this claim, e.g. ernie-image-longtext; repeatable. Default: those about the run's models.",
         ),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", "-m", help="Only this model of the run; repeatable.")
+        list[str] | None,
+        typer.Option("--model", "-m", metavar="MODEL", help="Only this model of the run; repeatable."),
     ] = None,
     ocr: Annotated[
         str | None,
         typer.Option(
-            "--ocr", help="Readings of this engine; default: the published reader's if there, else the plan's."
+            "--ocr",
+            metavar="ENGINE",
+            help="Readings of this engine; default: the published reader's if there, else the plan's.",
         ),
     ] = None,
     trust_settings: Annotated[
@@ -46,18 +57,24 @@ def claims(
     ] = False,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write the report with the verdicts.")] = True,
     list_claims: Annotated[bool, typer.Option("--list", help="List the published figures.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Check a run against published figures: reproduced, not reproduced, inconclusive or not comparable."""
     import evalsuite
 
     if list_claims:
-        _list()
+        _list(json=json)
         return
     if folder is None:
         raise EvalsuiteError("name a run folder, or --list for the published figures")
     result = evalsuite.claims(
         folder, claim or (), models=model or (), ocr=ocr, trust_settings=trust_settings, report=report
     )
+    if json:
+        from evalsuite.cli.documents import claims_document
+
+        console.document(claims_document(folder, result))
+        raise typer.Exit(result.exit_code)
     _standings(result.standings)
     for verdict in result.verdicts:
         _verdict(verdict)
@@ -70,10 +87,15 @@ def claims(
     raise typer.Exit(result.exit_code)
 
 
-def _list() -> None:
-    from evalsuite.claims import published
+def _list(*, json: bool) -> None:
+    from evalsuite.claims import check_statements, published
 
     facts = published()
+    if json:
+        from evalsuite.cli.documents import PublishedDocument
+
+        console.document(PublishedDocument(published=facts))
+        return
     scores = [
         (
             each.id,
@@ -84,14 +106,26 @@ def _list() -> None:
         )
         for each in facts.scores
     ]
-    console.wide_table(
+    console.table(
         "LongText-Bench", ("claim", "model", "average", "en", "zh", "source"), scores, right=("average", "en", "zh")
     )
+    for check in check_statements(facts):
+        console.notice(check.text)
+    wegen = [
+        (
+            each.id,
+            each.model,
+            *(figure.text for figure in (each.char_f1, each.edit_sim, each.sen_acc, each.quality, each.gned)),
+        )
+        for each in facts.wegen
+    ]
+    columns = ("Char_F1", "Sim_edit", "Acc_sen", "quality", "GNED")
+    console.table("WeGenBench-Text (listed, not checked)", ("row", "model", *columns), wegen, right=columns)
     speeds = [
         (each.id, each.model, f"{each.text} {each.quantity}", each.gpu or "any NVIDIA GPU", each.source.citation)
         for each in facts.speeds
     ]
-    console.wide_table("Speed and memory", ("claim", "model", "published", "hardware", "source"), speeds)
+    console.table("Speed and memory", ("claim", "model", "published", "hardware", "source"), speeds)
 
 
 def _standings(rows: Sequence[Standing]) -> None:
@@ -107,12 +141,14 @@ def _standings(rows: Sequence[Standing]) -> None:
         )
         for row in rows
     ]
-    console.wide_table(
+    console.table(
         "LongText-Bench: published scores and this run (→)",
         ("place", "model", "average", "en", "zh", "source"),
         table,
         right=("place", "average", "en", "zh"),
     )
+    for note in dict.fromkeys(row.note for row in rows if row.note):
+        console.notice(note)
     reasons = dict.fromkeys(f"{each.kind}: {each.text}" for row in rows for each in row.differences)
     if reasons:
         console.notice(f"this run's rows do not compare with the published ones: {'; '.join(reasons)}")
@@ -121,7 +157,7 @@ def _standings(rows: Sequence[Standing]) -> None:
 def _verdict(verdict: ClaimVerdict) -> None:
     console.say(f"\n{verdict.outcome.upper()}: {verdict.claim.model} ({verdict.claim.id}), against {verdict.model}")
     if verdict.figures:
-        console.wide_table(
+        console.table(
             "",
             (
                 "",

@@ -1,19 +1,30 @@
-"""What the command line prints: progress bars, tables, notices and errors."""
+"""What the command line prints: progress bars, tables, notices, errors, and for scripts one JSON document."""
 
 from __future__ import annotations
 
+import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
 from rich.console import Console
 from rich.markup import escape
-from rich.measure import Measurement
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
 
 from evalsuite.cli.stopping import STOPPED, acknowledged
+from evalsuite.cli.tables import print_table, print_wrapped
 from evalsuite.errors import InterruptedRunError
-from evalsuite.wording import for_log
+from evalsuite.wording import for_log, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +36,19 @@ if TYPE_CHECKING:
 out = Console(highlight=False, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
 
-_STAGES = {"draw": "Drawing", "read": "Reading", "score": "Scoring", "look": "Looking"}
+_STAGES = {
+    "load": "Loading",
+    "draw": "Drawing",
+    "take": "Copying",
+    "read": "Reading",
+    "score": "Scoring",
+    "look": "Looking",
+}
+ESTIMATE_OVER = 6 * 3600.0
+"""Seconds of a stage that the time left is estimated from: an image may take minutes."""
+CLOCK = time.monotonic
+QUIET_FOR = 300.0
+"""Seconds after which a log gets a line though no tenth of the stage is done."""
 
 
 @contextmanager
@@ -53,12 +76,17 @@ def _watcher(*, quiet: bool) -> Iterator[Watcher]:
         yield _Lines()
         return
     with Progress(
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("[dim]{task.fields[item]}"),
+        TextColumn("[bold]{task.description}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=16),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        TextColumn("left", style="dim"),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        TextColumn("[dim]{task.fields[item]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
         console=err,
+        expand=True,
+        speed_estimate_period=ESTIMATE_OVER,
+        get_time=CLOCK,
     ) as bars:
         tasks: dict[str, TaskID] = {}
 
@@ -66,27 +94,56 @@ def _watcher(*, quiet: bool) -> Iterator[Watcher]:
             if step.stage == "plan":
                 notice(step.item)
                 return
+            if step.stage == "load" and step.done:
+                bars.remove_task(tasks.pop("load"))
+                return
             if step.stage not in tasks:
-                tasks[step.stage] = bars.add_task(_STAGES[step.stage], total=step.total, item="")
+                total = None if step.stage == "load" else step.total
+                tasks[step.stage] = bars.add_task(_STAGES[step.stage], total=total, item="")
+            if step.stage == "load":
+                bars.update(tasks["load"], item=escape(_line(step.item)))
+                return
             bars.update(tasks[step.stage], completed=step.done, total=step.total, item=escape(_line(step.item)))
 
         yield watch
 
 
 class _Lines:
-    """Progress for logs: a line at the start of a stage, at each tenth, and at its end."""
+    """Progress for logs: a line at the start of a stage, at each tenth, after minutes without one, and at its end."""
 
     def __init__(self) -> None:
         self._shown: dict[str, int] = {}
+        self._began: dict[str, tuple[float, int]] = {}
+        self._last = 0.0
 
     def __call__(self, step: Step) -> None:
         if step.stage == "plan":
             notice(step.item)
             return
+        now = CLOCK()
+        if step.stage == "load":
+            self._loading(step, now)
+            return
+        began, had = self._began.setdefault(step.stage, (now, step.done))
         tenth = 10 if step.total == 0 else 10 * step.done // step.total
-        if step.total and self._shown.get(step.stage) != tenth:
+        if step.total and (self._shown.get(step.stage) != tenth or now - self._last >= QUIET_FOR):
             self._shown[step.stage] = tenth
-            err.print(f"{_STAGES[step.stage]:<8} {step.done}/{step.total}", markup=False)
+            self._last = now
+            line = f"{_STAGES[step.stage]:<8} {step.done}/{step.total}"
+            if now - began >= 1.0:
+                line += f", {seconds(now - began)}"
+                if had < step.done < step.total:
+                    left = (now - began) / (step.done - had) * (step.total - step.done)
+                    line += f", about {seconds(left)} left"
+            err.print(line, markup=False, soft_wrap=True)
+
+    def _loading(self, step: Step, now: float) -> None:
+        if step.done:
+            took = now - self._began.pop("load")[0]
+            err.print(f"Loaded   {_line(step.item)}, {seconds(took)}", markup=False, soft_wrap=True)
+        else:
+            self._began["load"] = now, 0
+            err.print(f"Loading  {_line(step.item)}", markup=False, soft_wrap=True)
 
 
 def _line(text: str) -> str:
@@ -94,45 +151,43 @@ def _line(text: str) -> str:
     return for_log(" ".join(text.split()))
 
 
+def _width(console: Console) -> int | None:
+    """What a line may hold; None for files and logs, which scroll sideways and are searched line by line."""
+    return console.width if console.is_terminal else None
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-    """Print a table; the columns named in `right` are aligned to the right. Cells are text, never markup."""
-    grid = Table(header_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        figure = column in right
-        grid.add_column(escape(column), justify="right" if figure else "left", overflow="fold", no_wrap=figure)
-    for row in rows:
-        grid.add_row(*(escape(_line(cell)) for cell in row))
-    if not out.is_terminal:
-        # A file or a CI log scrolls sideways: there, names stay whole.
-        out.width = Measurement.get(out, out.options.update(max_width=10_000), grid).maximum
+    """Print a table; the columns named in `right` are aligned to the right. Cells are text, never markup.
+
+    No word is ever broken, so that names and ids stay whole for copying.
+    """
     if title:
         out.print(f"[bold]{escape(_line(title))}[/]", soft_wrap=True)
-    out.print(grid)
-
-
-def wide_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
-    """A table whose lines are never folded: ids stay whole for copying."""
-    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
-    if title:
-        say(f"\n{title}")
-    for row in (columns, *rows):
-        cells = (
-            cell.rjust(width) if name in right else cell.ljust(width)
-            for name, cell, width in zip(columns, row, widths, strict=True)
-        )
-        say("  ".join(cells).rstrip())
+    cells = [[_line(cell) for cell in row] for row in rows]
+    print_table(out, list(columns), cells, right=right, width=_width(out))
 
 
 def say(text: str) -> None:
     """Print plain text. What files and models call themselves cannot steer the terminal."""
-    out.print(for_log(text), markup=False, soft_wrap=True)
+    print_wrapped(out, for_log(text), _width(out))
+
+
+def document(value: msgspec.Struct) -> None:
+    """Print one JSON document on the output stream; with `--json`, nothing else stands there."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    sys.stdout.flush()
 
 
 def notice(text: str) -> None:
     """Print a line that the user should not miss, on the error stream."""
-    err.print(f"[yellow]note:[/] {escape(_line(text))}", soft_wrap=True)
+    _marked("[yellow]note:[/]", text)
 
 
 def error(text: str) -> None:
-    """Print an error on one line, on the error stream."""
-    err.print(f"[bold red]error:[/] {escape(_line(text))}", soft_wrap=True)
+    """Print an error on one line, on the error stream; a terminal breaks it at spaces."""
+    _marked("[bold red]error:[/]", text)
+
+
+def _marked(mark: str, text: str) -> None:
+    err.print(mark, end=" ")
+    print_wrapped(err, _line(text), None if (width := _width(err)) is None else width - 7)

@@ -13,9 +13,10 @@ import typer
 
 from evalsuite import hardware
 from evalsuite.cli import console
-from evalsuite.cli.options import SettingsOption
+from evalsuite.cli.options import JsonOption, SettingsOption, examples
 from evalsuite.datafiles import cache_root, data_dir
 from evalsuite.errors import EvalsuiteError, ExitCode
+from evalsuite.extras import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,27 +25,38 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "evalsuite doctor", "evalsuite doctor --json", "evalsuite doctor --server http://127.0.0.1:30000 --set steps=4"
+    )
+)
 def doctor(
     server: Annotated[
         str | None,
         typer.Option("--server", metavar="URL", help="Ask an image server instead what it silently ignores."),
     ] = None,
     settings: SettingsOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Check what is installed here: OCR, fonts, models, memory; or with --server, an image server."""
     if server is not None:
-        _examine_server(server, settings or [])
+        _examine_server(server, settings or [], json=json)
         return
     if settings:
         raise EvalsuiteError("--set goes with --server")
     findings = examine()
-    console.table("evalsuite doctor", ("part", "state", "detail"), [(f.part, f.state, f.detail) for f in findings])
-    if any(finding.state == "missing" for finding in findings):
-        raise typer.Exit(ExitCode.USAGE)
+    code = ExitCode.USAGE if any(finding.state == "missing" for finding in findings) else ExitCode.OK
+    if json:
+        from evalsuite.cli.documents import CheckRow, DoctorDocument
+
+        rows = [CheckRow(part=f.part, state=f.state, detail=f.detail) for f in findings]
+        console.document(DoctorDocument(exit_code=int(code), checks=tuple(rows)))
+    else:
+        console.table("evalsuite doctor", ("part", "state", "detail"), [(f.part, f.state, f.detail) for f in findings])
+    raise typer.Exit(code)
 
 
-def _examine_server(server: str, settings: list[str]) -> None:
+def _examine_server(server: str, settings: list[str], *, json: bool) -> None:
     """Show what a server does with each field that it is sent; exit code 2 where it ignores one."""
     from evalsuite.models import ModelOptions, parse_settings
     from evalsuite.models.servers import ServerModel, find_ignored
@@ -54,13 +66,18 @@ def _examine_server(server: str, settings: list[str]) -> None:
         for trial in find_ignored(model):
             console.err.print(f"{trial.what}: {trial.state}", markup=False)
             trials.append(trial)
-    console.table(
-        f"evalsuite doctor --server {model.spec.name}",
-        ("what", "state", "detail"),
-        [(each.what, each.state, each.detail) for each in trials],
-    )
-    if any(each.state == "ignored" for each in trials):
-        raise typer.Exit(ExitCode.USAGE)
+    code = ExitCode.USAGE if any(each.state == "ignored" for each in trials) else ExitCode.OK
+    if json:
+        from evalsuite.cli.documents import ServerDocument
+
+        console.document(ServerDocument(exit_code=int(code), server=model.spec.name, trials=tuple(trials)))
+    else:
+        console.table(
+            f"evalsuite doctor --server {model.spec.name}",
+            ("what", "state", "detail"),
+            [(each.what, each.state, each.detail) for each in trials],
+        )
+    raise typer.Exit(code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +104,7 @@ def examine() -> list[Check]:
     ]
     for package, extra, what in _OPTIONAL:
         if importlib.util.find_spec(package) is None:
-            checks.append(Check(package, "optional", f"needed for {what}: pip install 'evalsuite[{extra}]'"))
+            checks.append(Check(package, "optional", f"needed for {what}: {install_command(extra)}"))
         else:
             checks.append(Check(package, "ok", importlib.metadata.version(package)))
     checks.append(Check("hardware", "ok", hardware.line(hardware.describe()) or "unknown"))
@@ -112,8 +129,10 @@ _OPTIONAL = (
 
 def _remedy(repository: str) -> str:
     """How to get a model that is not here."""
+    if repository == "-":
+        return f"drawing it needs: {install_command('fonts')}"
     if repository == "ships with evalsuite":
-        return "drawing with it needs: pip install 'evalsuite[models]'"
+        return f"drawing with it needs: {install_command('models')}"
     return f"to fetch it: hf download {repository}"
 
 

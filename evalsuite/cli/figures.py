@@ -13,7 +13,8 @@ from evalsuite.wording import listed, point, with_ends
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evalsuite.glyphs.look import GlyphReport
+    from evalsuite.glyphs.corrected import GlyphCorrection
+    from evalsuite.glyphs.counts import GlyphReport
     from evalsuite.report.sensitivity_tables import SensitivityCell
     from evalsuite.results import RunResult
     from evalsuite.runs.corrected import Correction
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("model", "lang", "images", "accuracy [95 %]", "ceiling", "styled", "exact", "p50/p90 s")
 _FIGURES = _COLUMNS[2:]
+_STYLED = _COLUMNS.index("styled")
 
 RESUME = "the command that made the run, given again, fills them in"
 
@@ -31,25 +33,29 @@ def show(result: RunResult) -> None:
     run = result.run
     names = listed([suite.name for suite in run.manifest.suites], 8)
     mark = f"; {run.mark}" if run.mark else ""
+    rows = [_row(each) for each in result.figures]
+    # Where designed lettering was not drawn, its column would only take room.
+    shown = [k for k in range(len(_COLUMNS)) if k != _STYLED or any(each.styled_ceiling for each in result.figures)]
     console.table(
-        f"{len(run.manifest.prompts)} prompts of {names}{mark}", _COLUMNS, [_row(each) for each in result.figures],
+        f"{len(run.manifest.prompts)} prompts of {names}{mark}",
+        [_COLUMNS[k] for k in shown],
+        [[row[k] for k in shown] for row in rows],
         right=_FIGURES,
-    )  # fmt: skip
+    )
     if run.correction is not None:
         show_correction(run.correction)
     show_sensitivity(run)
     scorer = run.scorer
     console.say(
-        f"Accuracy is of characters, exact of whole strings; intervals are over prompts. "
+        f"Accuracy is of characters, pooled over the images; exact is of whole strings; intervals are over prompts. "
         f"Scorer {scorer.name} {scorer.version}, profile {scorer.profile}; OCR {run.ocr.name} "
         f"({run.ocr.settings.get('recognition', run.ocr.digest[:12])})."
     )
     from evalsuite.report.figures import few_prompts
-    from evalsuite.report.i18n import translate
 
     few = few_prompts(run)
-    if few:
-        console.say(translate("accuracy.few", **few))
+    if few is not None:
+        console.say(few.text)
     for model in run.manifest.models:
         if model.is_malformed:
             console.say(f"{model.name} is not a model: it draws the targets in real fonts with malformed glyphs.")
@@ -78,11 +84,25 @@ def show_correction(found: Correction) -> None:
     )  # fmt: skip
 
 
-def show_glyphs(found: GlyphReport) -> None:
-    """Print what the glyph verifier saw, by model and language."""
-    from evalsuite.glyphs.rows import GLYPH_COLUMNS, glyph_rows
+def show_seen(run: OpenRun) -> None:
+    """Print what the glyph verifier saw of a run; nothing where nobody has looked."""
+    from evalsuite.glyphs import looked_at
+
+    looked = looked_at(run)
+    if looked is not None:
+        show_glyphs(looked.found, looked.correction)
+
+
+def show_glyphs(found: GlyphReport, correction: GlyphCorrection | None) -> None:
+    """Print what the glyph verifier saw, by model and language, and what a person's marks of a sample say of it."""
+    from evalsuite.glyphs.rows import GLYPH_COLUMNS, MARKED_COLUMNS, glyph_rows, marked_rows
 
     console.table("Glyphs looked at one by one", GLYPH_COLUMNS, glyph_rows(found), right=GLYPH_COLUMNS[2:6])
+    if found.unseen:
+        console.notice(f"{found.unseen} images have not been looked at; 'evalsuite glyphs' on the folder does it")
+    if correction is not None and correction.withheld is None:
+        title = "Malformed glyphs, corrected by a person who marked a random sample"
+        console.table(title, MARKED_COLUMNS, marked_rows(correction), right=MARKED_COLUMNS[2:])
 
 
 def show_sensitivity(run: OpenRun) -> None:
@@ -110,12 +130,19 @@ def _row(each: RunFigure) -> tuple[str, ...]:
         each.model if each.role == "model" else f"{each.model} ({each.role})",
         each.language or "all",
         str(each.images) + (f" ({each.missing} missing)" if each.missing else ""),
-        with_ends(each.accuracy, 4),
-        point(each.ceiling, 4) if each.ceiling else "not measured",
-        point(each.styled_ceiling, 4) if each.styled_ceiling else "not measured",
-        point(each.exact, 4),
-        f"{each.p50:.2f}/{each.p90:.2f}" if each.p50 is not None and each.p90 is not None else "–",
+        with_ends(each.accuracy),
+        point(each.ceiling) if each.ceiling else "not measured",
+        point(each.styled_ceiling) if each.styled_ceiling else "not measured",
+        point(each.exact),
+        _times(each),
     )
+
+
+def _times(each: RunFigure) -> str:
+    """Latency, which is of all languages together, on the row of all of them."""
+    if each.language is not None:
+        return ""
+    return f"{each.p50:.2f}/{each.p90:.2f}" if each.p50 is not None and each.p90 is not None else "–"
 
 
 def leave(runs: Sequence[OpenRun], remedy: str) -> None:

@@ -21,9 +21,10 @@ from evalsuite.cli.options import (
     SettingsOption,
     TransformerOption,
     WorkersOption,
+    examples,
 )
 from evalsuite.errors import EvalsuiteError
-from evalsuite.wording import one_sided, size
+from evalsuite.wording import one_sided, rate, signed, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,12 +38,17 @@ baseline_app = typer.Typer(
 )
 app.add_typer(baseline_app, name="baseline")
 
-CandidateOption = Annotated[Path, typer.Option("--candidate", help="Run folder of the checkpoint that wants to ship.")]
-CandidateModelOption = Annotated[
-    str | None, typer.Option("--candidate-model", help="The model in the candidate's run, where it has several.")
+CandidateOption = Annotated[
+    Path, typer.Option("--candidate", metavar="RUN", help="Run folder of the checkpoint that wants to ship.")
 ]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the record.")]
-ByOption = Annotated[str | None, typer.Option("--by", help="Who; by default this account, or the CI's actor.")]
+CandidateModelOption = Annotated[
+    str | None,
+    typer.Option("--candidate-model", metavar="MODEL", help="The model in the candidate's run, where it has several."),
+]
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the record.")]
+ByOption = Annotated[
+    str | None, typer.Option("--by", metavar="NAME", help="Who; by default this account, or the CI's actor.")
+]
 LOCK = Path("baseline.lock")
 SHOWN = 10
 """Prompts and missing images that the terminal lists."""
@@ -66,38 +72,55 @@ def _schema(value: bool) -> None:
         raise typer.Exit
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "evalsuite gate --baseline reports/last --candidate reports/new",
+        "evalsuite gate --candidate reports/new --json verdict.json --junit gate.xml",
+        "evalsuite gate --draw --baseline reports/last -m ./checkpoint",
+    )
+)
 def gate(
     candidate: Annotated[
-        Path | None, typer.Option("--candidate", help="Run folder of the checkpoint that wants to ship.")
+        Path | None,
+        typer.Option("--candidate", metavar="RUN", help="Run folder of the checkpoint that wants to ship."),
     ] = None,
     draw: Annotated[
         bool,
         typer.Option("--draw", help="Draw the candidate, --model, image by image, and stop at the verdict."),
     ] = False,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="With --draw, what draws; see 'evalsuite run --help'.")
+        str | None,
+        typer.Option("--model", "-m", metavar="MODEL", help="With --draw, what draws; see 'evalsuite run --help'."),
     ] = None,
     baseline: Annotated[
-        Path | None, typer.Option("--baseline", help="Run folder to compare with; by default what --lock names.")
+        Path | None,
+        typer.Option("--baseline", metavar="RUN", help="Run folder to compare with; by default what --lock names."),
     ] = None,
     anchor: Annotated[
-        Path | None, typer.Option("--anchor", help="A second, fixed run to compare with, beside --baseline.")
+        Path | None,
+        typer.Option("--anchor", metavar="RUN", help="A second, fixed run to compare with, beside --baseline."),
     ] = None,
     policy: PolicyOption = "default",
     lock: LockOption = LOCK,
     candidate_model: CandidateModelOption = None,
     baseline_model: Annotated[
-        str | None, typer.Option("--baseline-model", help="The model in the baseline's run, where it has several.")
+        str | None,
+        typer.Option(
+            "--baseline-model", metavar="MODEL", help="The model in the baseline's run, where it has several."
+        ),
     ] = None,
     anchor_model: Annotated[
-        str | None, typer.Option("--anchor-model", help="The model in the anchor's run, where it has several.")
+        str | None,
+        typer.Option("--anchor-model", metavar="MODEL", help="The model in the anchor's run, where it has several."),
     ] = None,
-    json: Annotated[Path | None, typer.Option("--json", help="Write the verdict as JSON here.")] = None,
+    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the verdict as JSON here.")] = None,
     samples: Annotated[
         int | None,
         typer.Option(
-            "--samples", "-n", help="With --draw, images per prompt; by default the baseline's, at most those."
+            "--samples",
+            "-n",
+            metavar="N",
+            help="With --draw, images per prompt; by default the baseline's, at most those.",
         ),
     ] = None,
     settings: SettingsOption = None,
@@ -107,8 +130,12 @@ def gate(
     ocr: OtherOcrOption = None,
     workers: WorkersOption = None,
     quiet: QuietOption = False,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML here, one case per gate.")] = None,
-    markdown: Annotated[Path | None, typer.Option("--markdown", help="Write a Markdown summary here.")] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML here, one case per gate.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="Write a Markdown summary here.")
+    ] = None,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Show the verdict in the candidate's HTML report.")
     ] = True,
@@ -175,9 +202,11 @@ def gate(
     raise typer.Exit(result.exit_code)
 
 
-@app.command()
+@app.command(epilog=examples("evalsuite plan --baseline reports/last --policy quick"))
 def plan(
-    baseline: Annotated[Path, typer.Option("--baseline", help="A complete run folder to foretell from.")],
+    baseline: Annotated[
+        Path, typer.Option("--baseline", metavar="RUN", help="A complete run folder to foretell from.")
+    ],
     policy: PolicyOption = "default",
     model: ModelOption = None,
 ) -> None:
@@ -198,7 +227,13 @@ def plan(
         console.notice("the baseline has one image per prompt: how much seeds matter is not known, so this is hopeful")
 
 
-@baseline_app.command("promote")
+@baseline_app.command(
+    "promote",
+    epilog=examples(
+        "evalsuite baseline promote reports/last --bootstrap --reason 'first baseline'",
+        "evalsuite baseline promote reports/new --reason 'release 2'",
+    ),
+)
 def promote(
     run: RunFolder,
     reason: ReasonOption,
@@ -224,7 +259,10 @@ def promote(
     console.say(f"{lock}: {pin.model} ({pin.digest[:12]}) is the baseline, {how}")
 
 
-@baseline_app.command("acknowledge")
+@baseline_app.command(
+    "acknowledge",
+    epilog=examples("evalsuite baseline acknowledge zh/ned --candidate reports/new --reason known"),
+)
 def acknowledge(
     name: Annotated[str, typer.Argument(metavar="GATE", help="The failing gate's name, e.g. language=zh/ned.")],
     candidate: CandidateOption,
@@ -245,7 +283,7 @@ def acknowledge(
     console.say(f"{lock}: {entry.gate} is acknowledged for model {entry.model_digest[:12]} by {entry.by}")
 
 
-@baseline_app.command("show")
+@baseline_app.command("show", epilog=examples("evalsuite baseline show"))
 def show(lock: LockOption = LOCK) -> None:
     """Show baseline, anchor, acknowledged regressions and former baselines."""
     from evalsuite.gate.baseline import read_lock
@@ -284,7 +322,7 @@ def show_verdict(verdict: Verdict) -> None:
     if verdict.worst:
         console.say("Lost most:")
     for worst in verdict.worst[:SHOWN]:
-        console.say(f"  {worst.delta:+.4f}  {worst.prompt} ({worst.baseline:.4f} → {worst.candidate:.4f})")
+        console.say(f"  {signed(worst.delta)}  {worst.prompt} ({rate(worst.baseline)} → {rate(worst.candidate)})")
     for note in verdict.notes:
         console.notice(note)
     for each in verdict.differences:
@@ -302,8 +340,8 @@ def _show_gate(gate: GateResult) -> None:
     decision = f"{gate.decision}, acknowledged" if gate.acknowledged else gate.decision
     console.say(f"{decision}: {gate.name}")
     console.say(
-        f"  {gate.baseline:.4f} → {gate.candidate:.4f}, change {gate.delta:+.4f} "
-        f"({one_sided(f'{gate.lower:+.4f}', f'{gate.upper:+.4f}')}), margin {gate.margin:g}, {gate.prompts} prompts × "
+        f"  {rate(gate.baseline)} → {rate(gate.candidate)}, change {signed(gate.delta)} "
+        f"({one_sided(signed(gate.lower), signed(gate.upper))}), margin {gate.margin:g}, {gate.prompts} prompts × "
         f"{gate.samples}, detectable {gate.minimum_detectable_effect:.4f}, floor {gate.resolution_floor:.4f}"
     )
     console.say(f"  {gate.note}" + (f"; {gate.advice}" if gate.advice else ""))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalsuite.cli import console
-from evalsuite.cli.options import QuietOption, SettingsOption, SuitesOption
+from evalsuite.cli.options import QuietOption, SettingsOption, SuitesOption, examples
 from evalsuite.errors import EvalsuiteError, ExitCode, InterruptedRunError
 
 if TYPE_CHECKING:
@@ -18,27 +18,37 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "evalsuite load -m server:http://localhost:30000 --concurrency 8",
+        "evalsuite load -m server:http://localhost:30000 --rate 0.5 --requests 100",
+    )
+)
 def load(
-    model: Annotated[str, typer.Option("--model", "-m", help="server:URL with its options.")],
+    model: Annotated[str, typer.Option("--model", "-m", metavar="MODEL", help="server:URL with its options.")],
     concurrency: Annotated[
-        list[int] | None, typer.Option("--concurrency", help="Requests under way at all times; repeatable.")
+        list[int] | None,
+        typer.Option("--concurrency", metavar="N", help="Requests under way at all times; repeatable."),
     ] = None,
     rate: Annotated[
-        list[float] | None, typer.Option("--rate", help="Requests a second, arriving at random; repeatable.")
+        list[float] | None,
+        typer.Option("--rate", metavar="RATE", help="Requests a second, arriving at random; repeatable."),
     ] = None,
-    requests: Annotated[int, typer.Option("--requests", help="Measured requests per level.")] = 50,
-    warm_up: Annotated[int, typer.Option("--warm-up", help="Requests before them that are left out.")] = 4,
+    requests: Annotated[int, typer.Option("--requests", metavar="N", help="Measured requests per level.")] = 50,
+    warm_up: Annotated[int, typer.Option("--warm-up", metavar="N", help="Requests before them that are left out.")] = 4,
     suite: SuitesOption = None,
-    seed: Annotated[int, typer.Option("--seed", help="First seed; also that of the arrivals.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="First seed; also that of the arrivals.")] = 0,
     settings: SettingsOption = None,
     claim: Annotated[
-        str | None, typer.Option("--claim", help="Hold the fastest level against this published throughput.")
+        str | None,
+        typer.Option("--claim", metavar="ID", help="Hold the fastest level against this published throughput."),
     ] = None,
     trust_settings: Annotated[
         bool, typer.Option("--trust-settings", help="With --claim, take the server to be what it calls itself.")
     ] = False,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder; by default one in reports/.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Folder; by default one in reports/.")
+    ] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Measure images per second and latency of a server over levels of load."""

@@ -1,11 +1,46 @@
-"""The options that several commands share, each described once."""
+"""The options that several commands share, each described once, and how examples are written under a command's help."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+Profile = Literal["strict", "standard", "lenient"]
+
+
+class Protocol(StrEnum):
+    """What `--protocol` takes (`evalsuite.scoring.protocols`)."""
+
+    LONGTEXT = "longtext"
+    LONGTEXT_FIXED = "longtext-fixed"
+    ONEIG = "oneig"
+    CVTG = "cvtg"
+    LEX = "lex"
+    TIIF = "tiif"
+    ANYTEXT = "anytext"
+    WEGEN = "wegen"
+    WEGEN_FIXED = "wegen-fixed"
+    TEXTATLAS = "textatlas"
+    TEXTATLAS_FIXED = "textatlas-fixed"
+    STRICT = "strict"
+    STRICT_FIXED = "strict-fixed"
+    TEXTPECKER = "textpecker"
+
+
+def examples(*commands: str) -> str:
+    """The examples under a command's help, a line each."""
+    return "\n\n".join(("Examples:" if len(commands) > 1 else "Example:", *commands))
+
+
+JsonOption = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print one JSON document on stdout and nothing else there; its schema: evalsuite schema."
+    ),
+]
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
@@ -14,64 +49,77 @@ ModelsOption = Annotated[
     typer.Option(
         "--model",
         "-m",
+        metavar="MODEL",
         help="A preset, a checkpoint folder, a hub id, typeset, folder:DIR, server:URL or comfyui:WORKFLOW@URL; "
         "repeatable.",
     ),
 ]
-ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="The model in the run, where it has several.")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", "-m", metavar="MODEL", help="The model in the run, where it has several.")
+]
 SuitesOption = Annotated[
     list[str] | None,
-    typer.Option("--suite", "-s", help="all, a suite's name, or a YAML or JSONL file; repeatable."),
+    typer.Option("--suite", "-s", metavar="SUITE", help="all, a suite's name, or a YAML or JSONL file; repeatable."),
 ]
-SamplesOption = Annotated[int, typer.Option("--samples", "-n", help="Images per prompt.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="First seed; also picks the sample of --limit.")]
+SamplesOption = Annotated[int, typer.Option("--samples", "-n", metavar="N", help="Images per prompt.")]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="First seed; also picks the sample of --limit.")]
 LimitOption = Annotated[
-    int | None, typer.Option("--limit", help="At most this many prompts, balanced over the suites.")
+    int | None, typer.Option("--limit", metavar="N", help="At most this many prompts, balanced over the suites.")
 ]
 SettingsOption = Annotated[
-    list[str] | None, typer.Option("--set", help="Sampler settings, e.g. --set steps=8 size=768x1344.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE…", help="Sampler settings, e.g. --set steps=8 size=768x1344."),
 ]
-LoraOption = Annotated[list[str] | None, typer.Option("--lora", help="PATH[:scale] of an adapter; repeatable.")]
+LoraOption = Annotated[
+    list[str] | None,
+    typer.Option("--lora", metavar="PATH:SCALE", help="An adapter; ':SCALE' may be left out; repeatable."),
+]
 TransformerOption = Annotated[
-    str | None, typer.Option("--transformer", help="A fine-tuned transformer: safetensors or GGUF.")
+    str | None, typer.Option("--transformer", metavar="PATH", help="A fine-tuned transformer: safetensors or GGUF.")
 ]
 UntilVerdictOption = Annotated[
     bool, typer.Option("--until-verdict", help="Draw image by image, and stop once the policy's gates have decided.")
 ]
 OutOption = Annotated[
-    Path | None, typer.Option("--out", "-o", help="Run folder; by default one in reports/ named by the plan.")
+    Path | None,
+    typer.Option("--out", "-o", metavar="FOLDER", help="Run folder; by default one in reports/ named by the plan."),
 ]
 OcrOption = Annotated[
     str,
     typer.Option(
-        "--ocr", help="OCR engine: paddle, rapidocr-v4, tesseract or qwen2.5-vl, some with :ARGUMENTS (docs/ocr.md)."
+        "--ocr",
+        metavar="ENGINE",
+        help="OCR engine: paddle, rapidocr-v4, tesseract, qwen2.5-vl or textpecker, some with :ARGUMENTS "
+        "(docs/ocr.md).",
     ),
 ]
 OtherOcrOption = Annotated[
-    str | None, typer.Option("--ocr", help="OCR engine; by default the run's own. See 'evalsuite run --help'.")
-]
-ProfileOption = Annotated[str, typer.Option("--profile", help="Scoring profile: strict, standard or lenient.")]
-OtherProfileOption = Annotated[
     str | None,
-    typer.Option("--profile", help="Scoring profile: strict, standard or lenient; by default the run's own."),
+    typer.Option("--ocr", metavar="ENGINE", help="OCR engine; by default the run's own. See 'evalsuite run --help'."),
+]
+ProfileOption = Annotated[Profile, typer.Option("--profile", help="Scoring profile.")]
+OtherProfileOption = Annotated[
+    Profile | None, typer.Option("--profile", help="Scoring profile; by default the run's own.")
 ]
 CeilingOption = Annotated[
     bool, typer.Option("--ceiling/--no-ceiling", help="Draw the typeset reference too, at the models' sizes.")
 ]
 WorkersOption = Annotated[
     int | None,
-    typer.Option("--ocr-workers", min=1, max=64, help="OCR processes; by default as cores and memory allow."),
+    typer.Option(
+        "--ocr-workers", metavar="N", min=1, max=64, help="OCR processes; by default as cores and memory allow."
+    ),
+]
+GlyphsOption = Annotated[
+    bool, typer.Option("--glyphs", help="Look at each character that was read, for malformed ones; no score changes.")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 ProtocolOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--protocol",
-        help="Score by another benchmark's protocol too: longtext, longtext-fixed, oneig, cvtg, lex, tiif or anytext; "
-        "repeatable.",
-    ),
+    list[Protocol] | None,
+    typer.Option("--protocol", help="Score by another benchmark's protocol too; repeatable."),
 ]
 PolicyOption = Annotated[
-    str, typer.Option("--policy", help="default, quick, longtext-bench, or a TOML file of the team's.")
+    str,
+    typer.Option("--policy", metavar="POLICY", help="default, quick, longtext-bench, or a TOML file of the team's."),
 ]
-LockOption = Annotated[Path, typer.Option("--lock", help="The file that names baseline and anchor.")]
+LockOption = Annotated[Path, typer.Option("--lock", metavar="FILE", help="The file that names baseline and anchor.")]

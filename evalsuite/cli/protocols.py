@@ -10,38 +10,31 @@ from evalsuite.wording import images_per_prompt, point, with_ends
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evalsuite.results import RunResult
     from evalsuite.runs.protocol_scores import ModelScore, ProtocolScores
     from evalsuite.stats import Interval
 
 ROLES = {"reference": "reference, not a model", "stand-in": "stand-in", "model": "model"}
 
 
-def show_protocols(result: RunResult, names: Sequence[str] | None) -> None:
+def show_protocols(scores: Sequence[ProtocolScores]) -> None:
     """Print the scores of a run under other benchmarks' protocols, a table each."""
-    from evalsuite.runs.protocol_scores import score_run
-
-    for name in names or ():
-        _protocol(score_run(result.run, name))
-
-
-def check_protocols(names: Sequence[str] | None) -> None:
-    """Raise `EvalsuiteError` for an unknown protocol, before anything is drawn."""
-    from evalsuite.scoring.protocols import protocol_named
-
-    for name in names or ():
-        protocol_named(name)
+    for each in scores:
+        _protocol(each)
 
 
 def _protocol(scores: ProtocolScores) -> None:
+    from evalsuite.scoring.protocols import protocol_named
+
     names = list(scores.models[0].languages[0].scores)
     others = [f"{name} (lower is better)" if name in scores.lower_is_better else name for name in names[1:]]
     columns = ("model", "role", "language", "images", names[0], "ceiling", *others)
     rows = [row for model in scores.models for row in _protocol_rows(scores, model, names)]
-    console.wide_table(f"{scores.title} ({scores.protocol} {scores.version})", columns, rows, right=columns[3:])
+    console.table(f"{scores.title} ({scores.protocol} {scores.version})", columns, rows, right=columns[3:])
     left_out = sorted(scores.left_out.items())
+    forgiving = f"{names[0]} is a recall, which forgives extra text; strict accuracy and the extra ratio do not."
     notes = [
         f"Source: {scores.source}. Intervals: 95 %, over prompts.",
+        *([forgiving] if protocol_named(scores.protocol).recall else []),
         *(f"{count} prompts in {name} are left out: the protocol is not defined for them." for name, count in left_out),
     ]
     if not scores.engine.startswith(scores.published_reader):

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from evalsuite.cli import console, figures
-from evalsuite.cli.options import RunFolder, SeedOption
+from evalsuite.cli.options import GlyphsOption, JsonOption, RunFolder, SeedOption, examples
 from evalsuite.errors import ExitCode
 from evalsuite.files import WriteError
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog=examples("evalsuite report reports/mine", "evalsuite report reports/mine --single-file"))
 def report(
     folder: RunFolder,
     single_file: Annotated[
@@ -23,14 +23,21 @@ def report(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Where the page goes, with copies of the images; by default the run folder."),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Where the page goes, with copies of the images; by default the run folder.",
+        ),
     ] = None,
+    glyphs: GlyphsOption = False,
 ) -> None:
     """Write the HTML report of a run again."""
     import evalsuite
 
     try:
-        result = evalsuite.report(folder, single_file=single_file, out=out)
+        with console.progress() as watch:
+            result = evalsuite.report(folder, single_file=single_file, out=out, glyphs=glyphs, watch=watch)
     except WriteError as error:
         if out is not None:
             raise
@@ -41,29 +48,59 @@ def report(
     figures.leave([result.run], figures.RESUME)
 
 
-@app.command()
-def glyphs(folder: RunFolder) -> None:
+@app.command(
+    epilog=examples("evalsuite glyphs reports/mine", "evalsuite glyphs reports/mine --sample 60 --marks marks.json")
+)
+def glyphs(
+    folder: RunFolder,
+    sample: Annotated[
+        int | None,
+        typer.Option("--sample", metavar="N", min=1, help="Draw so many judged glyphs at random for a person to mark."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", metavar="SEED", help="What the sample is drawn by; 0, or that of the stored sample."),
+    ] = None,
+    marks: Annotated[
+        Path | None,
+        typer.Option("--marks", metavar="FILE", help="Marks that a person made on glyphs.html, as exported there."),
+    ] = None,
+) -> None:
     """Look for glyphs that are malformed though they were read as meant. No score changes."""
     import evalsuite
 
     with console.progress() as watch:
-        result = evalsuite.glyphs(folder, watch=watch)
-    figures.show_glyphs(result.found)
+        result = evalsuite.glyphs(folder, sample=sample, seed=seed, marks=marks, watch=watch)
+    found = result.correction
+    figures.show_glyphs(result.found, found)
     console.say(f"Page: {result.page}")
+    if found is not None and found.withheld is not None:
+        console.say(f"{found.marked} of {found.size} sampled glyphs marked (seed {found.seed}).")
+        console.say("Mark them on the page, export the marks, and give them back with --marks FILE.")
+        if marks is not None:
+            console.error(f"no corrected figures: {found.withheld}")
+            raise typer.Exit(ExitCode.INCOMPLETE)
+    figures.leave([result.run], figures.RESUME)
 
 
-@app.command()
+@app.command(
+    epilog=examples("evalsuite judge reports/mine --sample 40", "evalsuite judge reports/mine --marks marks.json")
+)
 def judge(
     folder: RunFolder,
     sample: Annotated[
         int | None,
-        typer.Option("--sample", min=1, help="How many images; 40, or as many as were drawn already, by default."),
+        typer.Option(
+            "--sample", metavar="N", min=1, help="How many images; 40, or as many as were drawn already, by default."
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="What the sample is drawn by; 0, or that of the stored sample.")
+        int | None,
+        typer.Option("--seed", metavar="N", help="What the sample is drawn by; 0, or that of the stored sample."),
     ] = None,
     marks: Annotated[
-        Path | None, typer.Option("--marks", help="Marks that a person made in the report, as exported there.")
+        Path | None,
+        typer.Option("--marks", metavar="FILE", help="Marks that a person made in the report, as exported there."),
     ] = None,
 ) -> None:
     """Draw a random sample for a person to judge, and correct the accuracy by it once all of it is judged."""
@@ -84,32 +121,73 @@ def judge(
             raise typer.Exit(ExitCode.INCOMPLETE)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "evalsuite compare reports/last reports/new --out reports/both",
+        "evalsuite compare reports/mine --out reports/models",
+    )
+)
 def compare(
     folders: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Run folders; the first is compared with.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the comparison goes.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the comparison goes.")],
+    json: JsonOption = False,
 ) -> None:
     """Set two or more runs, or the models of one run, side by side: same prompt, same seed."""
     import evalsuite
 
     result = evalsuite.compare(folders, out)
-    for text in dict.fromkeys(text for run in result.runs for text in run.notices):
-        console.notice(text)
-    console.say(f"Comparison: {result.page}")
+    notices = dict.fromkeys(text for run in result.runs for text in run.notices)
+    if json:
+        from evalsuite.cli.documents import ComparisonDocument
+
+        lost = any(run.faults for run in result.runs)
+        console.document(
+            ComparisonDocument(
+                page=str(result.page),
+                folders=tuple(str(run.folder) for run in result.runs),
+                complete=result.complete,
+                exit_code=int(ExitCode.INCOMPLETE if lost else ExitCode.OK),
+                differences=result.differences,
+                notices=tuple(notices),
+            )
+        )
+    else:
+        for text in notices:
+            console.notice(text)
+        console.say(f"Comparison: {result.page}")
     figures.leave(result.runs, figures.RESUME)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "evalsuite export reports/mine --to csv",
+        "evalsuite export reports/mine --to parquet -o images.parquet",
+        "evalsuite export reports/mine --to dataset -o my-dataset",
+        "evalsuite export reports/mine --to model-card -m flux2-klein-4b -o tables/",
+    )
+)
 def export(
     folder: RunFolder,
-    form: Annotated[str, typer.Option("--to", help="parquet, csv, dataset, markdown or model-card.")],
-    model: Annotated[str | None, typer.Option("--model", "-m", help="The model that a model card is for.")] = None,
+    form: Annotated[
+        Literal["parquet", "csv", "dataset", "markdown", "model-card", "glyphs"],
+        typer.Option("--to", help="What to write; glyphs are those that a person marked."),
+    ],
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", metavar="MODEL", help="The model that a model card is for.")
+    ] = None,
     out: Annotated[
-        Path | None,
+        str | None,  # a path would lose the slash that says that a folder is meant
         typer.Option(
-            "--out", "-o", help="The file (for dataset: the new folder) to write; by default in the run folder."
+            "--out",
+            "-o",
+            metavar="PATH",
+            help="The file to write, or a folder for it; for dataset the new folder itself, for glyphs the folder that "
+            "they are added to. By default the run folder.",
         ),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what --out names, where it is there already.")
+    ] = False,
 ) -> None:
     """Write a run as Parquet, CSV, a dataset with images, Markdown, or a model card's evaluation block."""
     import evalsuite
@@ -117,15 +195,18 @@ def export(
     run = evalsuite.open_run(folder)
     from evalsuite.export import write_export
 
-    console.say(f"Written: {write_export(run, form, out=out, model=model)}")
+    console.say(f"Written: {write_export(run, form, out=out, model=model, overwrite=overwrite)}")
     figures.leave([run], figures.RESUME)
 
 
-@app.command()
+@app.command(epilog=examples("evalsuite verify reports/mine --read 20"))
 def verify(
     folder: RunFolder,
     read: Annotated[
-        int, typer.Option("--read", min=0, help="Read this many images again, picked at random, with the run's OCR.")
+        int,
+        typer.Option(
+            "--read", metavar="N", min=0, help="Read this many images again, picked at random, with the run's OCR."
+        ),
     ] = 0,
     seed: SeedOption = 0,
 ) -> None:

@@ -11,6 +11,8 @@ from evalsuite.cli import console, figures
 from evalsuite.cli.gate import load_noted, show_verdict
 from evalsuite.cli.options import (
     CeilingOption,
+    GlyphsOption,
+    JsonOption,
     LimitOption,
     LockOption,
     LoraOption,
@@ -30,19 +32,30 @@ from evalsuite.cli.options import (
     TransformerOption,
     UntilVerdictOption,
     WorkersOption,
+    examples,
 )
-from evalsuite.cli.protocols import check_protocols, show_protocols
+from evalsuite.cli.protocols import show_protocols
 from evalsuite.errors import EvalsuiteError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from evalsuite.cli.documents import RunDocument
+    from evalsuite.cli.options import Protocol
     from evalsuite.results import RunResult
+    from evalsuite.runs.protocol_scores import ProtocolScores
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "evalsuite run --limit 18",
+        "evalsuite run -m flux2-klein-4b -m ernie-image-turbo -s signage-en -n 4",
+        "evalsuite run -m ./checkpoint --set steps=8 size=768x1344 -o reports/mine",
+        "evalsuite run -m flux2-klein-4b --lora style.safetensors:0.8 --json",
+    )
+)
 def run(
     model: ModelsOption = None,
     suite: SuitesOption = None,
@@ -50,7 +63,7 @@ def run(
     seed: SeedOption = 0,
     limit: LimitOption = None,
     prompt: Annotated[
-        list[str] | None, typer.Option("--prompt", help="Only the prompt with this id; repeatable.")
+        list[str] | None, typer.Option("--prompt", metavar="ID", help="Only the prompt with this id; repeatable.")
     ] = None,
     settings: SettingsOption = None,
     lora: LoraOption = None,
@@ -75,18 +88,23 @@ def run(
     until_verdict: UntilVerdictOption = False,
     baseline: Annotated[
         Path | None,
-        typer.Option("--baseline", help="With --until-verdict, the run to compare with; by default what --lock names."),
+        typer.Option(
+            "--baseline",
+            metavar="RUN",
+            help="With --until-verdict, the run to compare with; by default what --lock names.",
+        ),
     ] = None,
     policy: PolicyOption = "default",
     lock: LockOption = Path("baseline.lock"),
     protocol: ProtocolOption = None,
     workers: WorkersOption = None,
+    json: JsonOption = False,
+    glyphs: GlyphsOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Draw, read and score prompts, and write the report. The same command resumes a run that was stopped."""
     import evalsuite
 
-    check_protocols(protocol)
     if until_verdict and protocol:
         raise EvalsuiteError("--protocol: other benchmarks' protocols want complete runs; leave out --until-verdict")
     with console.progress(quiet=quiet) as watch:
@@ -112,31 +130,49 @@ def run(
             policy=load_noted(policy) if until_verdict else policy,
             lock=lock,
             workers=workers,
+            glyphs=glyphs,
             watch=watch,
         )
-    _conclude(result, protocol)
+    _conclude(result, protocol, json=json)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "evalsuite score reports/mine --profile strict",
+        "evalsuite score reports/mine --ocr rapidocr-v4",
+        "evalsuite score images/ --targets targets.csv -o reports/images",
+        "evalsuite score reports/mine --adjudications marks.json",
+    )
+)
 def score(
-    folder: Annotated[Path, typer.Argument(help="A run folder to score again, or a folder of images with --targets.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="A run folder to score again, or a folder of images with --targets."),
+    ],
     targets: Annotated[
-        Path | None, typer.Option("--targets", help="What the images must show: .txt (one per line), .jsonl or .csv.")
+        Path | None,
+        typer.Option(
+            "--targets", metavar="FILE", help="What the images must show: .txt (one per line), .jsonl or .csv."
+        ),
     ] = None,
     out: OutOption = None,
     ocr: OtherOcrOption = None,
     profile: OtherProfileOption = None,
     adjudications: Annotated[
-        Path | None, typer.Option("--adjudications", help="Marks that a person made in the report, as exported there.")
+        Path | None,
+        typer.Option(
+            "--adjudications", metavar="FILE", help="Marks that a person made in the report, as exported there."
+        ),
     ] = None,
     protocol: ProtocolOption = None,
     workers: WorkersOption = None,
+    json: JsonOption = False,
+    glyphs: GlyphsOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Score a stored run again, with other OCR or another profile, or score images that exist already."""
     import evalsuite
 
-    check_protocols(protocol)
     with console.progress(quiet=quiet) as watch:
         if targets is not None:
             if adjudications is not None:
@@ -148,6 +184,7 @@ def score(
                 ocr=ocr or "paddle",
                 profile=profile or "standard",
                 workers=workers,
+                glyphs=glyphs,
                 watch=watch,
             )
         elif not (folder / "manifest.json").is_file():
@@ -156,20 +193,52 @@ def score(
             )
         else:
             result = evalsuite.rescore(
-                folder, ocr=ocr, profile=profile, adjudications=adjudications, workers=workers, watch=watch
+                folder,
+                ocr=ocr,
+                profile=profile,
+                adjudications=adjudications,
+                workers=workers,
+                glyphs=glyphs,
+                watch=watch,
             )
-    _conclude(result, protocol)
+    _conclude(result, protocol, json=json)
 
 
-def _conclude(result: RunResult, protocols: Sequence[str] | None) -> NoReturn:
-    """Print the table and the path of the report, and leave with the exit code of completeness."""
-    figures.show(result)
-    show_protocols(result, protocols)
-    for text in result.notices:
-        console.notice(text)
-    console.say(f"Report: {result.page}")
+def _conclude(result: RunResult, protocols: Sequence[Protocol] | None, *, json: bool) -> NoReturn:
+    """Print the table and the path of the report, or the document, and leave with the exit code of completeness."""
+    from evalsuite.runs.protocol_scores import score_run
+
+    scores = [score_run(result.run, name.value) for name in protocols or ()]
+    code = int(ExitCode.INCOMPLETE if result.run.faults else ExitCode.OK)
     if result.verdict is not None:
-        show_verdict(result.verdict)
-        raise typer.Exit(result.verdict.exit_code)
-    figures.leave([result.run], "run the same command again to fill them in")
-    raise typer.Exit(ExitCode.OK)
+        code = result.verdict.exit_code
+    if json:
+        console.document(_document(result, scores, code))
+    else:
+        figures.show(result)
+        show_protocols(scores)
+        figures.show_seen(result.run)
+        for text in result.notices:
+            console.notice(text)
+        console.say(f"Report: {result.page}")
+        if result.verdict is not None:
+            show_verdict(result.verdict)
+    if result.verdict is None:
+        figures.leave([result.run], "run the same command again to fill them in")
+    raise typer.Exit(code)
+
+
+def _document(result: RunResult, scores: Sequence[ProtocolScores], code: int) -> RunDocument:
+    from evalsuite.cli.documents import RunDocument
+    from evalsuite.runs.figures import run_figures
+
+    return RunDocument(
+        folder=str(result.folder),
+        page=str(result.page) if result.page is not None else None,
+        resumed=result.resumed,
+        exit_code=code,
+        summary=run_figures(result.run),
+        protocols=tuple(scores),
+        verdict=result.verdict,
+        notices=result.notices,
+    )

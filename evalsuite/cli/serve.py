@@ -7,19 +7,22 @@ from typing import Annotated
 import typer
 
 from evalsuite.cli import console
-from evalsuite.cli.options import LoraOption, SettingsOption, TransformerOption
+from evalsuite.cli.options import LoraOption, SettingsOption, TransformerOption, examples
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog=examples("evalsuite serve -m ./checkpoint --set steps=8 --port 8000"))
 def serve(
     model: Annotated[
-        str, typer.Option("--model", "-m", help="A preset, a checkpoint folder, a hub id or a TOML file.")
+        str,
+        typer.Option("--model", "-m", metavar="MODEL", help="A preset, a checkpoint folder, a hub id or a TOML file."),
     ],
-    host: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")] = 8000,
-    queue: Annotated[int, typer.Option("--queue", min=1, max=10_000, help="Requests that may wait.")] = 64,
+    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="The port; 0 takes a free one.")
+    ] = 8000,
+    queue: Annotated[int, typer.Option("--queue", metavar="N", min=1, max=10_000, help="Requests that may wait.")] = 64,
     settings: SettingsOption = None,
     lora: LoraOption = None,
     transformer: TransformerOption = None,

@@ -21,6 +21,7 @@ from evalsuite.cli.options import (
     SuitesOption,
     UntilVerdictOption,
     WorkersOption,
+    examples,
 )
 from evalsuite.errors import ExitCode
 
@@ -33,22 +34,33 @@ SHOWN = 20
 """Files and folders passed over that the terminal lists."""
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "evalsuite sweep checkpoints/ -m flux2-klein-4b -s signage-en",
+        "evalsuite sweep checkpoints/ -m flux2-klein-4b --until-verdict --watch",
+    )
+)
 def sweep(
-    folder: Annotated[Path, typer.Argument(help="Folder of checkpoints, adapters, pipelines or folders of images.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder of checkpoints, adapters, pipelines or folders of images.")
+    ],
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="What adapters and transformers were trained on.")
+        str | None,
+        typer.Option("--model", "-m", metavar="MODEL", help="What adapters and transformers were trained on."),
     ] = None,
     suite: SuitesOption = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Where the runs go; by default reports/sweep-FOLDER.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FOLDER", help="Where the runs go; by default reports/sweep-FOLDER."),
     ] = None,
     baseline: Annotated[
-        Path | None, typer.Option("--baseline", help="Run folder to gate against; by default the first checkpoint.")
+        Path | None,
+        typer.Option("--baseline", metavar="RUN", help="Run folder to gate against; by default the first checkpoint."),
     ] = None,
     policy: PolicyOption = "default",
     samples: Annotated[
-        int | None, typer.Option("--samples", "-n", help="Images per prompt; by default the policy's.")
+        int | None,
+        typer.Option("--samples", "-n", metavar="N", help="Images per prompt; by default the policy's."),
     ] = None,
     seed: SeedOption = 0,
     limit: LimitOption = None,
@@ -59,7 +71,9 @@ def sweep(
     until_verdict: UntilVerdictOption = False,
     workers: WorkersOption = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on, taking new checkpoints as they appear.")] = False,
-    every: Annotated[float, typer.Option("--every", min=0.1, help="Seconds between looks with --watch.")] = 30.0,
+    every: Annotated[
+        float, typer.Option("--every", metavar="SECONDS", min=0.1, help="Seconds between looks with --watch.")
+    ] = 30.0,
     quiet: QuietOption = False,
 ) -> None:
     """Run every checkpoint of a folder in step order, and show accuracy, speed and verdict. Resumes by itself."""

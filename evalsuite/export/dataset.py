@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import shutil
 from typing import TYPE_CHECKING
 
-from evalsuite.errors import EvalsuiteError
+from evalsuite.errors import EvalsuiteError, IncompleteError
 from evalsuite.export import markdown
 from evalsuite.export.tables import rows
 from evalsuite.files import make_folder, read_file, write_atomically
@@ -12,26 +15,74 @@ from evalsuite.images import MAX_FILE_BYTES
 from evalsuite.records import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from evalsuite.records import Json
     from evalsuite.runs.opened import OpenRun
 
 
-def write_dataset(run: OpenRun, folder: Path) -> Path:
+def write_dataset(run: OpenRun, folder: Path, *, overwrite: bool = False) -> Path:
     """Write an image folder: `load_dataset("imagefolder", data_dir=folder)` gives its rows with their images.
 
-    Only images that are there as they were drawn can be rows of an image folder; `missing.jsonl` lists the others.
+    Only images that are there as they were drawn can be rows of an image folder; `missing.jsonl` lists the others. The
+    folder appears once it is whole.
+
+    Args:
+        run: What is written.
+        folder: A new folder, or an empty one.
+        overwrite: Whether a dataset that was written by this function may be there already.
 
     Raises:
         EvalsuiteError: when the folder is not empty, or is the run's own.
+        IncompleteError: when no image is there.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise EvalsuiteError(f"{folder}: not an empty folder; name a new one with --out")
+    if folder.exists() and not _may_replace(folder, overwrite=overwrite):
+        replace = ", or replace a dataset with --overwrite" if _is_dataset(folder) else ""
+        raise EvalsuiteError(f"{folder}: not an empty folder; name a new one with --out{replace}")
+    listed = list(rows(run))
+    lost = [row for row in listed if row["image"] is None]
+    if len(lost) == len(listed):
+        why = run.faults[0].text if run.faults else "the run is empty"
+        raise IncompleteError(
+            f"{run.folder}: none of its {len(listed)} images is here ({why}), and a dataset holds images; csv, "
+            "parquet and markdown need none"
+        )
+    make_folder(folder.parent)
+    scratch = folder.with_name(f".{folder.name}.{os.getpid()}-{secrets.token_hex(8)}.tmp")
+    try:
+        _fill(run, listed, scratch)
+        if folder.exists():
+            shutil.rmtree(folder)
+        scratch.rename(folder)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    return folder
+
+
+def _may_replace(folder: Path, *, overwrite: bool) -> bool:
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    return not any(folder.iterdir()) or (overwrite and _is_dataset(folder))
+
+
+def _is_dataset(folder: Path) -> bool:
+    """Whether a folder holds what `write_dataset` writes, and nothing else."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    return "test" in (names := {path.name for path in folder.iterdir()}) and names <= {
+        "test",
+        "missing.jsonl",
+        "README.md",
+    }
+
+
+def _fill(run: OpenRun, listed: Sequence[dict[str, Json]], folder: Path) -> None:
     split = folder / "test"  # `datasets` names a split by its folder
     make_folder(split / "images")
     present, absent = [], []
-    for row in rows(run):
+    for row in listed:
         row["phases"] = [{"name": name, "seconds": seconds} for name, seconds in row["phases"].items()]
         if row.pop("image") is None:
             absent.append(row)
@@ -45,7 +96,6 @@ def write_dataset(run: OpenRun, folder: Path) -> Path:
     if absent:
         write_atomically(folder / "missing.jsonl", _lines(absent))
     write_atomically(folder / "README.md", _card(run, len(present), len(absent)).encode())
-    return folder
 
 
 def _lines(listed: list[dict[str, Json]]) -> bytes:

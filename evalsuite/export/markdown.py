@@ -9,6 +9,7 @@ import yaml
 
 from evalsuite import hardware
 from evalsuite.errors import EvalsuiteError, IncompleteError
+from evalsuite.glyphs import looked_at
 from evalsuite.report import figures as views
 from evalsuite.report.i18n import translate
 from evalsuite.version import __version__
@@ -43,6 +44,7 @@ def summary(run: OpenRun) -> str:
     parts += _incomplete(run)
     parts += [f"> {escape(sentence(notice))}\n" for notice in run.notices]
     parts += _accuracy(run)
+    parts += _glyphs(run)
     speed = views.speed_rows(run.summary)
     if speed:
         parts += ["", "| Model | Median | p90 | Images/s | Warm images |", "|---|---|---|---|---|"]
@@ -85,8 +87,37 @@ def _accuracy(run: OpenRun) -> list[str]:
         lines.append(
             f"| {escape(row.model)}{_NOTES[row.role]} | {escape(row.language or 'all, pooled')} | "
             f"**{row.accuracy.text}** {_bounds(row.accuracy)} | {ceiling} | {styled} | {_figure(row.strings)} | "
-            f"{_figure(row.all_exact)} | {row.images} of {row.prompts} prompts{missing} |"
+            f"{_figure(row.all_exact)} | {row.images} ({row.prompts} prompts){missing} |"
         )
+    return lines
+
+
+def _glyphs(run: OpenRun) -> list[str]:
+    """What the glyph verifier saw, where somebody has let it look."""
+    from evalsuite.glyphs.rows import glyph_rows, marked_rows
+
+    looked = looked_at(run)
+    if looked is None:
+        return []
+    lines = [
+        "",
+        "Suspicious glyphs, which are no part of any accuracy (docs/glyphs.md):",
+        "",
+        "| Model | Language | Judged | Suspicious | Share | Cannot tell | Why not |",
+        "|---|---|---|---|---|---|---|",
+        *("| " + " | ".join(map(escape, row)) + " |" for row in glyph_rows(looked.found)),
+    ]
+    if looked.found.unseen:
+        lines += ["", f"{looked.found.unseen} images have not been looked at."]
+    if looked.correction is not None and looked.correction.withheld is None:
+        lines += [
+            "",
+            f"Malformed glyphs, corrected by a person who marked {looked.correction.size} drawn at random:",
+            "",
+            "| Model | Language | Marked | Suspicious | Malformed, corrected | Found | Missed | False alarms |",
+            "|---|---|---|---|---|---|---|---|",
+            *("| " + " | ".join(map(escape, row)) + " |" for row in marked_rows(looked.correction)),
+        ]
     return lines
 
 
@@ -126,9 +157,17 @@ def model_card(run: OpenRun, model: str | None = None) -> str:
     results = [_result(run, each) for each in slices]
     named = f"{chosen.name}{_NOTES[chosen.role]}"
     block: Json = {"model-index": [{"name": named, "results": results}]}
-    content = yaml.safe_dump(block, allow_unicode=True, sort_keys=False, width=120)
+    content = yaml.dump(block, Dumper=_Plain, allow_unicode=True, sort_keys=False, width=120)
     note = f"# evalsuite {__version__}; weights {spec.weights_digest[:16]}\n"
     return f"---\n{note}{content}---\n"
+
+
+class _Plain(yaml.SafeDumper):
+    """YAML without anchors: a value that occurs twice is written twice, as people and simple parsers read it."""
+
+    def ignore_aliases(self, data: Json) -> bool:  # noqa: ARG002 - PyYAML's name and signature
+        """Whether a value is never referred to: none is."""
+        return True
 
 
 def _choose(run: OpenRun, model: str | None) -> ModelSummary:

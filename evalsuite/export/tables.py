@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from evalsuite import scoring
 from evalsuite.errors import EvalsuiteError
-from evalsuite.files import write_atomically
+from evalsuite.extras import install_command
+from evalsuite.glyphs import looked_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from evalsuite.records import Generation, Json
     from evalsuite.runs.opened import OpenRun
@@ -36,6 +36,9 @@ COUNTS = (
 )
 """The counts of `scoring.Counts` that a row carries; rates of any slice are ratios of their sums."""
 
+GLYPHS = ("glyphs_judged", "glyphs_suspicious", "glyphs_cannot_tell")
+"""Counts of the glyph verifier, None for images that it has not looked at; no part of any rate."""
+
 RATES = ("character_accuracy", "strict_accuracy", "exact_string_rate", "cer", "wer", "ned")
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -49,6 +52,7 @@ def rows(run: OpenRun) -> Iterator[dict[str, Json]]:
     """
     roles = {spec.name: spec.role for spec in run.manifest.models}
     lost = {each.key: each.why for each in run.missing if each.stage == "file"}
+    glyphs = _glyphs(run)
     for score in run.scores:
         prompt = run.prompts[score.prompt]
         reading = run.readings.get(score.key)
@@ -70,6 +74,7 @@ def rows(run: OpenRun) -> Iterator[dict[str, Json]]:
             "all_exact": bool(counted.exact_images),
             **{name: getattr(rates, name) for name in RATES},
             **{name: getattr(counted, name) for name in COUNTS},
+            **glyphs.get(score.key, dict.fromkeys(GLYPHS)),
             "prompt": prompt.text,
             "target_strings": list(prompt.targets),
             "read": ["".join(edit.read for edit in target.edits) for target in score.result.targets],
@@ -84,6 +89,20 @@ def rows(run: OpenRun) -> Iterator[dict[str, Json]]:
             "profile": run.scorer.profile,
             "normalizer": run.scorer.normalizer,
         }
+
+
+def _glyphs(run: OpenRun) -> dict[str, dict[str, Json]]:
+    """What was seen of each image's glyphs, by key, under `GLYPHS`."""
+    looked = looked_at(run)
+    if looked is None:
+        return {}
+    found: dict[str, dict[str, Json]] = {}
+    for key, row in looked.found.seen.items():
+        sights = [each.sight for each in row.glyphs]
+        bad = sights.count("suspicious")
+        judged = bad + sights.count("sound")
+        found[key] = dict(zip(GLYPHS, (judged, bad, len(sights) - judged), strict=True))
+    return found
 
 
 def _drawing(generation: Generation | None) -> dict[str, Json]:
@@ -134,7 +153,7 @@ def _cell(value: Json) -> Json:
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def write_parquet(run: OpenRun, path: Path) -> None:
+def to_parquet(run: OpenRun) -> bytes:
     """The table as Parquet: lists stay lists, phases a map from name to seconds, missing values null.
 
     Raises:
@@ -145,7 +164,7 @@ def write_parquet(run: OpenRun, path: Path) -> None:
         import pyarrow.parquet as pq  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError:
         raise EvalsuiteError(
-            "Parquet needs pyarrow, which is not installed; run: pip install 'evalsuite[datasets]'"
+            f"Parquet needs pyarrow, which is not installed; run: {install_command('datasets')}"
         ) from None
     listed = list(rows(run))
     schema = pa.schema([(name, _arrow_type(pa, name)) for name in listed[0]])
@@ -154,10 +173,10 @@ def write_parquet(run: OpenRun, path: Path) -> None:
     table = pa.table(columns, schema=schema)
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
-_INTEGERS = {*COUNTS, "seed", "width", "height", "batch", "memory_allocated", "memory_process"}
+_INTEGERS = {*COUNTS, *GLYPHS, "seed", "width", "height", "batch", "memory_allocated", "memory_process"}
 _LISTS = {"target_strings", "read", "extra", "ocr_lines", "errors", "findings"}
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evalsuite import scoring
-from evalsuite.gate.metrics import METRICS
+from evalsuite.gate.metrics import METRICS, SOUND_GLYPHS
+from evalsuite.gate.slices import expand
 from evalsuite.gate.verdict import GateResult, WorstPrompt
 from evalsuite.stats import Gaffke, bounds, power
 from evalsuite.stats.gaffke import pseudo_length
@@ -68,19 +69,6 @@ class Measured:
         return self.baseline <= self.margin
 
 
-def expand(rule: GateRule, manifest: Manifest) -> list[tuple[str, list[Prompt]]]:
-    """The slices that a rule gates, each with its prompts; none where no prompt of the run fits it."""
-    if rule.slice == "all":
-        return [("all", list(manifest.prompts))]
-    dimension, _, wanted = rule.slice.partition("=")
-    groups: dict[str, list[Prompt]] = {}
-    for prompt in manifest.prompts:
-        value = str(getattr(prompt, dimension))
-        if wanted in ("*", value):
-            groups.setdefault(f"{dimension}={value}", []).append(prompt)
-    return list(groups.items())
-
-
 def sizes(policy: Policy, manifest: Manifest, unit: Mapping[str, str] | None = None) -> dict[str, int]:
     """For each slice that the policy names, the sampling units in it; for `language=*` those of the smallest."""
     names = unit or {}
@@ -117,6 +105,9 @@ def measure(
     for rule in policy.gates:
         metric, average = rule.metric or policy.metric, rule.average or policy.average
         for label, prompts in expand(rule, baseline.manifest):
+            if metric == SOUND_GLYPHS:
+                measured.append(_sound_glyphs(rule, label, prompts, baseline, candidate, against))
+                continue
             name = f"{label}/{metric}" + ("" if average == policy.average else f"/{average}")
             anchored = against == "anchor"
             one, other, den = _arrays(metric, prompts, seeds, *counts)
@@ -143,6 +134,29 @@ def measure(
                 )
             )
     return measured
+
+
+def _sound_glyphs(
+    rule: GateRule, label: str, prompts: Sequence[Prompt], baseline: Side, candidate: Side, against: Against
+) -> Measured:
+    from evalsuite.gate.glyphs import compare_glyphs
+
+    anchored, found = against == "anchor", compare_glyphs(baseline, candidate, prompts)
+    difference = found.candidate - found.baseline
+    return Measured(
+        name=f"anchor/{label}/{SOUND_GLYPHS}" if anchored else f"{label}/{SOUND_GLYPHS}",
+        against=against,
+        slice=label,
+        metric=SOUND_GLYPHS,
+        average="macro",
+        margin=rule.anchor_margin if anchored and rule.anchor_margin is not None else rule.margin,
+        baseline=float(found.baseline.mean()),
+        candidate=float(found.candidate.mean()),
+        found=found.found,
+        differences=np.repeat(difference[:, None], len(baseline.manifest.seeds), axis=1),
+        den=np.ones_like(difference),
+        achieved=found.candidate,
+    )
 
 
 def _merged(units: Sequence[str], one: Floats, other: Floats, den: Floats) -> tuple[Floats, Floats, Floats]:
@@ -259,6 +273,8 @@ def _decide(
 def _advice(gate: Measured, policy: Policy, look: int, floor: float) -> str:
     if gate.nothing_to_lose:
         return "a margin below the baseline's rate, or prompts that the baseline can draw, would let it decide"
+    if gate.metric == SOUND_GLYPHS:
+        return "more marked glyphs in both runs ('evalsuite glyphs RUN --sample N'), then more prompts, would narrow it"
     wanted = power.needs(gate.found, gate.differences, gate.den, gate.margin, policy.level)
     k = gate.differences.shape[1]
     ways = []

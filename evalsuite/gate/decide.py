@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
 
-from evalsuite.gate.accuracy import conclude, expand, measure, sizes, worst_prompts
+from evalsuite.gate.accuracy import conclude, measure, sizes, worst_prompts
 from evalsuite.gate.compare import differences, settings_notes
+from evalsuite.gate.metrics import SOUND_GLYPHS
+from evalsuite.gate.slices import expand
 from evalsuite.gate.speed import conclude_speed, measure_speed
 from evalsuite.gate.verdict import EXIT_CODES, RunRef, Verdict
 from evalsuite.version import __version__
@@ -69,6 +71,11 @@ def judge(
         return verdict_of(facts, policy, "NOT COMPARABLE", notes, differences=unlike)
     notes += blank_notes(policy, [*sides, ("candidate", candidate)])
     missing = tuple(_missing(policy, [*sides, ("candidate", candidate)]))
+    if not missing and any(rule.metric == SOUND_GLYPHS for rule in policy.gates):
+        from evalsuite.gate.glyphs import glyph_notes, missing_glyphs
+
+        missing = tuple(missing_glyphs(policy, [*sides, ("candidate", candidate)]))
+        notes += () if missing else glyph_notes(policy, sides, candidate)
     if missing or look is None:
         return verdict_of(facts, policy, "INCOMPLETE", notes, missing=missing)
     gates, speed, more = _measure_all(policy, sides, candidate, look, acknowledged)

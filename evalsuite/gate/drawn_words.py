@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evalsuite.wording import one_sided
+from evalsuite.wording import one_sided, rate, signed
 
 if TYPE_CHECKING:
     from evalsuite.gate.verdict import Drawn, WagerResult
@@ -25,14 +25,10 @@ def about(drawn: Drawn) -> str:
     )
 
 
-def _rate(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
-
-
 def bounds(each: WagerResult) -> str:
     """Of the difference, or of the candidate's own rate where that is bet on."""
-    sign = "+" if each.subject == "loss" else "-"
-    return one_sided(f"{each.lower:{sign}.4f}", f"{each.upper:{sign}.4f}")
+    shown = signed if each.subject == "loss" else rate
+    return one_sided(shown(each.lower), shown(each.upper))
 
 
 def wager_cells(each: WagerResult) -> tuple[str, ...]:
@@ -40,9 +36,9 @@ def wager_cells(each: WagerResult) -> tuple[str, ...]:
     name = each.name if each.subject == "loss" else f"{each.name}, floor"
     return (
         name,
-        _rate(each.baseline),
-        _rate(each.candidate),
-        "–" if each.delta is None else f"{each.delta:+.4f}",
+        rate(each.baseline),
+        rate(each.candidate),
+        signed(each.delta),
         bounds(each),
         f"−{each.threshold:g}" if each.subject == "loss" else f"{each.threshold:g}",
         f"{each.images} of {each.prompts} {'prompt' if each.prompts == 1 else 'prompts'}",

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 from evalsuite.gate.drawn_words import COLUMNS, wager_cells
+from evalsuite.wording import one_sided, signed
 
 if TYPE_CHECKING:
     from evalsuite.gate.verdict import GateResult, SpeedResult, Verdict, WagerResult
@@ -57,7 +58,8 @@ def _case(suite: ET.Element, kind: str, name: str) -> ET.Element:
 
 def _gate(case: ET.Element, gate: GateResult, *, blocks: bool) -> None:
     text = (
-        f"{gate.name}: {gate.decision}; change {gate.delta:+.4f} [{gate.lower:+.4f}, {gate.upper:+.4f}], margin "
+        f"{gate.name}: {gate.decision}; change {signed(gate.delta)} "
+        f"({one_sided(signed(gate.lower), signed(gate.upper))}), margin "
         f"{gate.margin:g}, {gate.prompts} prompts × {gate.samples}, smallest detectable "
         f"{gate.minimum_detectable_effect:.4f}, floor {gate.resolution_floor:.4f}; {gate.note}"
     ) + (f". {gate.advice}" if gate.advice else "")
@@ -82,8 +84,8 @@ def _decided(case: ET.Element, gate: GateResult | WagerResult, text: str, *, blo
 
 def _speed(case: ET.Element, speed: SpeedResult, *, blocks: bool) -> None:
     text = (
-        f"{speed.name}: ratio {speed.ratio:.4f} [{speed.lower:.4f}, {speed.upper:.4f}], limit {speed.limit:g}, "
-        f"{speed.prompts} prompts; {speed.note}"
+        f"{speed.name}: ratio {speed.ratio:.3f} ({one_sided(f'{speed.lower:.3f}', f'{speed.upper:.3f}')}), "
+        f"limit {speed.limit:g}, {speed.prompts} prompts; {speed.note}"
     )
     if speed.decision == "FAIL" or (speed.decision == "INCONCLUSIVE" and blocks):
         _result(case, "failure", speed.decision, f"{speed.decision}: {speed.note}", text)

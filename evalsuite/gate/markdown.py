@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from evalsuite.gate.drawn_words import COLUMNS, about, wager_cells
 from evalsuite.gate.verdict import GateResult
-from evalsuite.wording import one_sided
+from evalsuite.wording import one_sided, rate, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,7 +79,7 @@ def _lines(verdict: Verdict) -> Iterator[str]:
         yield from _table(
             ("Prompt", "Language", "Baseline", "Candidate", "Change", "Targets"),
             [
-                (w.prompt, w.language, f"{w.baseline:.4f}", f"{w.candidate:.4f}", f"{w.delta:+.4f}", _quoted(w.targets))
+                (w.prompt, w.language, rate(w.baseline), rate(w.candidate), signed(w.delta), _quoted(w.targets))
                 for w in verdict.worst
             ],
         )
@@ -106,10 +106,10 @@ def _gate_row(gate: GateResult) -> tuple[str, ...]:
     return (
         sign,
         gate.name,
-        f"{gate.baseline:.4f}",
-        f"{gate.candidate:.4f}",
-        f"{gate.delta:+.4f}",
-        one_sided(f"{gate.lower:+.4f}", f"{gate.upper:+.4f}"),
+        rate(gate.baseline),
+        rate(gate.candidate),
+        signed(gate.delta),
+        one_sided(signed(gate.lower), signed(gate.upper)),
         f"−{gate.margin:g}",
         f"{gate.prompts} × {gate.samples} ({gate.differing} differ)",
         f"{gate.minimum_detectable_effect:.4f}",

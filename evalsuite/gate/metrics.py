@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Parts = Callable[["Counts"], tuple[float, float]]
 
+SOUND_GLYPHS = "sound_glyph_rate"
+"""The one gate that rests on no score: the share of glyphs that are not malformed (`gate.glyphs`)."""
+
 METRICS: dict[str, Parts] = {
     "character_accuracy": lambda counts: (counts.length - counts.edits, counts.length),
     "exact_string_rate": lambda counts: (counts.exact_targets, counts.targets),

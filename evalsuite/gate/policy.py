@@ -12,7 +12,7 @@ import msgspec
 from evalsuite.datafiles import data_dir
 from evalsuite.errors import EvalsuiteError
 from evalsuite.files import read_file
-from evalsuite.gate.metrics import METRICS
+from evalsuite.gate.metrics import METRICS, SOUND_GLYPHS
 from evalsuite.records import Record, digest
 from evalsuite.stats.power import carried_margin, look_level, prompts_that_carry
 from evalsuite.wording import did_you_mean
@@ -38,7 +38,8 @@ class GateRule(Record, frozen=True, kw_only=True):
     on each language that the run has. `metric` and `average` are the policy's unless named. `anchor_margin` is
     the margin against the anchor, by default `margin`. `min_accuracy` is a floor: the candidate's own rate must surely
     be above it, whatever the baseline's. `prompts` is how many the slice holds in the suite that the policy is for:
-    where they can hardly carry the margin, loading the policy says so.
+    where they can hardly carry the margin, loading the policy says so. `metric` may be `sound_glyph_rate`, which needs
+    glyphs that a person marked in both runs (docs/glyphs.md).
     """
 
     slice: str = "all"
@@ -145,6 +146,16 @@ class Policy(Record, frozen=True, kw_only=True):
         return 2 if self.extension is not None and samples == self.extension.samples else None
 
 
+def refuse_glyphs(policy: Policy, why: str) -> None:
+    """Refuse a policy with a gate on sound glyphs where there can be no marks of them.
+
+    Raises:
+        PolicyError: naming the gate.
+    """
+    if any(rule.metric == SOUND_GLYPHS for rule in policy.gates):
+        raise PolicyError(f"policy {policy.name}: gates {SOUND_GLYPHS}, {why}; use another policy")
+
+
 def load_policy(name: str | Path) -> Policy:
     """The policy of a name that ships (`default`, `quick`, …) or of a TOML file.
 
@@ -208,7 +219,14 @@ def _rule_problems(rule: GateRule, metric: str) -> Iterable[str]:
         yield f"min_accuracy = {rule.min_accuracy}: an accuracy above 0 and below 1 is needed, e.g. 0.5"
     if rule.prompts is not None and rule.prompts < 1:
         yield f"prompts = {rule.prompts}: at least one prompt is needed"
-    if metric not in METRICS:
+    if metric == SOUND_GLYPHS:
+        if rule.metric is None:
+            yield f"metric = {metric!r}: for single gates only; name it in their [[gates]], and another for the policy"
+        if rule.average == "micro":
+            yield f"average = 'micro': {metric} is a mean over prompts; write macro"
+        if rule.min_accuracy is not None:
+            yield f"min_accuracy: {metric} has no floor; leave it out"
+    elif metric not in METRICS:
         hint = did_you_mean(metric, sorted(METRICS))
         yield f"metric = {metric!r}: it must lie between 0 and 1 for every prompt; {hint}"
     dimension, equals, value = rule.slice.partition("=")

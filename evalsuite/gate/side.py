@@ -12,6 +12,7 @@ from evalsuite.gate.verdict import RunRef
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from evalsuite.gate.glyphs import JudgedGlyphs
     from evalsuite.records import Generation, Manifest, ModelSpec, Score, ScorerSpec
     from evalsuite.runs.evidence import Missing, Stage
     from evalsuite.runs.opened import OpenRun
@@ -69,6 +70,17 @@ class Side:
         """The same side, where images that came to nothing in these ways count as wholly wrong and not as missing."""
         found = (each.key for each in self.run.missing_of(self.model.name) if each.stage in stages)
         return replace(self, answered=frozenset(found))
+
+    @cached_property
+    def glyphs(self) -> JudgedGlyphs:
+        """This model's glyphs as the verifier and a person see them.
+
+        Raises:
+            EvalsuiteError: They were not looked at, or not marked; the message says what to do.
+        """
+        from evalsuite.gate.glyphs import judged_glyphs
+
+        return judged_glyphs(self)
 
     @cached_property
     def digest(self) -> str:

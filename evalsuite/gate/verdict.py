@@ -79,7 +79,7 @@ class GateResult(Record, frozen=True, kw_only=True):
     upper: float
     margin: float
     standard_error: float
-    method: Literal["Gaffke and studentised bootstrap", "Gaffke", "studentised bootstrap"]
+    method: Literal["Gaffke and studentised bootstrap", "Gaffke", "studentised bootstrap", "prediction-powered"]
     p_pass: float
     p_fail: float
     p_fail_holm: float

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from evalsuite.gate.accuracy import expand
 from evalsuite.gate.metrics import METRICS
+from evalsuite.gate.slices import expand
 from evalsuite.runs.stop import WealthPoint, clamped
 from evalsuite.stats.betting import Claim, Side, Wager
 

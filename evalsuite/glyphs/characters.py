@@ -36,7 +36,8 @@ BEYOND = 64.0
 class Cut:
     """One character of a line: its place in the line's text and its picture in the frame, (64, 64).
 
-    `width` is that of its ink in the frame, `height` that of the line's ink in pixels of the original picture.
+    `width` is that of its ink in the frame, `height` that of the line's ink in pixels of the original picture; `rows`
+    and `columns` are where the line's ink and the character's lie in the upright picture of the line.
     """
 
     index: int
@@ -44,6 +45,8 @@ class Cut:
     picture: Grey
     width: float
     height: float
+    rows: tuple[int, int]
+    columns: tuple[int, int]
 
 
 def cut_out(pixels: Pixels, line: TextLine) -> tuple[Cut, ...]:
@@ -86,7 +89,8 @@ def cut_out(pixels: Pixels, line: TextLine) -> tuple[Cut, ...]:
         if quad.runs_down and script_of(character) == "hanzi":
             picture = np.ascontiguousarray(np.rot90(picture, -1))  # such lines were laid on their side to be read
         shown = (across[1] - across[0]) * scale_of(bottom - top, across[1] - across[0])
-        found.append(Cut(index, character, picture, shown, (bottom - top) * quad.height / height))
+        tall = (bottom - top) * quad.height / height
+        found.append(Cut(index, character, picture, shown, tall, (top, bottom), (int(across[0]), int(across[1]))))
     return tuple(found)
 
 

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import importlib.util
 from collections import OrderedDict
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evalsuite.datafiles import data_dir
+from evalsuite.digests import files_digest
 from evalsuite.errors import EvalsuiteError
+from evalsuite.extras import install_command
+from evalsuite.glyphs.look import KNOWN_LETTERING, LEAST_CHARACTERS, LEAST_HEIGHT, RULES, SUSPICIOUS
 from evalsuite.glyphs.reference import references
+from evalsuite.records import digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,11 +84,19 @@ def open_verifier() -> GlyphVerifier:
     Raises:
         EvalsuiteError: ONNX Runtime, OpenCV or the reference faces are not installed.
     """
-    for module, extra in (("onnxruntime", "ocr"), ("cv2", "ocr")):
+    for module in ("onnxruntime", "cv2"):
         if importlib.util.find_spec(module) is None:
-            raise EvalsuiteError(f"looking at glyphs needs {module}; run: pip install 'evalsuite[{extra},fonts]'")
+            raise EvalsuiteError(f"looking at glyphs needs {module}; run: {install_command('ocr', 'fonts')}")
     references("a", "a")  # says what to install where the faces are missing
     return GlyphVerifier(data_dir() / "glyphs")
+
+
+@cache
+def verifier_digest() -> str:
+    """SHA-256 (64 hex digits) of the verifier that ships: its weights and the rules by which it tells."""
+    folder = data_dir() / "glyphs"
+    weights = files_digest({name: folder / name for name in ("encoder.onnx", "comparison.onnx")})
+    return digest([weights, RULES, SUSPICIOUS, KNOWN_LETTERING, LEAST_CHARACTERS, LEAST_HEIGHT])
 
 
 def standardised(picture: NDArray[np.uint8]) -> NDArray[np.float32]:

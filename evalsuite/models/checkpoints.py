@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.extras import install_command
 from evalsuite.models.weight_sets import WeightsMissingError, find_weights
 
 _REPOSITORY = re.compile(r"^[\w][\w.-]*/[\w][\w.-]*$")
@@ -73,7 +74,7 @@ def find_snapshot(repository: str, revision: str | None = None) -> Path | None:
     try:
         from huggingface_hub import try_to_load_from_cache
     except ImportError as error:
-        raise EvalsuiteError("models need diffusers: pip install 'evalsuite[models]'") from error
+        raise EvalsuiteError(f"models need diffusers: {install_command('models')}") from error
     path = try_to_load_from_cache(repository, "model_index.json", revision=revision)
     return Path(path).parent if isinstance(path, str) else None
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from evalsuite.digests import cached_sha256, files_digest
 from evalsuite.errors import EvalsuiteError
+from evalsuite.extras import missing_extras
 from evalsuite.models.adapters import adapter_files
 from evalsuite.models.checkpoints import Checkpoint, find_snapshot, open_checkpoint
 from evalsuite.models.memory import estimate, gigabytes
@@ -129,6 +130,7 @@ def resolve_diffusion(name: str, options: ModelOptions) -> DiffusionModel:
         settings=settings,
         runtime=runtime,
         adapters=tuple(Adapter(path=str(path), scale=scale, digest=_adapter_digest(path)) for path, scale in loras),
+        transformer=str(transformer) if transformer else None,
     )
     notices = [notice] if notice else []
     return DiffusionModel(spec, CheckpointSource(checkpoint, transformer, tuple(loras)), notices)
@@ -144,7 +146,7 @@ def known_models() -> tuple[KnownModel, ...]:
             "OFL-1.1 fonts",
             {},
             "-",
-            available=True,
+            available=not missing_extras(["fonts"]),
         ),
         KnownModel("folder:DIR", "images that already exist", "-", "-", {}, "-", available=True),
         KnownModel("comfyui:WORKFLOW@URL", "a workflow on a ComfyUI server", "-", "-", {}, "-", available=True),
@@ -242,10 +244,12 @@ def _defaults(checkpoint: Checkpoint, facts: PipelineFacts | None) -> Mapping[st
 def _check_size(name: str, settings: Mapping[str, Json], facts: PipelineFacts | None) -> None:
     width, height = size_of(settings)
     multiple = facts.multiple if facts else 8
-    if width % multiple or height % multiple:
-        near = "x".join(str(max(multiple, round(side / multiple) * multiple)) for side in (width, height))
+    too_large = facts is not None and width * height > facts.max_pixels
+    if not too_large and (width % multiple or height % multiple):
+        # Downwards, so that what is proposed is not too large in turn.
+        near = "x".join(str(max(_MIN_SIDE, side // multiple * multiple)) for side in (width, height))
         raise SettingError(f"{name}: size={width}x{height}: sides must be multiples of {multiple}, e.g. {near}")
-    if min(width, height) < _MIN_SIDE or (facts and width * height > facts.max_pixels):
+    if min(width, height) < _MIN_SIDE or too_large:
         most = f" and at most {facts.max_pixels / 2**20:g} megapixels (2^20)" if facts else ""
         recommended = f" Recommended: {', '.join(facts.sizes)}." if facts and facts.sizes else ""
         raise SettingError(
@@ -288,9 +292,9 @@ def _label(transformer: Path) -> str:
 
 def _weights(path: Path, option: str, suffixes: Sequence[str]) -> Path:
     path = path.expanduser()
+    if not path.is_file():
+        raise EvalsuiteError(f"{option} {path}: there is no such file")
     if path.suffix.lower() not in suffixes:
         kinds = " and ".join(suffix[1:] if suffix != ".gguf" else "GGUF" for suffix in suffixes)
         raise EvalsuiteError(f"{option} {path}: only {kinds} files are read")
-    if not path.is_file():
-        raise EvalsuiteError(f"{option} {path}: there is no such file")
     return path

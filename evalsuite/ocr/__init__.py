@@ -13,6 +13,7 @@ ENGINES = {
     "tesseract": "Tesseract 5, a reader of another kind, for English; tesseract:lang=eng+chi_sim for other languages",
     "qwen2.5-vl": "Qwen2.5-VL-7B-Instruct as LongText-Bench asks it, from the hub cache; qwen2.5-vl:FOLDER for a "
     "local copy; qwen2.5-vl:server=URL,model=NAME for one behind an OpenAI-compatible server",
+    "textpecker": "TextPecker, which marks malformed characters: textpecker:server=URL,model=NAME, such a server",
 }
 """The OCR engines by name, with a line on each."""
 
@@ -44,4 +45,8 @@ def resolve(name: str) -> OcrEngine:
         from evalsuite.ocr.vlm import QwenReader
 
         return QwenReader.parse(arguments)
+    if engine == "textpecker":
+        from evalsuite.ocr import textpecker
+
+        return textpecker.parse(arguments)
     raise EvalsuiteError(f"unknown OCR engine {name!r}; known: {', '.join(ENGINES)}")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.extras import install_command
 from evalsuite.images import MAX_SIDE, ImageError, to_rgb
 from evalsuite.ocr import detection, merging
 from evalsuite.ocr.base import OcrError
@@ -29,6 +30,7 @@ from evalsuite.ocr.weights import (
     ModelFolder,
     OcrUnavailableError,
     bundled_folders,
+    characters_of,
     user_folder,
 )
 from evalsuite.records import Characters, Json, OcrSpec, TextLine, digest
@@ -132,6 +134,11 @@ class PaddleReader:
         """Models, weights digest, settings and library versions."""
         return self._spec
 
+    @property
+    def alphabet(self) -> frozenset[str]:
+        """The characters that the recognition model can answer with, and the space."""
+        return characters_of(self._folders[1])
+
     def read(self, image: Image) -> tuple[TextLine, ...]:
         """The text lines of an image, by their top edge, not in reading order.
 
@@ -176,7 +183,7 @@ class PaddleReader:
 
 def _require_paddleocr() -> None:
     if importlib.util.find_spec("paddleocr") is None or importlib.util.find_spec("onnxruntime") is None:
-        raise OcrUnavailableError("PaddleOCR is not installed; run: pip install 'evalsuite[ocr]'")
+        raise OcrUnavailableError(f"PaddleOCR is not installed; run: {install_command('ocr')}")
 
 
 def _boxes(detector: Detector, pixels: Pixels) -> list[detection.Box]:

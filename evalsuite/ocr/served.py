@@ -1,4 +1,4 @@
-"""Qwen2.5-VL behind an OpenAI-compatible chat server (vLLM, SGLang, …): the same question, many at a time.
+"""A vision-language model behind an OpenAI-compatible chat server (vLLM, SGLang, …): one question, many at a time.
 
 What the server runs cannot be checked from here, so its readings carry another engine name, and the weights
 digest says that it is none. The generation settings of the published reader (temperature 1e-6, repetition penalty
@@ -14,9 +14,10 @@ import io
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.http_client import (
@@ -48,6 +49,9 @@ KEY_VARIABLE = "EVALSUITE_OCR_KEY"
 """The environment variable with the server's API key, if it wants one; never an option, since options are kept."""
 
 GENERATION: dict[str, Json] = {"temperature": 0, "repetition_penalty": 1.05}
+_SAVED: dict[str, dict[str, Any]] = {"PNG": {"compress_level": 1}, "JPEG": {}}
+"""How an image is encoded; as JPEG with Pillow's own settings (quality 75)."""
+
 MAX_ANSWER_BYTES = 4 * 2**20
 GIVE_UP_AFTER = 5
 """Images in a row that the server failed on before the run is stopped: then it is the server, not the images."""
@@ -55,7 +59,7 @@ GIVE_UP_AFTER = 5
 _WHOLE = ("stop", "eos", None)
 """Reasons to end, as servers name them, after which an answer is whole; some servers name none."""
 _ENDS = {
-    "length": f"the answer is cut at {MAX_NEW_TOKENS} tokens (finish_reason length)",
+    "length": "the answer is cut at {tokens} tokens (finish_reason length)",
     "content_filter": "the server's filter withheld the answer (finish_reason content_filter)",
 }
 _FATAL_STATUS = {
@@ -65,6 +69,27 @@ _FATAL_STATUS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a model wants to be asked, and how its answers are read.
+
+    `option` is the engine's name on the command line, `engine` that in plans and rows, `model` the name under which
+    servers usually have it. `lines` gives an answer's lines, or raises `OcrError` where it is no reading.
+    """
+
+    option: str
+    engine: str
+    model: str
+    prompt: str
+    max_tokens: int
+    generation: Mapping[str, Json]
+    image: Literal["PNG", "JPEG"]
+    lines: Callable[[str], tuple[TextLine, ...]]
+
+
+QWEN = Manner(NAME, SERVED, REPOSITORY, PROMPT, MAX_NEW_TOKENS, GENERATION, "PNG", lines_of)
+
+
 class ServedReader:
     """Asks a chat server for the text of an image, by `http_client`. Safe to use from several threads.
 
@@ -72,26 +97,28 @@ class ServedReader:
     several or holds the API key is a failed reading.
     """
 
-    def __init__(self, server: str, model: str, limits: Limits) -> None:
+    def __init__(self, server: str, model: str, limits: Limits, manner: Manner = QWEN) -> None:
+        self._manner = manner
         self._client = ServerClient(server, key_variable=KEY_VARIABLE, limits=limits, fatal=_FATAL_STATUS)
         self._model = model
         self._lock = threading.Lock()
         self._failures = 0
         self._spec = OcrSpec(
-            name=SERVED,
+            name=manner.engine,
             weights_digest=hashlib.sha256(f"unverified: {model}".encode()).hexdigest(),
             settings={
                 "model": model,
                 "weights": "unverified",
-                "prompt": PROMPT,
-                "max_new_tokens": MAX_NEW_TOKENS,
-                "generation": GENERATION,
+                "prompt": manner.prompt,
+                "max_new_tokens": manner.max_tokens,
+                "generation": dict(manner.generation),
+                **({} if manner.image == "PNG" else {"image": manner.image}),
             },
             versions={"server": server, "httpx2": importlib.metadata.version("httpx2")},
         )
 
     @classmethod
-    def parse(cls, arguments: str) -> Self:
+    def parse(cls, arguments: str, manner: Manner = QWEN) -> Self:
         """The reader for `server=URL[,model=NAME][,concurrency=N][,attempts=N][,timeout=SECONDS]`.
 
         Nothing is asked of the server yet: a plan can be made, and stored readings scored, while it is down.
@@ -100,24 +127,25 @@ class ServedReader:
             OcrUnavailableError: when the libraries are missing.
             EvalsuiteError: for an unknown option or an address that is none.
         """
+        name = manner.option
         try:
-            need_libraries(SERVED)
+            need_libraries(manner.engine)
         except EvalsuiteError as error:
             raise OcrUnavailableError(str(error)) from None
         if hides_credentials(arguments):
-            parse_address(arguments, f"{NAME}:server=")
-        defaults = {"server": "", "model": REPOSITORY, "concurrency": "8", "attempts": "5", "timeout": "120"}
-        options = parse_options(NAME, arguments, defaults)
-        server = parse_address(options["server"], f"{NAME}: server=")
+            parse_address(arguments, f"{name}:server=")
+        defaults = {"server": "", "model": manner.model, "concurrency": "8", "attempts": "5", "timeout": "120"}
+        options = parse_options(name, arguments, defaults)
+        server = parse_address(options["server"], f"{name}: server=")
         if not options["model"]:
-            raise EvalsuiteError(f"{NAME}: model=: the name under which the server has Qwen2.5-VL")
+            raise EvalsuiteError(f"{name}: model=: the name under which the server has it")
         limits = Limits(
-            attempts=whole_number(NAME, options, "attempts", 1, 20),
-            timeout=float(whole_number(NAME, options, "timeout", 1, 3600)),
+            attempts=whole_number(name, options, "attempts", 1, 20),
+            timeout=float(whole_number(name, options, "timeout", 1, 3600)),
             max_bytes=MAX_ANSWER_BYTES,
-            connections=whole_number(NAME, options, "concurrency", 1, 256),
+            connections=whole_number(name, options, "concurrency", 1, 256),
         )
-        return cls(server, options["model"], limits)
+        return cls(server, options["model"], limits, manner)
 
     @property
     def spec(self) -> OcrSpec:
@@ -182,7 +210,7 @@ class ServedReader:
         with self._lock:
             self._failures = 0
         told = f"read at attempt {len(asked.failed) + 1}, after: {'; '.join(asked.failed)}"
-        return lines_of(asked.value), (Finding(code="read-retried", message=told),) if asked.failed else ()
+        return self._manner.lines(asked.value), (Finding(code="read-retried", message=told),) if asked.failed else ()
 
     def _count_failure(self, reason: str) -> None:
         with self._lock:
@@ -197,16 +225,16 @@ class ServedReader:
     def _body(self, image: Image) -> bytes:
         try:
             buffer = io.BytesIO()
-            to_rgb(image).save(buffer, format="PNG", compress_level=1)
+            to_rgb(image).save(buffer, format=self._manner.image, **_SAVED[self._manner.image])
         except ImageError as error:
             raise OcrError(str(error)) from error
-        picture = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-        content = [{"type": "image_url", "image_url": {"url": picture}}, {"type": "text", "text": PROMPT}]
+        picture = f"data:image/{self._manner.image.lower()};base64," + base64.b64encode(buffer.getvalue()).decode()
+        content = [{"type": "image_url", "image_url": {"url": picture}}, {"type": "text", "text": self._manner.prompt}]
         request = {
             "model": self._model,
             "messages": [{"role": "user", "content": content}],
-            "max_tokens": MAX_NEW_TOKENS,
-            **GENERATION,
+            "max_tokens": self._manner.max_tokens,
+            **self._manner.generation,
         }
         return json.dumps(request).encode()
 
@@ -227,7 +255,10 @@ class ServedReader:
         if len(choices) != 1:
             raise RetryError(f"{len(choices)} answers where one was asked for")
         if ending not in _WHOLE:
-            reason = _ENDS.get(str(ending)) or f"the answer ended for {client.redact(str(ending)[:200])!r}, not 'stop'"
+            reason = (
+                _ENDS.get(str(ending), "").format(tokens=self._manner.max_tokens)
+                or f"the answer ended for {client.redact(str(ending)[:200])!r}, not 'stop'"
+            )
             raise RefusedError(f"{client.address}: {reason}")
         if not isinstance(text, str):
             raise RetryError(f"a chat completion without text: {client.excerpt(reply.content)}")

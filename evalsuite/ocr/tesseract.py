@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from evalsuite.digests import file_sha256
 from evalsuite.errors import EvalsuiteError
+from evalsuite.extras import install_command
 from evalsuite.images import MAX_SIDE, ImageError, to_rgb
 from evalsuite.ocr.base import OcrError
 from evalsuite.ocr.options import parse_options
@@ -85,7 +86,7 @@ class TesseractReader:
                 f"tesseract: lang={options['lang']}: languages as Tesseract names them, e.g. eng+chi_sim"
             )
         if importlib.util.find_spec("tesserocr") is None:
-            raise OcrUnavailableError("tesserocr is not installed; run: pip install 'evalsuite[tesseract]'")
+            raise OcrUnavailableError(f"tesserocr is not installed; run: {install_command('tesseract')}")
         return cls(_data_folder(options["data"], languages[0]), languages)
 
     @property

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from evalsuite.digests import files_digest
 from evalsuite.errors import EvalsuiteError
+from evalsuite.extras import install_command
 from evalsuite.images import ImageError, to_rgb
 from evalsuite.ocr.base import OcrError
 from evalsuite.ocr.many import Answer, Source, lines_of
@@ -91,7 +92,7 @@ class QwenReader:
         """
         for library in ("torch", "transformers"):
             if importlib.util.find_spec(library) is None:
-                raise OcrUnavailableError(f"{NAME} needs {library}; run: pip install 'evalsuite[models]'")
+                raise OcrUnavailableError(f"{NAME} needs {library}; run: {install_command('models')}")
         first, _, rest = arguments.partition(",")
         folder, given = ("", arguments) if "=" in first else (first, rest)
         options = parse_options(NAME, given, {"batch": "1", "device": "auto", "precision": "bf16", "seed": "0"})

@@ -33,7 +33,7 @@ def _standing(row: Standing) -> StandingRow:
         figures=(*languages.items(), (AVERAGE, f"{row.average:.4f}")),
         interval=ends(row.interval, 4) or None if row.interval else None,
         source=row.source,
-        note="; ".join(dict.fromkeys(f"{each.kind}: {each.text}" for each in row.differences)),
+        note="; ".join(dict.fromkeys(f"{each.kind}: {each.text}" for each in row.differences)) or row.note,
     )
 
 

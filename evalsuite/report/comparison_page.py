@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from evalsuite import hardware
 from evalsuite.errors import EvalsuiteError
-from evalsuite.report import comparison, payload, pictures, shell, templating
+from evalsuite.report import comparison, headline, payload, pictures, shell, templating
 from evalsuite.report import figures as views
 from evalsuite.report.charts.scatter import scatter
+from evalsuite.report.glyph_differences import glyph_differences
 from evalsuite.report.run_page import SHARED, STYLES
 from evalsuite.runs.store import refuse_links
 
@@ -49,20 +50,27 @@ def build_comparison(runs: Sequence[OpenRun], out: Path) -> Path:
     return templating.write(out / "index.html", render(runs, called, found))
 
 
-def render(runs: Sequence[OpenRun], called: Sequence[Contestant], found: Sequence[Mapping[str, Picture]]) -> str:
-    """The page as HTML, with its data inside."""
+def render(
+    runs: Sequence[OpenRun],
+    called: Sequence[Contestant],
+    found: Sequence[Mapping[str, Picture]],
+    parts: shell.Shell | None = None,
+) -> str:
+    """The page as HTML, with its data inside; `parts` are those of a page in a folder unless others are given."""
     sides = []
     for place, run in enumerate(runs):
         names = {each.model: each.name for each in called if each.run == place}
         sides.append(payload.Side(run, run.scores, found[place], names))
     data, boxes = payload.gallery(sides)
     accuracy = _accuracy_rows(runs, called)
+    speed = _speed_rows(runs, called)
+    same_machine = comparison.same_machine([run.manifest for run in runs])
     first = runs[0]
     compared = comparison.compare_all(runs, called)
     specs = [spec for run in runs for spec in run.manifest.models]
     return templating.render(
         "compare.html.j2",
-        shell=shell.linked(SCRIPTS, STYLES),
+        shell=parts or shell.linked(SCRIPTS, STYLES),
         data=data,
         boxes=boxes,
         title=" / ".join(each.name for each in called),
@@ -83,9 +91,13 @@ def render(runs: Sequence[OpenRun], called: Sequence[Contestant], found: Sequenc
         axis=views.axis_for(accuracy),
         level=views.level(first.summary),
         differences=compared,
+        # Timings of other machines stand nowhere beside each other.
+        answers=headline.answers(accuracy, speed if same_machine else ()),
+        sentences=headline.sentences(runs, called, compared),
+        glyph_differences=glyph_differences(runs, called),
         reasons=views.REASONS,
-        speed=_speed_rows(runs, called),
-        same_machine=comparison.same_machine([run.manifest for run in runs]),
+        speed=speed,
+        same_machine=same_machine,
         plots=_plots(runs, called),
     )
 

@@ -60,7 +60,7 @@ class StandingRow(Record, frozen=True, kw_only=True):
     """A place among published scores: a published one, or a model of this run (`role` set).
 
     `figures` are the score of each language by its name, then the average; `note` says what keeps a model of the run
-    from being compared with the others.
+    from being compared with the others, or what became of a statement about a published score's place.
     """
 
     rank: int | None

@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from evalsuite.report.cells import Cell, message
 from evalsuite.report.sensitivity_tables import beside_ceiling
 from evalsuite.runs.figures import NARROW, too_few_prompts
+from evalsuite.runs.summary import MEAN
 from evalsuite.scoring import Counts, Rates, total
-from evalsuite.wording import clipped, ends, rate, seconds, size
+from evalsuite.wording import between, clipped, ends, rate, seconds, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,6 +67,7 @@ REASONS = {
 class AccuracyRow:
     """A line of the summary table: one model in one language, or in all of them pooled (`language` None).
 
+    `accuracy` is pooled over all characters; `mean` is the mean over prompts, None where the two read alike.
     The sensitivities are the values of the message `sensitivity.line`, empty where they were not measured.
     """
 
@@ -78,6 +81,7 @@ class AccuracyRow:
     images: int
     missing: int
     accuracy: Figure
+    mean: Figure | None
     corrected: Figure | None
     ceiling: Figure | None
     styled: Figure | None
@@ -88,17 +92,21 @@ class AccuracyRow:
     styled_sensitivity: Mapping[str, str]
 
 
-def few_prompts(run: OpenRun) -> dict[str, str]:
-    """The values of the message `accuracy.few`; empty where the prompts are enough."""
+def few_prompts(run: OpenRun) -> Cell | None:
+    """What a run with too few prompts decides, and what to ask for; None where the prompts are enough."""
     found = too_few_prompts(run)
     if found is None:
-        return {}
-    return {
+        return None
+    there = sum(suite.prompts for suite in run.manifest.suites)
+    key = "accuracy.few" if found.wanted <= there else "accuracy.few.suites"
+    values = {
         "n": str(found.prompts),
         "width": f"{found.width:.2f}",
-        "wanted": f"{found.wanted:,}",
+        "wanted": f"{found.wanted}",
         "target": f"{NARROW:g}",
+        "there": str(there),
     }
+    return message(key, **values)
 
 
 def accuracy_rows(run: OpenRun, correction: Correction | None = None) -> list[AccuracyRow]:
@@ -125,6 +133,7 @@ def accuracy_rows(run: OpenRun, correction: Correction | None = None) -> list[Ac
                     images=each.images,
                     missing=each.missing,
                     accuracy=figure(each.intervals["character_accuracy"]),
+                    mean=_where_it_differs(each),
                     corrected=figure(corrected) if corrected else None,
                     ceiling=figure(ceiling.intervals["character_accuracy"]) if ceiling else None,
                     styled=figure(styled.intervals["character_accuracy"]) if styled else None,
@@ -136,6 +145,11 @@ def accuracy_rows(run: OpenRun, correction: Correction | None = None) -> list[Ac
                 )
             )
     return rows
+
+
+def _where_it_differs(part: Slice) -> Figure | None:
+    pooled, mean = part.intervals["character_accuracy"], part.intervals[MEAN]
+    return figure(mean) if rate(pooled.estimate) != rate(mean.estimate) else None
 
 
 def _real_first(summary: Summary) -> list[ModelSummary]:
@@ -394,7 +408,7 @@ def judged(summary: Summary, judgement: Judgement) -> Judged:
     before = {model.name: model.overall for model in judgement.before.models}
     return Judged(
         rate=rate(errors.rate),
-        interval=None if errors.low is None else f"[{rate(errors.low)}, {rate(errors.high)}]",
+        interval=None if errors.low is None or errors.high is None else between(errors.low, errors.high),
         misread=errors.misread,
         total=errors.judged,
         charged=errors.charged,

@@ -6,21 +6,20 @@ Rows are lists, not objects, and repeated strings are numbers into tables: 10,00
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
 from markupsafe import Markup
 
-from evalsuite import suites
 from evalsuite.records import digest
+from evalsuite.report.commands import again, suite_option
 from evalsuite.wording import clipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from evalsuite.records import Generation, Json, ModelSpec, Prompt, Reading, Score, TargetScore
+    from evalsuite.records import Generation, Json, Prompt, Reading, Score, TargetScore
     from evalsuite.runs.opened import OpenRun
 
 FORMAT = 2
@@ -87,7 +86,8 @@ def gallery(sides: Sequence[Side]) -> tuple[dict[str, Json], list[Json]]:
         for spec in side.run.manifest.models:
             if spec.name in side.names:
                 places[spec.name] = len(models)
-                models.append({"name": side.names[spec.name], "role": spec.role, "command": _command(spec)})
+                found = again(spec, side.run.manifest)
+                models.append({"name": side.names[spec.name], "role": spec.role, "again": msgspec.to_builtins(found)})
         for score in side.scores:
             if score.model in places:
                 picture = side.pictures.get(score.key, Picture())
@@ -101,7 +101,7 @@ def gallery(sides: Sequence[Side]) -> tuple[dict[str, Json], list[Json]]:
         "run": digest(first.manifest),
         "engine": first.ocr.digest,
         "models": models,
-        "commands": {ref.name: _suite_option(ref.name, ref.source) for ref in first.manifest.suites},
+        "commands": {ref.name: suite_option(ref) for ref in first.manifest.suites},
         "prompts": listed,
         "rows": rows,
         **{name: table.values for name, table in tables.items()},
@@ -197,17 +197,3 @@ def _boxes(score: Score, reading: Reading | None) -> Json:
         ]
         for place, line in enumerate(reading.lines)
     ]
-
-
-def _command(spec: ModelSpec) -> str:
-    name = f"folder:{spec.source}" if spec.kind == "folder" else spec.name
-    if spec.kind == "comfyui":
-        name = f"comfyui:{spec.source}@{spec.runtime.get('server')}"
-    if spec.kind == "server":
-        name = f"server:{spec.runtime.get('server')},model={spec.source}"
-    return f"evalsuite run --model {shlex.quote(name)}"
-
-
-def _suite_option(name: str, source: str) -> str:
-    """Nothing for a suite that ships with evalsuite, since all of them are searched by default."""
-    return "" if name in suites.own_suites() else f" --suite {shlex.quote(source)}"

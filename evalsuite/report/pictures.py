@@ -40,12 +40,17 @@ def copied(run: OpenRun, folder: Path, models: Collection[str]) -> dict[str, Pic
     make_folder(images)
     found = {}
     for key, (sha, row) in drawn.items():
-        target = images / f"{sha[:20]}.png"
+        target = images / copy_of(sha)
         if not target.exists() and sha not in failed:
             content = read_file(run.store.image_path(row), limit=MAX_FILE_BYTES, follow=False)
             write_atomically(target, content, durably=False)
         found[key] = Picture() if sha in failed else _picture(f"images/{target.name}", sha, failed)
     return found
+
+
+def copy_of(sha256: str) -> str:
+    """The file name of an image's copy beside a page in another folder than its run's."""
+    return f"{sha256[:20]}.png"
 
 
 def inlined(run: OpenRun) -> dict[str, Picture]:

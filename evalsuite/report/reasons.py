@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evalsuite.report.charts.canvas import Cell
-from evalsuite.report.i18n import translate
+from evalsuite.report.cells import Cell, message
 from evalsuite.wording import clipped, rate, signed, visible
 
 if TYPE_CHECKING:
@@ -68,11 +67,6 @@ def _gate(gate: GateResult | SpeedResult, agreeing: int, counted: int) -> Cell:
     keys = {"PASS": "sweep.why.pass", "FAIL": "sweep.why.fail"}
     key = keys.get(gate.decision or "", "sweep.why.inconclusive")
     return message(key, **counts, **figures, margin=rate(margin))
-
-
-def message(key: str, **values: str) -> Cell:
-    """A translated cell with its values."""
-    return Cell(translate(key, **values), key, values)
 
 
 def quoted(text: str) -> str:

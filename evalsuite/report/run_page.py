@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evalsuite import hardware
-from evalsuite.report import charts, conclusions, payload, pictures, shell, templating
+from evalsuite.report import charts, conclusions, headline, payload, pictures, shell, templating
 from evalsuite.report import figures as views
+from evalsuite.report.glyph_section import PAGE, section_of
 from evalsuite.report.sensitivity_tables import sensitivity_tables
+from evalsuite.report.worst import worst_images
 from evalsuite.runs.agreement import agreements
 from evalsuite.runs.store import refuse_links
 
@@ -20,22 +22,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from evalsuite.glyphs.looking import Looked
     from evalsuite.report.conclusions import ClaimRow, StandingRow, VerdictRow
+    from evalsuite.report.glyph_section import GlyphSection
     from evalsuite.report.payload import Picture
     from evalsuite.runs.opened import OpenRun
 
-SHARED = ("i18n.js", "dom.js", "data.js", "address.js", "grid.js", "diff.js", "picture.js")
+SHARED = ("i18n.js", "dom.js", "tables.js", "data.js", "address.js", "grid.js", "zoom.js", "diff.js", "picture.js")
 SCRIPTS = (*SHARED, "marks.js", "filters.js", "gallery.js", "viewer.js", "main.js")
 STYLES = ("report.css",)
 
 
-def build_report(run: OpenRun, *, single_file: bool = False, out: Path | None = None) -> Path:
+def build_report(
+    run: OpenRun, *, single_file: bool = False, out: Path | None = None, looked: Looked | None = None
+) -> Path:
     """Write the report of a run into its folder, or into `out`, and return the path of its page.
 
     In another folder than the run's, copies of its images lie beside the page: a run that may only be read is shown so.
 
     With `single_file`, that is `report.html`, which needs nothing beside it: it holds all figures, and of the images
     the worst, as thumbnails, up to `pictures.SINGLE_FILE_BYTES`. Otherwise it is `index.html` with `assets/`.
+    What was seen of the glyphs is shown where somebody has looked: `looked`, or what the folder holds of it.
     What gates and claim checks concluded of the run, as `conclusions` keeps it, stands above the figures.
 
     Raises:
@@ -44,13 +51,20 @@ def build_report(run: OpenRun, *, single_file: bool = False, out: Path | None = 
     folder = run.folder if out is None else out
     found = current_conclusions(run)
     if single_file:
-        content = render(run, pictures.inlined(run), shell.inlined(SCRIPTS, STYLES), found)
+        content = render(
+            run,
+            pictures.inlined(run),
+            shell.inlined(SCRIPTS, STYLES),
+            found,
+            section_of(run, page=False, looked=looked),
+        )
         return templating.write(folder / "report.html", content)
     refuse_links(folder)
     shell.copy_assets(folder / "assets", SCRIPTS, STYLES)
     models = {spec.name for spec in run.manifest.models}
     shown = pictures.linked(run) if out is None else pictures.copied(run, folder, models)
-    content = render(run, shown, shell.linked(SCRIPTS, STYLES), found)
+    glyphs = section_of(run, page=(folder / PAGE).exists(), looked=looked)
+    content = render(run, shown, shell.linked(SCRIPTS, STYLES), found, glyphs)
     return templating.write(folder / "index.html", content)
 
 
@@ -78,7 +92,9 @@ def current_conclusions(run: OpenRun) -> Current:
     )
 
 
-def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said: Current) -> str:
+def render(
+    run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said: Current, glyphs: GlyphSection | None
+) -> str:
     """The page as HTML, with its data inside. A page for a folder shows all images, another those in `found`."""
     kept = [score for score in run.scores if parts.is_folder or score.key in found]
     names = {spec.name: spec.name for spec in run.manifest.models}
@@ -86,9 +102,12 @@ def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said:
     data, boxes = payload.gallery([side])
     found_agreements = agreements(run)
     data["differs"] = sorted({row.key for each in found_agreements for row in each.differing})
+    data["glyphs"] = dict(glyphs.in_images) if glyphs else {}
+    data["glyphs_page"] = glyphs.page if glyphs else None
     data["sample"] = list(run.correction.keys) if run.correction else []
     summary = run.summary
     accuracy = views.accuracy_rows(run, run.correction)
+    speed = views.speed_rows(summary)
     heading = [spec.name for spec in run.manifest.models if spec.role != "reference"] or list(names)
     return templating.render(
         "index.html.j2",
@@ -98,6 +117,9 @@ def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said:
         title=" · ".join(heading),
         heading=heading,
         said=said,
+        answers=headline.answers(accuracy, speed),
+        sentences=headline.sentences_of_run(run),
+        worst=worst_images(run, kept, found),
         kept=len(kept),
         manifest=run.manifest,
         ocr=run.ocr,
@@ -118,11 +140,12 @@ def render(run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said:
         slices=[(dimension, *views.slice_table(summary, dimension)) for dimension in ("suite", "category", "length")],
         judged=views.judged(summary, run.judgement) if run.judgement else None,
         correction=run.correction,
+        glyphs=glyphs,
         agreements=found_agreements,
         most_differing=views.MAX_NAMES,
         figure=views.figure,
         corrected=views.corrected_rows(run.correction) if run.correction else (),
-        speed=views.speed_rows(summary),
+        speed=speed,
         notices=run.standing_notices,
         plots=charts.draw_all(summary, run.scores, run.generations, run.stop),
     )

@@ -23,7 +23,8 @@ _BASE = "default-src 'none'; base-uri 'none'; form-action 'none'"
 class Shell:
     """The Content-Security-Policy of a page and the elements that bring in its scripts and styles.
 
-    `is_folder` is False where everything stands inside the page. Scripts that stand inside come last in the body,
+    `is_folder` is False where everything stands inside the page; `home` is the address of the list that the page is one
+    of, None where there is none. Scripts that stand inside come last in the body,
     since `defer` works for files alone.
     """
 
@@ -31,6 +32,7 @@ class Shell:
     head: tuple[Markup, ...]
     tail: tuple[Markup, ...]
     is_folder: bool
+    home: str | None = None
 
 
 def linked(scripts: Sequence[str], styles: Sequence[str]) -> Shell:
@@ -42,6 +44,24 @@ def linked(scripts: Sequence[str], styles: Sequence[str]) -> Shell:
         *(Markup('<script src="assets/{}?v={}" defer></script>').format(name, _version(name)) for name in scripts),
     ]
     return Shell(policy, tuple(head), (), is_folder=True)
+
+
+def served(scripts: Sequence[str], styles: Sequence[str]) -> Shell:
+    """Files that `evalsuite view` serves under `/assets/`; pages may ask the server that they come from alone."""
+    policy = (
+        "default-src 'none'; base-uri 'none'; form-action 'self'; script-src 'self'; style-src 'self'; "
+        "img-src 'self' data:; connect-src 'self'"
+    )
+    head = [
+        *(Markup('<link rel="stylesheet" href="/assets/{}?v={}">').format(name, _version(name)) for name in styles),
+        *(Markup('<script src="/assets/{}?v={}" defer></script>').format(name, _version(name)) for name in scripts),
+    ]
+    return Shell(policy, tuple(head), (), is_folder=True, home="/")
+
+
+def asset(name: str) -> bytes:
+    """One of the report's own scripts or styles; raises `FileNotFoundError` for another name."""
+    return _asset(name)
 
 
 def inlined(scripts: Sequence[str], styles: Sequence[str]) -> Shell:

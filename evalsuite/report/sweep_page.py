@@ -13,8 +13,9 @@ from urllib.parse import quote
 from evalsuite import hardware
 from evalsuite.report import comparison, shell, templating
 from evalsuite.report import figures as views
+from evalsuite.report.cells import Cell, word
 from evalsuite.report.charts import steps
-from evalsuite.report.charts.canvas import Cell, Chart, word
+from evalsuite.report.charts.canvas import Chart
 from evalsuite.report.charts.steps import Point
 from evalsuite.report.reasons import quoted, reason
 from evalsuite.report.run_page import STYLES
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from evalsuite.runs.summary import ModelSummary
     from evalsuite.stats import Interval
 
-SCRIPTS = ("i18n.js",)
+SCRIPTS = ("i18n.js", "dom.js", "tables.js")
 MAX_NAMES = 12
 """Names that a note lists."""
 

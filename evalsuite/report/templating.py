@@ -10,7 +10,7 @@ import jinja2
 from evalsuite.files import write_atomically
 from evalsuite.report import conclusions, i18n, payload
 from evalsuite.version import __version__
-from evalsuite.wording import sentence, signed, visible
+from evalsuite.wording import between, sentence, signed, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +68,7 @@ def _environment() -> jinja2.Environment:
         ta=i18n.attribute,
         known_words=i18n.catalogue(i18n.DEFAULT),
         tone=conclusions.tone,
+        between=between,
         message=conclusions.message,
     )
     return environment

@@ -14,12 +14,14 @@ from evalsuite import models as registry
 from evalsuite import ocr as engines
 from evalsuite import scoring
 from evalsuite.errors import EvalsuiteError
+from evalsuite.extras import extras_of_run, require
 from evalsuite.models.sources import stand_ins
 from evalsuite.records import digest
 from evalsuite.runs import adjudications as marks
 from evalsuite.runs import runner
 from evalsuite.runs.plan import Plan, plan_prompts
 from evalsuite.runs.progress import Progress, Watcher, ignore
+from evalsuite.runs.readable import check_readable
 from evalsuite.runs.store import RunStore
 from evalsuite.runs.targets import read_targets
 from evalsuite.suites import load_all
@@ -99,6 +101,8 @@ def plan_run(options: RunOptions) -> tuple[Plan, list[str]]:
     Raises:
         EvalsuiteError: for anything that the caller can fix.
     """
+    references = options.ceiling or options.styled_ceiling or options.sensitivity
+    require(extras_of_run(options.models, options.ocr, references=references), "this run")
     loaded = load_all(options.suites)
     chosen = _choose([prompt for suite in loaded for prompt in suite.prompts], options.prompts)
     names = list(dict.fromkeys(options.models))
@@ -254,8 +258,10 @@ def score_again(
     store = RunStore.open(folder)
     scorer = scoring.scorer_spec(profile or store.manifest.scorer.profile)
     engine = None
+    unread: list[str] = []
     if ocr is not None:
         engine = engines.resolve(ocr)
+        unread = check_readable(store.manifest.prompts, engine, scorer.profile)
         runner.read_again(store, engine, workers=workers, watch=watch)
     with store.writing():
         run = runner.finish(store, engine.spec if engine else store.manifest.ocr, scorer, watch=watch)
@@ -263,7 +269,7 @@ def score_again(
             judged = marks.load(adjudications)
             run = marks.apply(run, judged)
             marks.keep(run, judged)
-    return Finished(run, resumed=True, notices=run.notices)
+    return Finished(run, resumed=True, notices=(*unread, *run.notices))
 
 
 def _carry_out(

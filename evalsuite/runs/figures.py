@@ -42,13 +42,14 @@ class RunFigure(Record, frozen=True, kw_only=True):
 
 
 class RunFigures(Record, frozen=True, kw_only=True):
-    """The figures of a run, as `summary.json` holds them.
+    """The figures of a run, as `summary.json` holds them (docs/json.md); `format` rises with every change of meaning.
 
     `correction` is what a judged sample says, `missing` which images cannot count, and why. `stopped` is set where the
     run is drawn until a gate's verdict: `PASS after 64 of 640 images`. `sensitivity` is what each reader makes of the
     references with malformed glyphs.
     """
 
+    format: int = 1
     run: str
     complete: bool
     ocr: str
@@ -152,10 +153,10 @@ def correction_rows(found: Correction) -> list[tuple[str, ...]]:
             each.model,
             each.language or "all",
             f"{each.judged} of {each.images}",
-            with_ends(each.read, 4),
-            with_ends(each.corrected, 4) if each.corrected else "too few judged",
-            with_ends(each.misread_images, 3),
-            with_ends(each.misread_strings, 3),
+            with_ends(each.read),
+            with_ends(each.corrected) if each.corrected else "too few judged",
+            with_ends(each.misread_images),
+            with_ends(each.misread_strings),
         )
         for each in found.figures
     ]

@@ -17,7 +17,7 @@ from evalsuite.files import FileError, read_file, write_atomically
 from evalsuite.records import Record, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from evalsuite.runs.opened import OpenRun
@@ -85,7 +85,7 @@ def draw(run: OpenRun, size: int, seed: int) -> tuple[str, ...]:
             f"--sample {size}: at least {least} images, {PER_STRATUM} of each of {len(strata)} models and languages"
         )
     orders = {stratum: _order(run, stratum, keys, seed) for stratum, keys in strata.items()}
-    return tuple(orders[stratum][place] for stratum, place in _turns(orders, size))
+    return tuple(orders[stratum][place] for stratum, place in turns(orders, size))
 
 
 def _order(run: OpenRun, stratum: Stratum, keys: Iterable[str], seed: int) -> list[str]:
@@ -101,14 +101,14 @@ def _order(run: OpenRun, stratum: Stratum, keys: Iterable[str], seed: int) -> li
     return [images[turn] for turn in range(rounds) for images in shuffled if turn < len(images)]
 
 
-def _turns(orders: dict[Stratum, list[str]], size: int) -> list[tuple[Stratum, int]]:
-    """Which stratum gives its next image, image by image, with the place in its order."""
+def turns(orders: Mapping[Stratum, Sequence[object]], size: int) -> list[tuple[Stratum, int]]:
+    """Which stratum gives its next item, item by item, with the place in its order."""
     of_model: dict[str, int] = defaultdict(int)
     for (model, _), keys in orders.items():
         of_model[model] += len(keys)
     given = dict.fromkeys(orders, 0)
-    turns: list[tuple[Stratum, int]] = []
-    while len(turns) < size:
+    taken: list[tuple[Stratum, int]] = []
+    while len(taken) < size:
         open_strata = [stratum for stratum, keys in orders.items() if given[stratum] < len(keys)]
         if not open_strata:
             break
@@ -117,9 +117,9 @@ def _turns(orders: dict[Stratum, list[str]], size: int) -> list[tuple[Stratum, i
             first or open_strata,
             key=lambda each: len(orders[each]) / of_model[each[0]] / (2 * given[each] + 1),
         )
-        turns.append((chosen, given[chosen]))
+        taken.append((chosen, given[chosen]))
         given[chosen] += 1
-    return turns
+    return taken
 
 
 def path_of(run: OpenRun, what: str) -> Path:

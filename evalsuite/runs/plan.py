@@ -10,6 +10,7 @@ from evalsuite import hardware, scoring
 from evalsuite.errors import EvalsuiteError
 from evalsuite.records import Manifest
 from evalsuite.runs.promises import notice_repeated, sampling_units
+from evalsuite.runs.readable import check_readable
 from evalsuite.runs.store import FORMAT
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def plan_prompts(
         raise EvalsuiteError("no prompts: name at least one suite")
     for prompt in prompts:
         scoring.check_targets(prompt, profile)
+    unread = check_readable(prompts, engine, profile)
     names = [model.spec.name for model in models]
     for twice in {each for each in names if names.count(each) > 1}:
         raise EvalsuiteError(f"two models are called {twice!r}; leave one out, or rename its folder")
@@ -75,5 +77,6 @@ def plan_prompts(
     notices = [
         *(f"{model.spec.name}: {notice}" for model in models for notice in model.notices(prompts, seeds)),
         *notice_repeated(sampling_units(prompts)),
+        *unread,
     ]
     return Plan(manifest, tuple(models), engine, tuple(notices))

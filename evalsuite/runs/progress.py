@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["plan", "draw", "read", "score", "look"]
+Stage = Literal["plan", "load", "draw", "take", "read", "score", "look"]
+"""`load` counts models whose weights are brought in; `take` is drawing where the images exist already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ the CPU, since that would falsify the timings.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from evalsuite.runs.evidence import read_evidence
 from evalsuite.runs.opened import open_run
 from evalsuite.runs.pipeline import Pipeline
-from evalsuite.runs.progress import Progress, Watcher, ignore
+from evalsuite.runs.progress import Progress, Stage, Watcher, ignore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -46,9 +46,10 @@ def execute(
     with store.writing():
         store.prepare()
         evidence = read_evidence(store, plan.engine.spec)
-        session = _Session(evidence, watch)
+        stage: Stage = "take" if all(model.spec.kind == "folder" for model in plan.models) else "draw"
+        session = _Session(evidence, watch, stage)
         with Pipeline(store, plan.engine, workers=workers, on_kept=session.kept, on_read=session.read) as pipeline:
-            watch(Progress("draw", len(evidence.drawn), len(store.requests)))
+            watch(Progress(stage, len(evidence.drawn), len(store.requests)))
             for models in _groups(plan.models, interleave):
                 session.draw(models, pipeline)
             session.read_all(pipeline)
@@ -76,8 +77,9 @@ def finish(store: RunStore, ocr: OcrSpec, scorer: ScorerSpec | None = None, *, w
 class _Session:
     """One go at a folder: what is there, what is missing, and how far it has come."""
 
-    def __init__(self, evidence: Evidence, watch: Watcher) -> None:
-        self._watch = watch
+    def __init__(self, evidence: Evidence, watch: Watcher, stage: Stage = "draw") -> None:
+        self._watch, self._stage = watch, stage
+        self._request_of = evidence.store.requests
         self._requests = list(evidence.store.requests.values())
         self._prompts = evidence.store.prompts
         self._drawn = dict(evidence.drawn)
@@ -105,7 +107,7 @@ class _Session:
         waiting = [(model, todo) for model in models if (todo := [r for r in missing if r.model == model.spec.name])]
         with ExitStack() as stack:
             for model, _ in waiting:
-                stack.enter_context(model)
+                stack.enter_context(loading(model, self._watch))
             pipeline.prove_reading()
             for model, part in _turns(waiting):
                 for request, drawing in drawings_of(model, part, self._prompts):
@@ -130,12 +132,13 @@ class _Session:
         if row.error is None:
             self._images_done += 1
             self._to_read += 1
-        self._watch(Progress("draw", self._images_done, len(self._requests), f"{row.model} {row.prompt}"))
+        self._watch(Progress(self._stage, self._images_done, len(self._requests), f"{row.model} {row.prompt}"))
 
     def read(self, row: Reading) -> None:
         """Count a reading that is on disk."""
         self._read += 1
-        self._watch(Progress("read", self._read, self._to_read, row.key))
+        request = self._request_of[row.key]
+        self._watch(Progress("read", self._read, self._to_read, f"{request.model} {request.prompt}"))
 
     def _is_read(self, row: Generation) -> bool:
         return not row.sha256 or (row.key, row.sha256) in self._read_already
@@ -147,6 +150,18 @@ def _groups(models: Sequence[ImageModel], interleave: Sequence[str]) -> Iterable
     if together:
         yield together
     yield from ([model] for model in models if model.spec.name not in interleave)
+
+
+@contextmanager
+def loading(model: ImageModel, watch: Watcher) -> Iterator[ImageModel]:
+    """A model, loaded while this is open; that its weights are brought in is told, where it has any."""
+    told = model.spec.kind == "diffusion"
+    if told:
+        watch(Progress("load", 0, 1, model.spec.name))
+    with model as loaded:
+        if told:
+            watch(Progress("load", 1, 1, model.spec.name))
+        yield loaded
 
 
 def drawings_of(

@@ -16,7 +16,7 @@ from evalsuite.runs.opened import score_evidence
 from evalsuite.runs.pipeline import Pipeline
 from evalsuite.runs.progress import Progress, Watcher, ignore
 from evalsuite.runs.reading import default_workers
-from evalsuite.runs.runner import drawings_of, finish
+from evalsuite.runs.runner import drawings_of, finish, loading
 
 if TYPE_CHECKING:
     from evalsuite.models.base import ImageModel
@@ -114,7 +114,7 @@ class _Session:
         pipeline.start_reading(workers if beside else 1)
         if not beside:
             pipeline.prove_reading()
-        with model:
+        with loading(model, self._watch):
             pipeline.prove_reading()
             while wanted := self._decider.next_slots:
                 part = [self._request[slot] for slot in wanted if slot not in self._asked][:size]
@@ -142,7 +142,8 @@ class _Session:
             self._observe(slot, scoring.count(result))
         else:
             self._observe(slot, self._nothing(slot))
-        self._watch(Progress("read", self._done, len(self._request), reading.key))
+        row = self._rows[slot]
+        self._watch(Progress("read", self._done, len(self._request), f"{row.model} {row.prompt}"))
 
     def _observe(self, slot: Slot, counts: Counts) -> None:
         self._done += 1

@@ -15,6 +15,7 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.files import WriteError, make_folder, remove_scratch, sync_folder, write_atomically
 from evalsuite.records import (
     Generation,
+    Json,
     Manifest,
     ModelSpec,
     OcrSpec,
@@ -234,9 +235,11 @@ def plan_differences(stored: Manifest, asked: Manifest) -> list[str]:
             for name in models[0]
             if (text := _model_difference(models[0][name], models[1][name])) is not None
         ]
-    differences += [each.text for each in unlike(stored, asked) if each.what not in _SCORER]
+    differences += [
+        f"{each.what}: {each.one}, not {each.other}" for each in unlike(stored, asked) if each.what not in _SCORER
+    ]
     if stored.scorer.profile != asked.scorer.profile:
-        differences.append(f"scoring profile {stored.scorer.profile} and {asked.scorer.profile}")
+        differences.append(f"scoring profile {stored.scorer.profile}, not {asked.scorer.profile}")
     if stored.sequential != asked.sequential:
         differences.append(_say_sequential(stored.sequential, asked.sequential))
     if not differences and (stored.seeds != asked.seeds or stored.prompts != asked.prompts):
@@ -253,7 +256,7 @@ def _say_sequential(stored: SequentialPlan | None, asked: SequentialPlan | None)
         return "it is " + ("not " if stored is None else "") + "drawn until a gate's verdict"
     fields = ("claim", "policy", "policy_digest", "baseline", "anchor")
     told = [
-        f"{field.replace('_', ' ')} {str(getattr(stored, field))[:12]} and {str(getattr(asked, field))[:12]}"
+        f"{field.replace('_', ' ')} {str(getattr(stored, field))[:12]}, not {str(getattr(asked, field))[:12]}"
         for field in fields
         if getattr(stored, field) != getattr(asked, field)
     ]
@@ -263,11 +266,27 @@ def _say_sequential(stored: SequentialPlan | None, asked: SequentialPlan | None)
 def _model_difference(stored: ModelSpec, asked: ModelSpec) -> str | None:
     if stored.digest == asked.digest:
         return None
-    if stored.weights_digest != asked.weights_digest:
-        return f"weights {stored.weights_digest[:12]} and {asked.weights_digest[:12]}"
     changed = [
-        f"{key} {stored.settings.get(key)} and {asked.settings.get(key)}"
+        f"{key} {_said(stored.settings.get(key))}, not {_said(asked.settings.get(key))}"
         for key in dict.fromkeys([*stored.settings, *asked.settings])
         if stored.settings.get(key) != asked.settings.get(key)
     ]
-    return "; ".join(changed) or "other adapters or another pipeline"
+    if stored.weights_digest != asked.weights_digest:
+        changed.insert(0, f"weights {_weights(stored)}, not {_weights(asked)}")
+    if stored.pipeline != asked.pipeline:
+        changed.append(f"pipeline {stored.pipeline}, not {asked.pipeline}")
+    if stored.adapters != asked.adapters:
+        changed.append(f"adapters {_adapters(stored)}, not {_adapters(asked)}")
+    return "; ".join(changed) or f"it is a {stored.kind}, not a {asked.kind}"
+
+
+def _said(value: Json) -> str:
+    return "not set" if value is None else str(value)
+
+
+def _weights(spec: ModelSpec) -> str:
+    return f"of {spec.source} (digest {spec.weights_digest[:8]})"
+
+
+def _adapters(spec: ModelSpec) -> str:
+    return ", ".join(f"{Path(each.path).name}:{each.scale:g} ({each.digest[:8]})" for each in spec.adapters) or "none"

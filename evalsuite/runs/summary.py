@@ -30,6 +30,10 @@ HEADLINE = ("character_accuracy", "strict_accuracy", "exact_string_rate", "all_e
 RANGES: dict[str, stats.Bounds] = dict.fromkeys(HEADLINE, (0.0, 1.0)) | {"strict_accuracy": (None, 1.0)}
 """The least and greatest value of each: a drawing can hold any amount of extra text, each of which costs."""
 
+MEAN = "mean_character_accuracy"
+"""The mean over prompts of their own character accuracy, which gates and comparisons rest on, beside the pooled
+`character_accuracy`, where a long prompt counts more. Whole runs and languages have it."""
+
 FINE_REPLICATES = 1_999
 """Bootstrap replicates for suites, categories and length classes: enough to draw an interval by. Whole runs and
 languages, which are quoted, take the full number of `stats`."""
@@ -39,8 +43,8 @@ class Slice(Record, frozen=True, kw_only=True):
     """One model's images in one slice of the prompts. `prompts` counts distinct texts, the sampling units.
 
     `missing` counts the images that `OpenRun.missing` names; `unscored` those of them that count as wholly wrong, which
-    is all but those of which only the file is gone. `intervals` hold the rates of `HEADLINE`; a rate that is undefined
-    has none.
+    is all but those of which only the file is gone. `intervals` hold the rates of `HEADLINE`, and `MEAN` of a whole
+    run and a language; a rate that is undefined has none.
     """
 
     model: str
@@ -190,6 +194,11 @@ def _slice(
     for score, counts in group:
         images[units[score.prompt]].append(counts)
     by_prompt = [scoring.total(counts) for counts in images.values()]
+    quoted = dimension in ("all", "language")
+    intervals = _intervals(by_prompt, stats.REPLICATES if quoted else FINE_REPLICATES)
+    if quoted:
+        accuracies = [(each.length - each.edits) / each.length for each in by_prompt]
+        intervals[MEAN] = stats.mean_interval(accuracies, bounds=RANGES["character_accuracy"])
     return Slice(
         model=model,
         dimension=dimension,
@@ -199,7 +208,7 @@ def _slice(
         missing=sum(score.key in missing for score, _ in group),
         unscored=sum(score.status != "scored" for score, _ in group),
         rates=Rates(counts=scoring.total(by_prompt)),
-        intervals=_intervals(by_prompt, stats.REPLICATES if dimension in ("all", "language") else FINE_REPLICATES),
+        intervals=intervals,
     )
 
 

@@ -9,14 +9,19 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.files import FileError, read_text
 from evalsuite.images import SUFFIXES
 from evalsuite.models.folder import FolderModel, inside, is_image, table_rows
-from evalsuite.records import Prompt, SuiteRef, digest
+from evalsuite.records import MALFORMED, Prompt, SuiteRef, digest
 from evalsuite.suites.load import LANGUAGE_PATTERN, MAX_TARGET_CHARS, MAX_TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_SCRIPTS = {
+    "ja": re.compile(r"[\u3040-\u30ff]"),
+    "ko": re.compile(r"[\uac00-\ud7a3]"),
+    "ar": re.compile(r"[\u0620-\u064a]"),
+    "zh": re.compile(r"[\u3400-\u9fff\uf900-\ufaff]"),
+}
 
 
 class TargetsError(EvalsuiteError):
@@ -121,9 +126,12 @@ def _strings(file: Path, line: int, field: str, value: object) -> list[str]:
             raise TargetsError(
                 f"{file}:{line}: field {field!r}: a target has {MAX_TARGET_CHARS:,} characters at most and no NUL"
             )
+        if MALFORMED in part:
+            raise TargetsError(f"{file}:{line}: field {field!r}: holds U+FFFD, the sign of text decoded wrongly")
     return [str(part) for part in value]
 
 
 def _language(targets: Iterable[str]) -> str:
-    """A guess for the report's slices only: Chinese where any target has an ideograph."""
-    return "zh" if any(_CJK.search(target) for target in targets) else "en"
+    """A guess for the report's slices only, by the script: kana, Hangul and Arabic letters, then ideographs."""
+    text = "".join(targets)
+    return next((language for language, script in _SCRIPTS.items() if script.search(text)), "en")

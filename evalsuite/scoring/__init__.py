@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from evalsuite.scoring.metrics import RATES, Counts, Rates, count, rates, total
 from evalsuite.scoring.normalize import NORMALIZER, PROFILES, profile_named
+from evalsuite.scoring.readable import beyond_alphabet
 from evalsuite.scoring.score import check_targets, score_image, scorer_spec, unread_targets
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "RATES",
     "Counts",
     "Rates",
+    "beyond_alphabet",
     "check_targets",
     "count",
     "profile_named",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import ipaddress
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.extras import require
 from evalsuite.http_client import api_key
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ def serve(model: DiffusionModel, *, host: str, port: int, queue: int, ready: Cal
     Raises:
         EvalsuiteError: The address cannot be listened at, or the model cannot be loaded.
     """
-    for library in ("starlette", "uvicorn"):
-        if importlib.util.find_spec(library) is None:
-            raise EvalsuiteError(f"serve needs {library}; run: pip install 'evalsuite[serve]'")
+    require(["serve"], "serve")
     import uvicorn
 
     from evalsuite.serving.app import make_app

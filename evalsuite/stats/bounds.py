@@ -25,7 +25,7 @@ import numpy.typing as npt
 from evalsuite.stats.gaffke import Gaffke
 from evalsuite.stats.resampling import REPLICATES, SAME, SEED, Floats, pivots, rank, standard_errors
 
-Method = Literal["Gaffke and studentised bootstrap", "Gaffke"]
+Method = Literal["Gaffke and studentised bootstrap", "Gaffke", "prediction-powered"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ import yaml
 
 from evalsuite.datafiles import data_dir
 from evalsuite.files import FileError, parse_json, read_text
-from evalsuite.records import Prompt
-from evalsuite.suites import longtext_bench
-from evalsuite.suites.suite import Suite, SuiteError
+from evalsuite.records import MALFORMED, Prompt
+from evalsuite.suites import benchmarks, longtext_bench
+from evalsuite.suites.suite import Suite, SuiteError, length_class
 from evalsuite.wording import did_you_mean
 
 MAX_FILE_BYTES = 64 * 2**20
@@ -28,11 +28,17 @@ MAX_TARGET_CHARS = 2_000
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 LANGUAGE_PATTERN = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8})*")
-QUOTES = (('"', '"'), ("“", "”"), ("「", "」"), ("『", "』"), ("'", "'"), ("‘", "’"), ("«", "»"))
-
-LONG_WORDS = 28
-LONG_CHARACTERS = 40
-"""A prompt that names no length class is `long` from this much target text on (words, or unspaced characters)."""
+QUOTES = (
+    ('"', '"'),
+    ("“", "”"),
+    ("「", "」"),
+    ("『", "』"),
+    ("'", "'"),
+    ("‘", "’"),
+    ("«", "»"),
+    ("«\u00a0", "\u00a0»"),
+    ("„", "“"),
+)
 
 _HEADER_FIELDS = ("suite", "language", "description", "licence", "prompts")
 _PROMPT_FIELDS = ("id", "language", "category", "length", "text", "targets")
@@ -52,24 +58,32 @@ def own_suites() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (data_dir() / "suites").glob("*.yaml")))
 
 
+def default_suites() -> tuple[str, ...]:
+    """Names of the own suites that `all` stands for: those in English and Chinese."""
+    return tuple(name for name in own_suites() if name.endswith(("-en", "-zh")))
+
+
 def load(name: str) -> tuple[Suite, ...]:
     """The suites that `all`, a suite's name, or a path to a YAML or JSONL file stands for.
 
-    `all` means the own suites; a published one is named, e.g. `longtext-bench` or `longtext-bench-zh:FOLDER`.
+    `all` means the own suites in English and Chinese, `languages` those in other languages; a published one is named,
+    e.g. `lex-bench-easy`, `longtext-bench` or `longtext-bench-zh:FOLDER`.
 
     Raises:
         SuiteError: for an unknown name or a file that does not validate.
     """
-    if name == "all":
-        return tuple(_load_own(own) for own in own_suites())
+    if name in ("all", "languages"):
+        return tuple(_load_own(own) for own in own_suites() if (own in default_suites()) == (name == "all"))
     if name in own_suites():
         return (_load_own(name),)
     if name.partition(":")[0] in longtext_bench.NAMES:
         return longtext_bench.load(name)
+    if name.partition(":")[0] in benchmarks.names():
+        return benchmarks.load(name)
     path = Path(name).expanduser()
     if path.suffix.lower() in {".yaml", ".yml", ".jsonl"} or path.exists():
         return (load_file(path),)
-    known = ("all", *own_suites(), *longtext_bench.NAMES)
+    known = ("all", "languages", *own_suites(), *longtext_bench.NAMES, *benchmarks.names())
     raise SuiteError(f"unknown suite {name!r}: {did_you_mean(name, known)}, or a .yaml or .jsonl file")
 
 
@@ -238,7 +252,7 @@ def _prompt(path: Path, suite: str, entry: _Entry, line: int) -> Prompt:
         raise SuiteError(f"{path}:{entry['language'].line}: field 'language': {language!r} is no tag such as en or zh")
     text = _text(path, entry, "text", limit=MAX_PROMPT_CHARS)
     targets = _targets(path, entry["targets"], text)
-    length = _text(path, entry, "length", default=_length_class(targets))
+    length = _text(path, entry, "length", default=length_class(targets))
     if length not in ("short", "long"):
         raise SuiteError(f"{path}:{entry['length'].line}: field 'length': {length!r} is neither 'short' nor 'long'")
     return Prompt(
@@ -263,6 +277,8 @@ def _targets(path: Path, field: _Field, text: str) -> tuple[str, ...]:
             raise SuiteError(f"{where}: {target!r} is not a string; put it in quotes")
         if not target.strip() or len(target) > MAX_TARGET_CHARS:
             raise SuiteError(f"{where}: a target has 1 to {MAX_TARGET_CHARS} characters, got {target[:40]!r}")
+        if MALFORMED in target:
+            raise SuiteError(f"{where}: {target[:40]!r} holds U+FFFD, the sign of text that was decoded wrongly")
         if target not in text:
             raise SuiteError(f"{where}: {target!r} does not stand in the prompt's text")
     return tuple(field.value)
@@ -279,9 +295,3 @@ def _text(path: Path, entry: _Entry, key: str, *, default: str | None = None, li
     if "\x00" in field.value:
         raise SuiteError(f"{path}:{field.line}: field {key!r}: holds a NUL character")
     return field.value
-
-
-def _length_class(targets: Sequence[str]) -> str:
-    words = sum(len(target.split()) for target in targets)
-    unspaced = sum(len(re.findall(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]", target)) for target in targets)
-    return "long" if words > LONG_WORDS or unspaced > LONG_CHARACTERS else "short"

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evalsuite.extras import install_command
 from evalsuite.files import FileError, parse_json, read_text
 from evalsuite.records import Prompt, SuiteRef
 from evalsuite.suites.suite import Suite, SuiteError
@@ -102,7 +103,7 @@ def _from_hub(file: _File) -> Suite:
         import datasets
         from huggingface_hub import try_to_load_from_cache
     except ImportError:
-        raise SuiteError(f"{file.suite}: {_how_to_get()}; to fetch it: pip install 'evalsuite[datasets]'") from None
+        raise SuiteError(f"{file.suite}: {_how_to_get()}; to fetch it: {install_command('datasets')}") from None
     # Looked up first, because `datasets` does not find what it loaded by file name again while offline.
     cached = try_to_load_from_cache(REPOSITORY, file.name, revision=REVISION, repo_type="dataset")
     if isinstance(cached, str):

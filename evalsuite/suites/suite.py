@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.records import Prompt, SuiteRef, digest
+from evalsuite.records import LengthClass, Prompt, SuiteRef, digest
+
+LONG_WORDS = 28
+LONG_CHARACTERS = 40
+"""A prompt that names no length class is `long` from this much target text on (words, or unspaced characters)."""
 
 
 class SuiteError(EvalsuiteError):
@@ -35,6 +40,13 @@ class Suite:
     def ref(self) -> SuiteRef:
         """What a run's manifest remembers of this suite."""
         return SuiteRef(name=self.name, digest=self.digest, prompts=len(self.prompts), source=self.source)
+
+
+def length_class(targets: Sequence[str]) -> LengthClass:
+    """The length class of a prompt that names none, by its target text."""
+    words = sum(len(target.split()) for target in targets)
+    unspaced = sum(len(re.findall(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]", target)) for target in targets)
+    return "long" if words > LONG_WORDS or unspaced > LONG_CHARACTERS else "short"
 
 
 def sample(prompts: Sequence[Prompt], limit: int | None, seed: int = 0) -> tuple[Prompt, ...]:

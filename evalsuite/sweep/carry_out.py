@@ -15,7 +15,7 @@ from evalsuite.gate import Policy, judge, side_of
 from evalsuite.gate.draw import Yardstick, draw_until_verdict
 from evalsuite.models import ModelOptions, resolve
 from evalsuite.report import build_report, store_summary, store_verdict, verdict_row
-from evalsuite.report.reasons import message
+from evalsuite.report.cells import message
 from evalsuite.report.sweep_page import Baseline, Checkpoint, Swept, build_sweep
 from evalsuite.runs import api, open_run
 from evalsuite.runs.progress import Watcher, ignore

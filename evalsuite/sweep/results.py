@@ -102,8 +102,8 @@ def cells(sweep: Sweep, row: SweepRow) -> tuple[str, ...]:
     return (
         "–" if row.step is None else str(row.step),
         row.name,
-        with_ends(row.character_accuracy, 4) if row.character_accuracy else "–",
-        with_ends(row.exact_string_rate, 4) if row.exact_string_rate else "–",
+        with_ends(row.character_accuracy) if row.character_accuracy else "–",
+        with_ends(row.exact_string_rate) if row.exact_string_rate else "–",
         "–" if row.p50 is None else f"{row.p50:.2f}",
         "–" if row.p90 is None else f"{row.p90:.2f}",
         size(row.peak_memory),

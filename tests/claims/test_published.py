@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from claims_by_hand import GOOD, HEAD, SCORE, Plan, check
 
-from evalsuite.claims import load, published
+from evalsuite.claims import check_statements, load, published
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.presets import load_presets
 
@@ -42,6 +42,9 @@ def test_the_figures_of_other_readmes_are_as_printed():
         ("HiDream-O1-Image README", "HiDream-O1-Image-Pro"): ("0.982", "0.980"),
         ("HiDream-O1-Image README", "Nano Banana 2.0"): ("0.980", "0.965"),
         ("HiDream-O1-Image README", "FLUX.2 [dev]"): ("0.963", "0.757"),
+        ("HiDream-O1-Image README", "GPT Image 1 [High]"): ("0.956", "0.619"),
+        ("HiDream-O1-Image README", "GPT Image 2"): ("0.960", "0.961"),
+        ("HiDream-O1-Image README", "X-Omni"): ("0.900", "0.814"),
         ("Ovis-Image README", "Ovis-Image"): ("0.922", "0.964"),
         ("GLM-Image README", "GLM-Image"): ("0.952", "0.979"),
     }
@@ -59,9 +62,18 @@ def test_figures_read_in_summaries_or_copies_say_so():
     second_hand = {
         claim.id: (claim.languages["en"].text, claim.languages["zh"].text, claim.source.title)
         for claim in published().scores
-        if claim.model.startswith("SenseNova")
+        if "read" in claim.source.title
     }
+    llada = "LLaDA-Image technical report, Table 5 (read in a copy of it)"
+    internvl = "InternVL-U technical report (read second-hand, in a translation of it)"
     assert second_hand == {
+        "boogu-image-base-longtext": ("0.952", "0.969", llada),
+        "boogu-image-turbo-longtext": ("0.944", "0.977", llada),
+        "llada-image-longtext": ("0.923", "0.913", llada),
+        "llada-image-turbo-longtext": ("0.899", "0.919", llada),
+        "seedream-3.0-longtext": ("0.896", "0.878", llada),
+        "nano-banana-pro-longtext": ("0.981", "0.949", internvl),
+        "internvl-u-longtext": ("0.738", "0.860", internvl),
         "sensenova-u1-8b-longtext": (
             "0.979", "0.962", "SenseNova-U1 technical report (read second-hand, in a summary of it)"
         ),
@@ -145,3 +157,59 @@ def test_every_preset_has_a_published_score_that_asks_for_its_settings():
         ]  # fmt: skip
         assert same
         assert all(settings[key] == wanted for settings in same for key, wanted in claim.settings.items()), claim.id
+
+
+def test_ernie_image_is_no_longer_the_highest_of_open_weights():
+    (check,) = check_statements(published())
+    assert (check.holds, check.since.isoformat()) == (False, "2026-05-09")
+    assert [(claim.model, claim.average.text, claim.licence) for claim in check.above] == [
+        ("SenseNova-U1.5-8B-MoT", "0.9885", None),
+        ("HiDream-O1-Image", "0.9785", "MIT"),
+    ]
+    assert "HiDream-O1-Image 0.9785 (MIT, 2026-05-09)" in check.text
+    assert "SenseNova-U1.5-8B-MoT 0.9885 (licence not checked, 2026-09-10)" in check.text
+
+
+STATEMENT = """
+[[statements]]
+id = "first"
+text = "the highest of open weights"
+source = "s"
+subject = "a"
+"""
+
+
+@pytest.mark.parametrize(
+    ("weights", "holds", "said"),
+    [
+        ('weights = "closed"', True, "true among the figures known here"),
+        ("", None, "cannot be told, since whether other can be had was not checked"),
+        ('weights = "open"', False, "no longer true. Above its 0.5 stand other 0.7"),
+    ],
+)
+def test_a_statement_holds_only_where_all_above_are_known_to_be_closed(tmp_path, weights, holds, said):
+    path = tmp_path / "claims.toml"
+    rows = (
+        f'[[scores]]\nid = "{i}"\nmodel = "{model}"\nsource = "s"\nen = {n}\nzh = {n}\n{more}\n'
+        for i, model, n, more in (("a", "mine", "0.5", ""), ("b", "other", "0.7", weights))
+    )
+    path.write_text(HEAD + "\n".join(rows) + STATEMENT, encoding="utf-8")
+    (check,) = check_statements(load(path))
+    assert check.holds is holds
+    assert said in check.text
+
+
+def test_a_statement_about_an_unknown_score_is_refused(tmp_path):
+    path = tmp_path / "claims.toml"
+    path.write_text(HEAD + SCORE + STATEMENT.replace('"a"', '"nothing"'), encoding="utf-8")
+    with pytest.raises(EvalsuiteError, match="no score is called 'nothing'"):
+        load(path)
+
+
+def test_wegenbench_is_listed_as_printed_and_cannot_be_checked():
+    rows = {row.model: row for row in published().wegen}
+    assert len(rows) == 18
+    with_pe, without = (rows[f"ERNIE-Image-Turbo, {how} prompt enhancer"] for how in ("with", "without"))
+    assert (with_pe.char_f1.text, without.char_f1.text, with_pe.edit_sim.text) == ("0.65", "0.75", "0.60")
+    with pytest.raises(EvalsuiteError, match="listed and cannot be checked"):
+        published().named("glm-image-wegen")

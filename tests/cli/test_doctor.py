@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from evalsuite.cli import doctor
 from evalsuite.cli.main import app
 from evalsuite.errors import EvalsuiteError, ExitCode
+from evalsuite.extras import install_command
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def test_every_part_is_named_with_its_state(examine):
     found = examine()
     assert {"suites", "OCR", "fonts", "cache", "hardware", "torch", "datasets", "flux2-klein-4b"} <= found.keys()
     assert {check.state for check in found.values()} <= {"ok", "missing", "optional"}
-    assert found["suites"].detail.startswith("6 suites in ")
+    assert found["suites"].detail.startswith("12 suites in ")
     assert "GB free" in found["cache"].detail
 
 
@@ -35,7 +36,7 @@ def test_a_package_that_only_some_models_need_is_optional_and_says_how_to_get_it
     there = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "peft" else there(name))
     assert examine()["peft"] == doctor.Check(
-        "peft", "optional", "needed for diffusers models: pip install 'evalsuite[models]'"
+        "peft", "optional", f"needed for diffusers models: {install_command('models')}"
     )
 
 

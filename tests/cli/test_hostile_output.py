@@ -22,7 +22,6 @@ def hostile(encoding: str) -> subprocess.CompletedProcess[bytes]:
         "    console.say('\\n' + text + '\\n::warning::x')\n"
         "    console.notice(text + '\\n::notice::x')\n"
         "    console.table(text, ('a',), [(text,), ('::error::cell',)])\n"
-        "    console.wide_table(text, ('a',), [('::error::cell',)])\n"
         "    raise IncompleteError('::error::' + text)\n"
         "sys.argv = ['evalsuite', 'hostile']\n"
         "main.main()\n"

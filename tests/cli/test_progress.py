@@ -40,6 +40,46 @@ def test_a_log_has_a_line_for_each_tenth_of_a_stage(shown):
     ]
 
 
+def test_a_log_tells_the_time_also_where_an_image_takes_minutes(shown, monkeypatch):
+    written = shown(terminal=False)
+    clock = iter([0, 50, 60, 180, 300, 700])
+    monkeypatch.setattr(console, "CLOCK", lambda: float(next(clock)))
+    with console.progress() as watch:
+        watch(Progress("load", 0, 1, "klein"))
+        watch(Progress("load", 1, 1, "klein"))
+        for done in range(4):
+            watch(Progress("draw", done, 100, "klein sign-001"))
+    assert written.getvalue().splitlines() == [
+        "Loading  klein",
+        "Loaded   klein, 50 s",
+        "Drawing  0/100",
+        # No tenth is done, but five minutes have gone: 640 s for three images, 97 to come.
+        "Drawing  3/100, 10 min 40 s, about 344 min 53 s left",
+    ]
+
+
+def test_a_terminal_estimates_the_time_left_of_images_that_take_a_minute(shown, monkeypatch):
+    written = shown(terminal=True)
+    now = [0.0]
+    monkeypatch.setattr(console, "CLOCK", lambda: now[0])
+    with console.progress() as watch:
+        for done in range(4):
+            watch(Progress("draw", done, 12, "klein sign-001"))
+            now[0] += 60
+    # Nine images at a minute each.
+    assert "0:09:00" in written.getvalue()
+
+
+def test_loading_has_a_bar_of_its_own(shown):
+    written = shown(terminal=True)
+    with console.progress() as watch:
+        watch(Progress("load", 0, 1, "klein"))
+        watch(Progress("load", 1, 1, "klein"))
+        watch(Progress("draw", 1, 2, "klein sign-001"))
+    assert "Loading" in written.getvalue()
+    assert "Loading" not in written.getvalue().rpartition("Drawing")[2]
+
+
 def test_a_stage_with_nothing_to_do_is_not_shown(shown):
     written = shown(terminal=False)
     with console.progress() as watch:

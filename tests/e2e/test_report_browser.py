@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import functools
 import http.server
 import importlib.util
@@ -299,7 +300,7 @@ def test_an_open_image_can_be_linked_and_back_closes_it(visit, run):
     page = visit(f"#image={key}")
     assert "neon-001 · klein · seed 1" in page.locator("#viewer-title").inner_text()
     assert (
-        "evalsuite run --model klein --suite signs.yaml --prompt neon-001 --seed 1"
+        "evalsuite run --model klein --set 'steps=4 guidance=1.0' --suite signs.yaml --prompt neon-001 --seed 1"
         in page.locator(".command").inner_text()
     )
     assert page.locator(".prompt-text mark").inner_text() == "NIGHT NOODLES"
@@ -377,9 +378,9 @@ def test_marks_are_kept_exported_applied_and_imported(visit, run, tmp_path):
     page = visit("#q=neon-001&model=klein")
     page.locator(".card-open").first.click()
     page.get_by_label("The OCR misread").check()
-    assert page.locator(".mark .quiet").is_visible()  # nothing corrected yet
+    assert page.locator(".mark .hint").is_visible()  # nothing corrected yet
     page.fill(".mark textarea", "NIGHT NOODLES")
-    assert page.locator(".mark .quiet").is_hidden()
+    assert page.locator(".mark .hint").is_hidden()
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     page.locator(".card-open").nth(1).click()
@@ -664,6 +665,109 @@ def test_no_width_scrolls_sideways(visit, run, comparison, width):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.locator(".card-open").first.click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_the_answer_is_on_the_first_screen(visit, comparison, width, height):
+    page = visit(viewport={"width": width, "height": height})
+    said, figures = page.locator(".said").first.bounding_box(), page.locator(".answers tbody tr").first.bounding_box()
+    assert 0 < said["y"] < figures["y"] < figures["y"] + figures["height"] < height
+    page = visit(folder=comparison.parent, viewport={"width": width, "height": height})
+    said = page.locator(".said").first.bounding_box()
+    difference = page.locator("#differences tbody tr").first.bounding_box()
+    assert 0 < said["y"] < difference["y"] < difference["y"] + difference["height"] < height
+
+
+def test_on_a_narrow_screen_parts_fold_up_and_the_gallery_grows_by_portions(visit):
+    page = visit(viewport={"width": 390, "height": 844})
+    length = "document.documentElement.scrollHeight"
+    assert page.evaluate("[...document.querySelectorAll('.fold')].every((fold) => !fold.open)")
+    assert page.evaluate(length) < 12_000
+    page.locator(".bar-sections a", has_text="Accuracy").click()
+    assert page.locator("#accuracy .fold").evaluate("(fold) => fold.open")
+    page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    wide = "[...document.querySelectorAll('.scroll')].filter((each) => each.scrollWidth > each.clientWidth + 1).length"
+    assert page.evaluate(wide) == 0  # no table has to be moved sideways
+    more = page.locator(".more")
+    assert more.inner_text() == "Show 12 more (114 left)"
+    more.click()
+    assert more.inner_text() == "Show 12 more (102 left)"
+
+
+def test_columns_sort_and_rows_download(visit, tmp_path):
+    page = visit("#q=neon-001")
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    table = page.locator("#plot-category table, #plot-string-length table").first
+    heading = table.locator("thead th").nth(1)
+    heading.get_by_role("button").click()
+    assert heading.get_attribute("aria-sort") == "ascending"
+    counts = [int(text) for text in table.locator("tbody tr td:nth-child(2)").all_inner_texts()]
+    assert counts == sorted(counts)
+    heading.get_by_role("button").press("Enter")
+    assert heading.get_attribute("aria-sort") == "descending"
+    with page.expect_download() as download:
+        page.click("#rows")
+    download.value.save_as(tmp_path / "images.csv")
+    with (tmp_path / "images.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["prompt"], row["seed"], row["reading"]) for row in rows] == [
+        ("neon-001", "0", "NIGHT NOODES"),
+        ("neon-001", "1", "NIGHT NOODES"),
+    ]
+
+
+def test_an_image_is_enlarged_moved_copied_and_judged(visit):
+    page = visit("#q=neon-001")
+    page.locator(".card-open").first.click()
+    transform = "document.querySelector('.fit').style.transform"
+    assert page.evaluate(transform) == ""
+    page.keyboard.press("+")
+    assert "scale(1.5)" in page.evaluate(transform)
+    box = page.locator(".frame").bounding_box()
+    before = page.evaluate(transform)
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2 + 5, box["y"] + box["height"] / 2)
+    page.mouse.up()
+    assert page.evaluate(transform) != before
+    page.keyboard.press("0")
+    assert page.evaluate(transform) == ""
+    copy = page.locator(".command .copy")
+    copy.click()
+    until(page, "document.querySelector('.command .copy').textContent === 'Copied'")
+    page.keyboard.press("y")
+    page.keyboard.press("Escape")
+    until(page, "!document.getElementById('viewer').open")
+    assert page.locator(".card").first.locator(".judged").inner_text() == "reading right"
+
+
+def test_blanks_are_shown_as_they_were_read(visit):
+    page = visit()
+    read = """(target) => { const box = document.createElement("div");
+        box.append(...Evalsuite.aligned(target, "en").filter(Boolean));
+        return [...box.querySelectorAll(".read")].map((each) => each.textContent).join(""); }"""
+    joined = {"target": "ROPE, TWINE", "edits": [{"kind": "equal", "target": "ROPE, TWINE", "read": "ROPE,TWINE"}]}
+    assert page.evaluate(read, joined) == "ROPE,‿TWINE"
+    inline = "(target) => Evalsuite.inline(target).textContent"
+    assert page.evaluate(inline, joined) == "ROPE,TWINE"
+    apart = {"target": "TWINE", "edits": [{"kind": "equal", "target": "TWINE", "read": "TW INE"}]}
+    assert page.evaluate(read, apart) == "TW␣INE"
+    broken = {"target": "A B", "edits": [{"kind": "equal", "target": "A B", "read": "A\nB"}]}
+    assert page.evaluate(inline, broken) == "A B"
+
+
+def test_paper_holds_the_worst_images_and_charts_as_wide_as_it_is(visit):
+    page = visit()
+    assert page.locator(".worst").is_hidden()
+    page.emulate_media(media="print")
+    assert page.locator("#gallery").is_hidden()
+    assert page.locator(".worst li img").first.is_visible()
+    assert page.evaluate("[...document.querySelectorAll('.worst img')].every((each) => each.naturalWidth > 0)")
+    widths = page.evaluate(
+        "[document.querySelector('#plot-trade-off .chart'), document.querySelector('main')].map((e) => e.clientWidth)"
+    )
+    assert widths[0] == widths[1]
+    page.emulate_media(media="screen")
 
 
 def test_reduced_motion_moves_nothing(visit):

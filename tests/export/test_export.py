@@ -135,7 +135,7 @@ def test_the_missing_images_of_every_line_add_up_to_the_headings(damaged, capsys
     assert "5 (4 missing)" in result._repr_html_()
     assert f"{damaged}: 5 images, 4 missing;" in repr(result)
     assert sum(each.missing for each in run.summary.models[0].by("suite")) == len(run.missing) == 4
-    assert "5 of 5 prompts, 4 missing or unread" in export(damaged, "markdown").read_text()
+    assert "5 (5 prompts), 4 missing or unread" in export(damaged, "markdown").read_text()
     figures.show(result)
     with pytest.raises(typer.Exit):
         figures.leave([run], "draw them")
@@ -183,6 +183,40 @@ def test_a_dataset_lists_what_was_not_drawn(incomplete, tmp_path):
     assert [(row["prompt_id"], row["seed"]) for row in absent] == [("neon-001", 1)]
     assert absent[0]["detail"] == "out of memory"
     assert "Missing images are listed in `missing.jsonl` with the reason: 1." in (folder / "README.md").read_text()
+
+
+def test_out_is_a_file_or_a_folder_and_nothing_is_overwritten_unasked(run, tmp_path):
+    assert export(run, "csv", out=tmp_path / "new" / "table.csv") == tmp_path / "new" / "table.csv"
+    assert export(run, "csv", out=tmp_path / "new") == tmp_path / "new" / "images.csv"
+    assert export(run, "markdown", out=f"{tmp_path}/fresh/") == tmp_path / "fresh" / "summary.md"
+    table = tmp_path / "new" / "table.csv"
+    table.write_text("mine")
+    with pytest.raises(EvalsuiteError, match=r"table\.csv: is there already; .* --overwrite"):
+        export(run, "csv", out=table)
+    assert table.read_text() == "mine"
+    assert export(run, "csv", out=table, overwrite=True).read_bytes() == export(run, "csv").read_bytes()
+    assert export(run, "csv") == run / "images.csv", "in the run's own folder an export takes the place of the former"
+
+
+def test_a_dataset_of_a_run_without_images_is_refused_and_leaves_nothing(run, tmp_path):
+    for image in (run / "images").iterdir():
+        image.unlink()
+    with pytest.raises(IncompleteError, match=r"none of its 12 images is here \(neon-001 seed 0: .* is missing\)"):
+        export(run, "dataset", out=tmp_path / "elsewhere" / "set")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_dataset_replaces_a_dataset_only_and_only_when_asked(run, tmp_path):
+    folder = export(run, "dataset", out=tmp_path / "set")
+    with pytest.raises(EvalsuiteError, match="or replace a dataset with --overwrite"):
+        export(run, "dataset", out=folder)
+    (folder / "README.md").write_text("old")
+    export(run, "dataset", out=folder, overwrite=True)
+    assert (folder / "README.md").read_text().startswith("# run")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(EvalsuiteError, match="not an empty folder"):
+        export(run, "dataset", out=folder, overwrite=True)
 
 
 def test_a_dataset_goes_into_an_empty_folder_only(run, tmp_path):
@@ -245,7 +279,7 @@ def test_markdown_says_that_a_text_stands_under_two_ids(tmp_path):
         "> 1 prompt repeats the text of another: neon-009 (as neon-001); intervals and gates count each text once."
     )
     assert "Incomplete" not in content
-    assert "| 4 of 3 prompts |" in content
+    assert "| 4 (3 prompts) |" in content
 
 
 def test_markdown_is_not_broken_by_names():
@@ -292,6 +326,13 @@ def test_no_card_for_the_reference_an_incomplete_run_or_an_unnamed_one_of_two(ru
     assert "two (stand-in, says nothing of the real model)" in card
 
 
+def test_a_card_has_no_anchors(run):
+    content = export(run, "model-card").read_text()
+    assert content.count("seeds:\n") > 3
+    assert "&id" not in content
+    assert "*id" not in content
+
+
 def test_no_card_rests_on_an_image_that_nobody_can_check(run):
     handmade.image_of(open_run(run).store, "neon-001").unlink()
     with pytest.raises(IncompleteError, match=r"1 image of klein .* neon-001 seed 0: its image file is missing"):
@@ -313,7 +354,8 @@ def test_unknown_forms_and_places_are_one_clear_line(run, tmp_path):
         export(run, "xlsx")
     with pytest.raises(EvalsuiteError, match="did you mean 'parquet'"):
         export(run, "parkett")
+    (tmp_path / "file").write_text("in the way")
     with pytest.raises(EvalsuiteError, match="cannot be written"):
-        export(run, "csv", out=tmp_path / "no" / "such" / "folder.csv")
+        export(run, "csv", out=tmp_path / "file" / "table.csv")
     with pytest.raises(EvalsuiteError, match="no run here"):
         export(tmp_path, FORMATS[0])

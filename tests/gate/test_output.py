@@ -17,6 +17,7 @@ from evalsuite.gate.junit import junit
 from evalsuite.gate.markdown import MAX_BYTES, markdown
 from evalsuite.gate.output import schema, write
 from evalsuite.gate.verdict import Acknowledgement
+from evalsuite.wording import signed
 
 HOSTILE = "</td><script>alert(1)</script> | `x` **b** [l](javascript:1)\x00\x1b[31m\u202eabc\ud800 " + "long " * 1_000
 
@@ -68,7 +69,7 @@ def test_markdown_shows_verdict_table_and_at_most_twenty_prompts(failed):
     assert text.startswith("## ❌ Gate: FAIL\n")
     assert text.count("\n| p") == 20
     for gate in failed.gates:
-        assert f"{gate.delta:+.4f}" in text
+        assert signed(gate.delta) in text
         assert f"{gate.minimum_detectable_effect:.4f}" in text
         assert f"{gate.resolution_floor:.4f}" in text
     assert "± " not in text

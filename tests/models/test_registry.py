@@ -169,6 +169,7 @@ def test_settings_override_and_sort_into_image_and_runtime(checkpoints, cpu_with
     ("name", "settings", "message"),
     [
         ("klein", ["size=1000x1000"], r"multiples of 16, e\.g\. 992x992"),
+        ("klein", ["size=99999x99999"], r"at most \S+ megapixels"),
         ("klein", ["size=48x64"], "at least 64 pixels"),
         ("klein", ["size=4096x4096"], r"at most 4 megapixels"),
         ("ernie", ["size=1024x4160"], r"Recommended: 1024x1024, 848x1264"),
@@ -215,6 +216,7 @@ def test_options_are_refused_for_the_references():
 )
 def test_lora_items_that_cannot_be_read(checkpoints, tmp_path, monkeypatch, item, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "style.bin").write_bytes(b"pickled")
     with pytest.raises(EvalsuiteError, match=message):
         resolve(str(checkpoints / "klein"), options=ModelOptions(lora=(item,)))
 

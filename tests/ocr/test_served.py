@@ -22,13 +22,14 @@ from evalsuite.ocr.base import OcrEngine, OcrError
 from evalsuite.ocr.many import ManyReader
 from evalsuite.records import OcrSpec
 from evalsuite.runs.store import RunStore
+from evalsuite.scoring import count, score_image
 
 pytest.importorskip("httpx2", reason="httpx2 is not installed (evalsuite[server])")
 pytest.importorskip("tenacity", reason="tenacity is not installed (evalsuite[server])")
 
 from evalsuite import http_client
 from evalsuite.http_client import ServerError
-from evalsuite.ocr import served
+from evalsuite.ocr import served, textpecker
 from evalsuite.ocr.vlm import PROMPT
 
 PATIENCE = 120
@@ -480,3 +481,59 @@ def test_a_run_read_again_by_it_remembers_what_it_was(server, images, tmp_path):
     (folder / "ocr.qwen2.5-vl-served-x.json").write_text("{")
     with pytest.raises(EvalsuiteError, match="not the description of an OCR engine"):
         store.engines()
+
+
+# --- TextPecker, which marks malformed characters -------------------------------------------------------
+
+
+def pecker(server) -> str:
+    return f"textpecker:server=http://127.0.0.1:{server.server_port}"
+
+
+def test_textpecker_is_asked_as_it_is_published_and_its_marks_are_characters_of_no_target(server):
+    server.script = [json.dumps({"recognized_text": "OPEN D<#>ILY\n今日<#>价 <###>"}, ensure_ascii=False)]
+    reader = ocr.resolve(pecker(server))
+    assert texts(reader.read(PICTURE)) == ["OPEN D\ufffdILY", "今日\ufffd价 \ufffd\ufffd\ufffd"]
+    (request,) = server.requests
+    assert (request["model"], request["max_tokens"]) == ("TextPecker", 2048)
+    assert (request["temperature"], request["repetition_penalty"]) == (0, 1.2)
+    picture, question = request["messages"][0]["content"]
+    assert question["text"] == textpecker.PROMPT
+    assert picture["image_url"]["url"].startswith("data:image/jpeg;base64,")
+    assert (reader.spec.name, reader.spec.settings["weights"]) == ("textpecker-served", "unverified")
+
+
+@pytest.mark.parametrize(
+    ("answer", "lines"),
+    [
+        ('{"recognized_text": ""}', []),
+        ('```json\n{"recognized_text": "A"}\n```', ["A"]),
+        ('{"recognized_text": "A\nB"} Note: two lines.', ["A", "B"]),
+        ('{"recognized_text": ["A", "<#>B"]}', ["A", "\ufffdB"]),
+    ],
+)
+def test_textpeckers_answers_in_the_forms_that_its_evaluator_takes(answer, lines):
+    assert texts(textpecker.marked_lines(answer)) == lines
+
+
+@pytest.mark.parametrize(
+    "answer", ["", "OPEN", '{"recognized_text": "OPEN', '{"text": "OPEN"}', '{"recognized_text": null}', "[1]", '"a}"']
+)
+def test_what_textpecker_did_not_answer_is_a_failed_reading(server, answer):
+    server.script = [completion(answer)]
+    ((_, found),) = ocr.resolve(pecker(server)).read_many([lambda: PICTURE])
+    assert found.lines == ()
+    assert "recognized_text" in found.error
+    assert len(server.requests) == 1
+
+
+def test_a_cut_answer_of_textpecker_is_a_failed_reading(server):
+    server.script = [completion('{"recognized_text": "OPEN"}', ending="length")]
+    ((_, found),) = ocr.resolve(pecker(server)).read_many([lambda: PICTURE])
+    assert "cut at 2048 tokens" in found.error
+
+
+@pytest.mark.parametrize("profile", ["strict", "standard", "lenient"])
+def test_a_malformed_mark_is_a_wrong_character(profile):
+    lines = textpecker.marked_lines('{"recognized_text": "OPEN D<#>ILY"}')
+    assert count(score_image(("OPEN DAILY",), lines, profile)).edits == 1

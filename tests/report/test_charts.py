@@ -5,9 +5,9 @@ import re
 import pytest
 
 from evalsuite.models.training_steps import Trained
-from evalsuite.report import charts
+from evalsuite.report import cells, charts
 from evalsuite.report import figures as views
-from evalsuite.report.charts import accuracy, canvas, errors, speed
+from evalsuite.report.charts import accuracy, errors, speed
 from evalsuite.runs import open_run
 from evalsuite.stats import mean_interval
 
@@ -184,5 +184,5 @@ def test_hostile_names_are_text(handmade, tmp_path):
 
 
 def test_labels_are_short_and_on_one_line():
-    assert canvas.label("a\n b") == "a b"
-    assert len(canvas.label("x" * 500)) == 40
+    assert cells.label("a\n b") == "a b"
+    assert len(cells.label("x" * 500)) == 40

@@ -49,7 +49,8 @@ def test_rows_name_their_model_prompt_and_command(handmade, tmp_path):
     run = open_run(store)
     name = run.manifest.models[0].name
     data, boxes = payload.gallery([payload.Side(run, run.scores, pictures={}, names={name: name})])
-    assert data["models"][0]["command"] == "evalsuite run --model 'my model; rm -rf /'"
+    offered = "evalsuite run --model 'my model; rm -rf /' --set 'steps=4 guidance=1.0'"
+    assert data["models"][0]["again"] == {"command": offered, "whole": False, "note": "again.place"}
     assert data["commands"] == {"signs": " --suite signs.yaml", "signs-zh": " --suite signs-zh.yaml"}
     assert [row[:3] for row in data["rows"]] == [[0, 0, 0], [0, 1, 0], [0, 2, 0]]
     neon = data["rows"][0]

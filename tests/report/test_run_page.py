@@ -101,8 +101,10 @@ def rows_of(page):
 
 
 def alert(page):
-    """What the red notice says of missing images."""
-    return re.search(r"Incomplete: .*? Accuracy ", page.words)[0]
+    """What the red notice says of missing images; the first screen names their number before it."""
+    first, _, rest = page.words.partition("Incomplete: ")[2].partition("Incomplete: ")
+    assert rest.startswith(first.partition(" Which?")[0])
+    return "Incomplete: " + rest.partition(" Accuracy ")[0] + " "
 
 
 def test_the_figures_read_without_javascript(handmade, tmp_path):
@@ -115,7 +117,7 @@ def test_the_figures_read_without_javascript(handmade, tmp_path):
     assert "OCR ceiling" in page.words
     assert "evalsuite-packing" in page.words
     assert "profile standard" in page.words
-    assert "12: 3 prompts × 2 seeds × 2 models" in page.words
+    assert "12 images: 3 prompts × 2 seeds × 2 models" in page.words
     assert "5 warm" in page.words
     assert "1 warm-up (2 s)" in page.words
     assert "3.0 GiB process" in page.words
@@ -156,7 +158,7 @@ def test_an_incomplete_run_says_so_with_names(handmade, tmp_path):
         "the policy counts blank images and no others are missing. "
         "klein neon-001 seed 0: out of memory menu-003 seed 0: the engine crashed "
     )
-    assert ("section", {"class": "notice bad", "role": "alert"}) in page.elements
+    assert ("section", {"id": "missing", "class": "notice bad", "role": "alert"}) in page.elements
     assert "2 missing or unread" in page.words  # in the line of the model, too
 
 
@@ -316,7 +318,8 @@ def test_hostile_text_is_shown_as_text(handmade, tmp_path):
     assert {attributes["src"].partition("?")[0] for attributes in scripts if "src" in attributes} == own
     assert all(attributes.get("type") == "application/json" for attributes in scripts if "src" not in attributes)
     assert not [attributes for _, attributes in page.elements for name in attributes if name.startswith("on")]
-    assert not [attributes for tag, attributes in page.elements if tag == "img"]
+    pictures = [attributes["src"] for tag, attributes in page.elements if tag == "img"]
+    assert all(re.fullmatch(r"assets/thumbs/[0-9a-f]{20}-384\.webp", picture) for picture in pictures)
     assert HOSTILE[0] in page.words
     content = (tmp_path / "run" / "index.html").read_text(encoding="utf-8")
     outside = re.sub(r'<script type="application/json".*?</script>', "", content, flags=re.DOTALL)

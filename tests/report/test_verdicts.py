@@ -5,6 +5,7 @@ import pytest
 
 from evalsuite.gate.verdict import Acknowledgement, Difference, GateResult, RunRef, SpeedResult, Verdict
 from evalsuite.report import build_report, store_verdict, verdict_row
+from evalsuite.report.verdicts import worded
 from evalsuite.runs import open_run
 
 
@@ -81,7 +82,7 @@ def test_every_gate_is_a_line_with_its_bounds():
     row = verdict_row(VERDICT)
     assert (row.outcome, row.title) == ("FAIL", "new against old of 2026-05-04")
     assert row.gates[0] == (
-        "zh/character_accuracy, against the anchor",
+        "Character accuracy, mean over prompts: zh, against the anchor",
         "FAIL",
         "0.950",
         "0.900",
@@ -91,7 +92,7 @@ def test_every_gate_is_a_line_with_its_bounds():
         "Lost more than the margin. Look at the menus. Accepted by Ada: known",
     )
     assert row.gates[1] == (
-        "p50",
+        "Median seconds",
         "–",
         "1.25 s",
         "1.5 s",
@@ -127,3 +128,16 @@ def test_notes_are_sentences_and_nothing_is_said_twice():
         "Drawn with 4 steps. A stand-in. Policy default; one-sided bounds at level 0.05, 1 image per prompt."
     )
     assert row.gates[1][-1] == "Advisory: other hardware."
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("all/character_accuracy", "Character accuracy: all"),
+        ("zh/exact_string_rate/micro", "Strings exact, pooled: zh"),
+        ("all/strict_accuracy/macro", "Strict accuracy, mean over prompts: all"),
+        ("speed/p50", "speed/p50"),
+    ],
+)
+def test_the_names_of_gates_in_words(name, words):
+    assert worded(name) == words

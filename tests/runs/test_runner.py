@@ -84,7 +84,7 @@ def test_a_finished_run_is_left_as_it_is(run_copy, suite):
 
 def test_another_plan_in_the_same_folder_is_refused_and_nothing_is_lost(run_copy, suite):
     before = sorted(path.name for path in run_copy.rglob("*"))
-    with pytest.raises(OtherPlanError, match=r"\(seeds: 0 and 0, 1\); name another folder with --out"):
+    with pytest.raises(OtherPlanError, match=r"\(seeds: 0, not 0, 1\); name another folder with --out"):
         evalsuite.run(["typeset:size=640x256"], [suite], out=run_copy, samples=2)
     with pytest.raises(
         OtherPlanError, match=r"its models are typeset:size=640x256, not typeset:errors=0\.5,size=640x256"

@@ -19,6 +19,7 @@ from evalsuite.scoring.protocols.anytext import ANYTEXT
 from evalsuite.scoring.protocols.cvtg import CVTG, similarity
 from evalsuite.scoring.protocols.oneig import ONEIG, reduced, text_score
 from evalsuite.scoring.protocols.pairing import LEX, TIIF, pairing_cost
+from evalsuite.scoring.protocols.textpecker import TEXTPECKER, cleaned, tokens
 
 
 def lines(*texts: str) -> list[TextLine]:
@@ -143,3 +144,52 @@ def test_anytext_by_hand():
 def test_an_unknown_protocol_is_named_with_the_known_ones():
     with pytest.raises(EvalsuiteError, match=r"'longtex': did you mean 'longtext' or .*known: longtext"):
         protocol_named("longtex")
+
+
+# --- TextPecker ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("targets", "read", "semantic", "quality", "malformed", "characters"),
+    [
+        # "open" as it is, "#aily" for "daily": 1/5 over two words; one of nine characters is malformed
+        (["Open", "daily"], "open \ufffdaily", 1 - 1 / 5 / 2, 1 - 1 / 9, 1, 9),
+        # 今, 日 and 价 as they are, # for 特: one of four; the "!" at the end of the word is no word
+        (["今日特价"], "今日\ufffd价!", 1 - 1 / 4, 1 - 1 / 5, 1, 5),
+        # a malformed word is ###, nothing like "big"
+        (["Hello big world"], "Hello \ufffd\ufffd\ufffd world", 1 - 1 / 3, 1 - 3 / 13, 3, 13),
+        # the target has a #, so the mark is read as $: "$5" for "#5" is 1/2 of two words
+        (["Room #5"], "Room \ufffd5", 1 - 1 / 2 / 2, 1 - 1 / 6, 1, 6),
+        # a # that was drawn counts as malformed
+        (["Room #5"], "Room #5", 1 - 1 / 2 / 2, 1 - 1 / 6, 1, 6),
+        # a comma turns into a space in the reading alone: "hi" for "hi," is 1/3 of two words
+        (["Hi, you"], "Hi, you", 1 - 1 / 3 / 2, 1, 0, 5),
+        # nothing read is one empty word: 1 for the pair, 1 for the word left over, of two
+        (["Open", "daily"], "", 0, 0, 0, 0),
+        # a word too many: (0 + 1) / 3
+        (["Open daily"], "open daily now", 1 - 1 / 3, 1, 0, 12),
+    ],
+)
+def test_textpecker_by_hand(targets, read, semantic, quality, malformed, characters):
+    found = TEXTPECKER.count(targets, lines(*read.splitlines()), "en")
+    assert found == (pytest.approx(semantic), pytest.approx(quality), malformed, characters, 1)
+
+
+def test_textpecker_is_averaged_over_images():
+    images = (
+        TEXTPECKER.count(["Open"], lines("Open"), "en"),
+        TEXTPECKER.count(["Open"], lines("\ufffd\ufffden"), "en"),
+    )
+    assert score(TEXTPECKER, "en", *images) == {
+        "S_E": pytest.approx((1 + 0.5) / 2),
+        "S_Q": pytest.approx((1 + 0.5) / 2),
+    }
+
+
+def test_textpeckers_words_with_their_faults():
+    assert tokens("鱼fish") == ["鱼"]
+    assert tokens("Fish鱼abc鱼") == ["鱼", "fish", "鱼", "abc"]
+    assert tokens("") == [""]
+    assert cleaned('"a, b" c, d') == "a, b c d"
+    assert cleaned("“a, b” c, d and ‘e") == "a, b” c, d and ‘e"  # one quotation mark that opens and never ends
+    assert cleaned("a\\nb，c") == "a b c"  # an escape that was written out

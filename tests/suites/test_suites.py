@@ -93,6 +93,7 @@ def test_an_error_names_file_line_and_field(tmp_path, change, line, message):
         ("{not json", ":1: not JSON"),
         ('["a"]', ":1: expected an object"),
         ('{"id": "a", "id": "b"}', ":1: not JSON: field 'id' is given twice"),
+        ('{"id": "a", "language": "en", "text": "x \\ufffd", "targets": ["x \\ufffd"]}', "decoded wrongly"),
         ('{"id": "a", "language": "en", "text": "x \\u0000", "targets": ["x"]}', "holds a NUL character"),
     ],
 )

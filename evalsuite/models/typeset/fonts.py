@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.extras import install_command
 from evalsuite.records import digest
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _package_folder(package: str) -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise FontsMissingError(
-            f"the fonts of the typeset reference are not installed ({package}); run: pip install 'evalsuite[fonts]'"
+            f"the fonts of the typeset reference are not installed ({package}); run: {install_command('fonts')}"
         )
     return Path(spec.origin).parent
 
@@ -104,7 +105,7 @@ def fonts_digest(*, styled: bool = False) -> str:
     files = sorted({face.path for face in (*LATIN_FACES, *CJK_FACES, *FALLBACK_FACES, *designed)})
     for path in files:
         if not path.is_file():
-            raise FontsMissingError(f"{path.name} is missing in {path.parent}; run: pip install 'evalsuite[fonts]'")
+            raise FontsMissingError(f"{path.name} is missing in {path.parent}; run: {install_command('fonts')}")
     return digest([[path.name, file_sha256(path)] for path in files])
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import regex
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.extras import install_command
 from evalsuite.models.typeset.defects import KINDS, NEEDS_DONOR, can_be_malformed
 from evalsuite.models.typeset.fonts import Face, font
 from evalsuite.records import Json, digest
@@ -63,7 +64,7 @@ class Malforming:
         if self.rate and importlib.util.find_spec("cv2") is None:
             raise EvalsuiteError(
                 f"typeset:malformed={self.rate:g}: malformed glyphs are drawn with OpenCV, which is not "
-                "installed; run: pip install 'evalsuite[ocr]'"
+                f"installed; run: {install_command('ocr')}"
             )
 
 

@@ -20,6 +20,9 @@
     };
   }
 
+  /** A text as one word of a shell, as Python's shlex.quote writes it. */
+  const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
+
   class Item {
     constructor(row, place) {
       [this.m, this.p, this.seed, this.key, this.s, this.full, this.thumbnail, this.size, this.length, this.edits, this.extra,
@@ -62,8 +65,11 @@
       }
       return this.hay;
     }
-    get command() {
-      return page.models[this.m].command + (page.commands[this.prompt.suite] ?? "") + ` --prompt ${this.prompt.id} --seed ${this.seed}`;
+    /** The command that draws (or reads) the image again, and the message key of what is to be said of it; both may be null. */
+    get again() {
+      const { command, whole, note } = page.models[this.m].again;
+      const own = whole ? "" : `${page.commands[this.prompt.suite] ?? ""} --prompt ${quoted(this.prompt.id)} --seed ${this.seed}`;
+      return { command: command === null ? null : command + own, note };
     }
   }
 

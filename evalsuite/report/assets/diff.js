@@ -12,7 +12,7 @@
   function piece(edit) {
     const named = (kind) => `${t(`diff.${kind}`)}: ${visible(edit.target || edit.read)}`;
     switch (edit.kind) {
-      case "equal": return visible(edit.target || (edit.read.trim() ? edit.read : ""));
+      case "equal": return visible((edit.read || edit.target).replace(/\n/g, " ")); // as it was read, its blanks too
       case "delete": return el("del", { class: "d-delete", title: named("delete") }, visible(edit.target));
       case "insert": return el("ins", { class: "d-insert", title: named("insert") }, withBreaks(edit.read));
       case "case": return el("span", { class: "d-case", title: `${t("diff.case")}: ${visible(edit.target)}` }, visible(edit.read));
@@ -73,10 +73,16 @@
     const spoken = t("diff.spoken", {
       target: visible(target.target.slice(0, 500)), read: visible(target.edits.map((edit) => edit.read).join("").slice(0, 500)) || "–",
     });
+    /** White space that stands on one side only costs nothing, and is shown as it was read: joined, or apart. */
+    function blankRead(wanted, read) {
+      if (read === "" && wanted !== null && blank(wanted)) return el("bdi", { class: "read d-blank", title: t("diff.joined") }, "‿");
+      if (wanted === "" && read === " ") return el("bdi", { class: "read d-blank", title: t("diff.apart") }, "␣");
+      return null;
+    }
     const column = ({ kind, wanted, read }) =>
       el("span", { class: `pair p-${kind}` },
-        el("bdi", { class: "target" }, glyph(wanted, "\u00a0")),
-        el("bdi", { class: "read" }, glyph(read, kind === "delete" ? "·" : "\u00a0")));
+        el("bdi", { class: "target" }, wanted === "" ? "" : glyph(wanted, "\u00a0")),
+        blankRead(wanted, read) ?? el("bdi", { class: "read" }, glyph(read, kind === "delete" ? "·" : "\u00a0")));
     const grid = el("div", { class: "aligned", "aria-hidden": "true", lang: language },
       words(shown).map((word) => (word.length > 1 ? el("span", { class: "word" }, word.map(column)) : column(word[0]))));
     return [

@@ -46,6 +46,35 @@
     return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
   }
 
+  /** A button that copies a text; where the browser forbids it (an address without encryption), by a hidden field. */
+  function copyButton(text, key = "viewer.copy") {
+    const { t } = window.Evalsuite;
+    const button = el("button", { type: "button", class: "copy", onclick: async () => {
+      if (navigator.clipboard && window.isSecureContext) await navigator.clipboard.writeText(text);
+      else {
+        const field = el("textarea", { class: "unseen", "aria-hidden": "true" });
+        field.value = text;
+        button.after(field);
+        field.select();
+        document.execCommand("copy");
+        field.remove();
+        button.focus();
+      }
+      button.textContent = t("viewer.copied");
+    } }, t(key));
+    return button;
+  }
+
+  /** Hand a text to the browser as a file. */
+  function download(name, text, type) {
+    const url = URL.createObjectURL(new Blob([text], { type }));
+    const link = el("a", { href: url, download: name });
+    document.body.append(link);
+    link.click();
+    link.remove();
+    URL.revokeObjectURL(url);
+  }
+
   /* On paper every table is open. */
   let closed = [];
   window.addEventListener("beforeprint", () => {
@@ -54,5 +83,5 @@
   });
   window.addEventListener("afterprint", () => { for (const details of closed) details.open = false; });
 
-  Object.assign(window.Evalsuite, { el, svg, visible, graphemes, rate, seconds });
+  Object.assign(window.Evalsuite, { el, svg, visible, graphemes, rate, seconds, copyButton, download });
 })();

@@ -7,6 +7,7 @@
   /* `image` is the key of the image that is open, `boxes` whether the OCR boxes are shown. */
   const { state, read, address, write, reset } = choices({ ...FILTERS, image: "", boxes: "" }, "#images");
   const DIFFERS = new Set(page.differs ?? []); // where another OCR reads something else
+  const GLYPHS = page.glyphs ?? {}; // how many suspicious glyphs an image has
   const SAMPLED = (page.sample ?? []).length ? ["sample"] : [];
   const listeners = [];
 
@@ -19,7 +20,7 @@
     if (state.suite && prompt.suite !== state.suite) return false;
     if (state.category && prompt.category !== state.category) return false;
     if (state.length && prompt.length !== state.length) return false;
-    if (state.kind === "differs" ? !DIFFERS.has(item.key) : state.kind === "sample" ? !window.Evalsuite.marks.sample.has(item.key) : state.kind === "marked" ? !window.Evalsuite.marks.get(item.key)
+    if (state.kind === "differs" ? !DIFFERS.has(item.key) : state.kind === "glyphs" ? !GLYPHS[item.key] : state.kind === "sample" ? !window.Evalsuite.marks.sample.has(item.key) : state.kind === "marked" ? !window.Evalsuite.marks.get(item.key)
       : state.kind && !item.kinds.has(state.kind)) return false;
     const from = number(state.from);
     const to = number(state.to);
@@ -65,7 +66,7 @@
       suite: [["", t("filter.all")], ...plain(unique(prompts.map((prompt) => prompt.suite)))],
       category: [["", t("filter.all")], ...plain(unique(prompts.map((prompt) => prompt.category)))],
       length: [["", t("filter.all")], ...unique(prompts.map((prompt) => prompt.length)).map((length) => [length, t(`length.${length}`)])],
-      kind: [["", t("filter.all")], ...[...known, ...other, "marked", ...SAMPLED, ...(DIFFERS.size ? ["differs"] : [])].map((kind) => [kind, kindName(kind)])],
+      kind: [["", t("filter.all")], ...[...known, ...other, "marked", ...SAMPLED, ...(Object.keys(GLYPHS).length ? ["glyphs"] : []), ...(DIFFERS.size ? ["differs"] : [])].map((kind) => [kind, kindName(kind)])],
       sort: Object.keys(ORDERS).filter((order) => order !== "sample" || SAMPLED.length).map((order) => [order, t(`sort.${order}`)]),
     };
   }

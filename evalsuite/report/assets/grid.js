@@ -1,14 +1,23 @@
 "use strict";
 /* A grid of cards of one size: only those near the window exist, so that 10,000 cost no more than 50. */
 (() => {
+  const { el, t } = window.Evalsuite;
   const GAP = 16;
+  const PORTION = 12;
   const BEYOND = 700; // pixels drawn above and below the window
 
   /**
    * `list` is the element; `minimum` a card's least width; `height(width)` its height; `card(place)` makes the card at
-   * a place, whose first link or button takes the focus.
+   * a place, whose first link or button takes the focus. `ratio` is the height of its pictures by their width. On a
+   * narrow screen the grid grows by `PORTION` cards at a time, so that what follows it can be reached.
    */
-  function grid({ list, minimum, height, card }) {
+  function grid({ list, minimum, height, card, ratio = 1 }) {
+    list.style.setProperty("--ratio", 1 / ratio);
+    const narrow = window.matchMedia("(max-width: 46rem)");
+    const more = el("button", { type: "button", class: "more", hidden: true, onclick: () => { portion += PORTION; redraw(); } });
+    list.after(more);
+    let portion = PORTION;
+    let total = 0;
     const cards = new Map();
     let count = 0;
     let active = -1;
@@ -25,7 +34,7 @@
 
     function put(place) {
       const element = card(place);
-      element.setAttribute("aria-setsize", count);
+      element.setAttribute("aria-setsize", total);
       element.setAttribute("aria-posinset", place + 1);
       element.addEventListener("focusin", () => { active = place; });
       const left = (place % layout.columns) * (layout.width + GAP);
@@ -54,8 +63,11 @@
     }
 
     /** Draw anew, with another number of cards or in another language. */
-    function redraw(total = count) {
-      count = total;
+    function redraw(all = total) {
+      total = all;
+      count = narrow.matches ? Math.min(total, portion) : total;
+      more.hidden = count === total;
+      more.textContent = t("gallery.more", { n: Math.min(PORTION, total - count), left: total - count });
       active = Math.min(active, count - 1);
       for (const element of cards.values()) element.remove();
       cards.clear();
@@ -66,6 +78,7 @@
     /** Make a card the current one: bring it into the window and, unless told otherwise, focus it. */
     function activate(place, { focus = true } = {}) {
       if (!count) return;
+      if (place >= count && count < total) { portion = place + PORTION; redraw(); }
       active = Math.min(Math.max(place, 0), count - 1);
       const step = layout.height + GAP;
       const y = list.getBoundingClientRect().top + window.scrollY + Math.floor(active / layout.columns) * step;

@@ -15,7 +15,7 @@
   function showMarks() {
     const bar = document.getElementById("marks");
     const focused = document.activeElement?.id;
-    bar.replaceChildren(...marks.bar().filter(Boolean));
+    bar.replaceChildren(...marks.bar().filter(Boolean), gallery.rowsButton());
     if (focused?.startsWith("marks-")) document.getElementById(focused)?.focus();
   }
 
@@ -40,6 +40,7 @@
   document.addEventListener("keydown", (event) => {
     if (event.metaKey || event.ctrlKey || event.altKey || typing(event.target)) return;
     const by = { ArrowRight: 1, ArrowLeft: -1, j: 1, k: -1 }[event.key];
+    if (viewer.isOpen && viewer.press(event)) return;
     if (event.key === "b") { filters.toggleBoxes(); viewer.redraw(); }
     else if (viewer.isOpen && marks.press(viewer.current, event.key)) event.preventDefault();
     else if (viewer.isOpen) { if (by) { viewer.step(by); event.preventDefault(); } }

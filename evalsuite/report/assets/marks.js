@@ -1,7 +1,7 @@
 "use strict";
 /* Judging the judge: a person's marks on readings. Kept in this browser, exported and imported as JSON. */
 (() => {
-  const { el, t, page, items, lines, remembered } = window.Evalsuite;
+  const { el, t, page, items, lines, remembered, download } = window.Evalsuite;
   const PLACE = `evalsuite.marks.${page.run}.${page.engine}`;
   const byKey = new Map(items.map((item) => [item.key, item]));
   /* The random sample that a person judges (`evalsuite judge`), by its place in the order of drawing. */
@@ -50,14 +50,7 @@
   const unfinished = (mark) => mark.verdict === "ocr-misread"
     && (mark.reading === null || JSON.stringify(mark.reading) === JSON.stringify(readBy(byKey.get(mark.key))));
 
-  function download() {
-    const url = URL.createObjectURL(new Blob([JSON.stringify(exported(), null, 1)], { type: "application/json" }));
-    const link = el("a", { href: url, download: `marks-${page.run.slice(0, 8)}.json` });
-    document.body.append(link);
-    link.click();
-    link.remove();
-    URL.revokeObjectURL(url);
-  }
+  const saveFile = () => download(`marks-${page.run.slice(0, 8)}.json`, JSON.stringify(exported(), null, 1), "application/json");
 
   async function upload(file, say) {
     let found;
@@ -106,11 +99,11 @@
     const misread = [...marks.values()].filter((mark) => mark.verdict === "ocr-misread").length;
     return [
       el("span", { id: "marks-count" }, marks.size ? t("mark.count", { n: marks.size, misread }) : t("mark.none")),
-      el("button", { type: "button", id: "marks-export", disabled: exported().marks.length === 0, onclick: download }, t("mark.export")),
+      el("button", { type: "button", id: "marks-export", disabled: exported().marks.length === 0, onclick: saveFile }, t("mark.export")),
       el("button", { type: "button", id: "marks-import", onclick: () => file.click() }, t("mark.import")),
       file,
       sample.size ? el("button", { type: "button", id: "marks-sample", onclick: judge }, t("mark.sample", { judged: done().length, total: sample.size })) : null,
-      sample.size ? el("span", { class: "quiet" }, t("mark.keys")) : null,
+      marks.size > exported().marks.length ? el("span", { class: "quiet", id: "marks-open" }, t("mark.open", { n: marks.size - exported().marks.length })) : null,
       kept ? null : el("span", { class: "bad-text" }, t("mark.not_kept")),
       note,
     ];
@@ -136,8 +129,9 @@
       hint.hidden = !unfinished(marks.get(item.key));
     } });
     area.value = (mark?.reading ?? []).join("\n");
-    const hint = el("p", { class: "quiet", hidden: !(mark && unfinished(mark)) }, t("mark.unfinished"));
+    const hint = el("p", { class: "quiet hint", hidden: !(mark && unfinished(mark)) }, t("mark.unfinished"));
     return el("fieldset", { class: "mark" }, el("legend", { class: "unseen" }, t("mark.title")), el("div", { class: "choices" }, ["", "ocr-misread", "model-misdrew"].map(radio)),
+      el("p", { class: "quiet keys" }, t("mark.keys")),
       verdict === "ocr-misread" ? [el("label", { class: "correction" }, t("mark.reading"), area), hint] : null);
   }
 
@@ -146,5 +140,13 @@
     try { take(JSON.parse(stored)); } catch (error) { if (!(error instanceof SyntaxError)) throw error; }
   }
 
-  Object.assign(window.Evalsuite, { marks: { form, bar, press, sample, get: (key) => marks.get(key), exported, onChange: (listener) => listeners.push(listener) } });
+  /** What a card says of an image that was judged: nothing where it was not. */
+  function badge(item) {
+    const mark = marks.get(item.key);
+    if (!mark) return null;
+    const key = mark.verdict === "model-misdrew" ? "mark.badge.right" : unfinished(mark) ? "mark.badge.open" : "mark.badge.misread";
+    return el("span", { class: "chip judged" }, t(key));
+  }
+
+  Object.assign(window.Evalsuite, { marks: { form, bar, badge, press, sample, get: (key) => marks.get(key), exported, onChange: (listener) => listeners.push(listener) } });
 })();

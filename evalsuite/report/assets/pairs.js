@@ -1,13 +1,14 @@
 "use strict";
 /* Pairs of images of the same prompt and seed by two contestants: choosing, filtering, sorting, cards. */
 (() => {
-  const { el, t, rate, page, prompts, items, choices, picture, diffs, score, model, visible } = window.Evalsuite;
+  const { el, t, rate, page, prompts, items, choices, picture, diffs, score, model, visible, textHeight, tallest } = window.Evalsuite;
   const names = page.models.map((each) => each.name);
   const FILTERS = { a: names[0], b: names[1], only: "", language: "", suite: "", category: "", q: "", sort: "regression" };
   /* `pair` is the prompt and seed that is open; `beside` says side by side instead of the slider. */
   const { state, read, address, write, reset } = choices({ ...FILTERS, pair: "", beside: "", boxes: "" }, "#images");
   const listeners = [];
-  const TEXT_HEIGHT = 236;
+  const HEIGHT = textHeight(items) + 56;
+  const RATIO = tallest(items);
   let shown = [];
 
   const found = new Map(items.map((item) => [`${item.model.name}\n${item.prompt.id}\n${item.seed}`, item]));
@@ -70,7 +71,7 @@
       el("div", { class: "pair-texts" }, side(pair.a), side(pair.b)));
   }
 
-  const cards = window.Evalsuite.grid({ list: document.getElementById("grid"), minimum: 560, height: (width) => Math.floor(width / 2) + TEXT_HEIGHT, card });
+  const cards = window.Evalsuite.grid({ list: document.getElementById("grid"), minimum: 560, ratio: RATIO, height: (width) => Math.floor((width / 2) * RATIO) + HEIGHT, card });
 
   function refresh() {
     const all = pairs();

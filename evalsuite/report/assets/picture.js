@@ -28,16 +28,44 @@
     return frame;
   }
 
-  /** The strings of an image on a line each, those with errors first, and its extra text. */
+  const SHORT = 4; // strings that a card shows one by one even where all are exact
+
+  /** The strings of an image in the order of the prompt, and its extra text. Of many, exact ones in a row are counted. */
   function diffs(item) {
     if (item.status !== "scored") return el("p", { class: "quiet" }, visible(item.detail ?? ""));
     const flawed = (target) => !target.exact || target.caseErrors > 0;
     const targets = item.targets;
+    const shown = [];
+    let run = [];
+    const close = () => {
+      if (run.length > 1) shown.push(el("p", { class: "quiet" }, t("card.exact", { n: run.length })));
+      else shown.push(...run.map((target) => el("p", { lang: item.prompt.language }, inline(target))));
+      run = [];
+    };
+    for (const target of targets) {
+      if (targets.length > SHORT && !flawed(target)) { run.push(target); continue; }
+      close();
+      shown.push(el("p", { lang: item.prompt.language }, inline(target)));
+    }
+    close();
     return [
-      ...[...targets.filter(flawed), ...targets.filter((target) => !flawed(target))].slice(0, 12)
-        .map((target) => el("p", { lang: item.prompt.language }, inline(target))),
+      ...shown.slice(0, 12),
       ...item.extras.slice(0, 4).map((extra) => el("p", {}, el("span", { class: "quiet" }, `${t("card.extra")} `), el("bdi", { class: "d-extra" }, visible(extra.text)))),
     ];
+  }
+
+  /** Room for a card's text in pixels: what most of the images need, between two and five lines of strings. */
+  function textHeight(items) {
+    const need = items.map((item) => item.status === "scored"
+      ? item.prompt.targets.slice(0, 6).reduce((sum, target) => sum + Math.ceil(target.length / 30), 0) + Math.min(2, item.rawExtras.length) : 2);
+    need.sort((a, b) => a - b);
+    return 108 + 22 * Math.min(5, Math.max(2, need[Math.floor(need.length * 0.8)] ?? 2));
+  }
+
+  /** Height by width of the tallest picture that is usual here, between 0.5 and 1.25; 1 where no size is known. */
+  function tallest(items) {
+    const ratios = items.filter((item) => item.size).map((item) => item.size[1] / item.size[0]);
+    return ratios.length ? Math.min(1.25, Math.max(0.5, ratios.reduce((a, b) => Math.max(a, b), 0))) : 1;
   }
 
   /** The accuracy of an image, or that there is none. */
@@ -52,5 +80,5 @@
   /** A model's name, and what it is where it is no real model. */
   const model = (item) => [el("bdi", {}, visible(item.model.name)), item.model.role === "model" ? null : el("span", { class: "role" }, ` · ${t(`role.${item.model.role}`)}`)];
 
-  Object.assign(window.Evalsuite, { overlay, picture, diffs, score, model, imageName: name });
+  Object.assign(window.Evalsuite, { overlay, picture, diffs, score, model, textHeight, tallest, imageName: name });
 })();

@@ -15,7 +15,7 @@
     const label = (item) => el("figcaption", {}, el("bdi", {}, visible(item.model.name)), item.model.role === "model" ? null : ` · ${t(`role.${item.model.role}`)}`);
     if (beside || !source(left) || !source(right)) {
       return el("div", { class: "beside" }, [left, right].map((item) => el("figure", {}, label(item),
-        source(item) ? el("div", { class: "whole" }, image(item), boxes ? overlay(item) : null) : picture(item))));
+        source(item) ? el("div", { class: "frame" }, el("div", { class: "whole" }, image(item), boxes ? overlay(item) : null)) : picture(item))));
     }
     const top = el("div", { class: "slider-top" }, image(right), boxes ? overlay(right) : null);
     const line = el("div", { class: "slider-line", "aria-hidden": "true" });

@@ -1,7 +1,7 @@
 "use strict";
 /* One image in full: the picture with its boxes, every string aligned, the prompt, the times, the command. */
 (() => {
-  const { el, t, has, rate, seconds, visible, aligned, lines, overlay, picture, score, model, imageName, items, filters, gallery, marks } = window.Evalsuite;
+  const { el, t, has, rate, seconds, visible, aligned, lines, overlay, picture, score, model, imageName, copyButton, zoomable, items, filters, gallery, marks } = window.Evalsuite;
   const dialog = document.getElementById("viewer");
   const byKey = new Map(items.map((item) => [item.key, item]));
   const siblings = new Map();
@@ -10,6 +10,7 @@
     siblings.get(item.p).push(item);
   }
   let current = null;
+  let zoom = null;
 
   const title = (item) => `${item.prompt.id} · ${visible(item.model.name)} · ${t("card.seed", { seed: item.seed })}`;
   const button = (key, label, properties) => el("button", { type: "button", "aria-label": t(key), title: t(key), ...properties }, label);
@@ -22,6 +23,7 @@
       place >= 0 ? el("span", { class: "quiet" }, t("viewer.position", { n: place + 1, total: gallery.shown.length })) : null,
       button("viewer.previous", "←", walk(-1)),
       button("viewer.next", "→", walk(1)),
+      zoom ? zoom.buttons : null,
       el("button", { type: "button", "aria-pressed": filters.state.boxes ? "true" : "false", onclick: () => { filters.toggleBoxes(); show(item); } }, t("gallery.boxes")),
       button("viewer.close", "✕", { onclick: close }));
   }
@@ -36,8 +38,12 @@
     const fit = el("div", { class: "fit" }, el("img", { src: source, alt: t("card.image", imageName(item)), width, height }));
     fit.style.aspectRatio = `${width} / ${height}`;
     if (filters.state.boxes) { const over = overlay(item); if (over) fit.append(over); }
-    return el("div", { class: "viewer-picture" }, el("div", { class: "frame" }, fit),
-      item.full ? el("p", {}, el("a", { href: item.full, target: "_blank", rel: "noopener" }, t("viewer.full")), el("span", { class: "quiet" }, ` ${width} × ${height}`)) : null);
+    const frame = el("div", { class: "frame" }, fit);
+    zoom = zoomable([[frame, fit]]);
+    const file = `${item.prompt.id}-${item.model.name}-${item.seed}`.replace(/[^\w.-]+/g, "-");
+    return el("div", { class: "viewer-picture" }, frame,
+      el("p", { class: "files" }, item.full ? el("a", { href: item.full, target: "_blank", rel: "noopener" }, t("viewer.full")) : null,
+        el("a", { href: source, download: `${file}.${item.full ? "png" : "webp"}` }, t("viewer.download")), el("span", { class: "quiet" }, `${width} × ${height}`)));
   }
 
   const section = (key, ...children) => [el("h3", {}, t(key)), ...children];
@@ -92,13 +98,13 @@
         picture(other), el("span", { class: "line" }, label(other)), score(other, "line"))));
   }
 
-  function command(item) {
-    const text = item.command;
-    const copy = el("button", { type: "button", onclick: async () => {
-      await navigator.clipboard.writeText(text);
-      copy.textContent = t("viewer.copied");
-    } }, t("viewer.copy"));
-    return el("div", { class: "command" }, el("pre", { tabindex: "0" }, visible(text)), navigator.clipboard ? copy : null);
+  /** The command that draws the image again, or what is to be said instead. */
+  function commandOf(item) {
+    const { command, note } = item.again;
+    return [
+      command === null ? null : el("div", { class: "command" }, el("pre", { tabindex: "0" }, visible(command)), copyButton(command)),
+      note ? el("p", { class: "quiet" }, t(note)) : null,
+    ];
   }
 
   function textSide(item) {
@@ -114,20 +120,22 @@
       section("viewer.strings", strings(item)),
       item.extras.length ? section("viewer.extras", item.extras.map((extra) => el("p", {}, el("bdi", { class: "d-extra" }, visible(extra.text)), el("span", { class: "quiet" }, ` ${t(`diff.extra.${extra.kind}`)}`)))) : null,
       item.sha ? section("viewer.marks", marks.form(item)) : null,
-      section("viewer.prompt", marked(item.prompt.text, item.prompt)),
+      section("viewer.prompt", marked(item.prompt.text, item.prompt), copyButton(item.prompt.text)),
       item.revised ? section("viewer.revised", marked(item.revised, item.prompt)) : null,
       item.findings.length ? section("viewer.findings", item.findings.map(([code, message]) => el("p", {}, el("code", {}, visible(code)), ` ${visible(message)}`))) : null,
       seeds.length > 1 ? section("viewer.seeds", strip(seeds, item, (other) => t("card.seed", { seed: other.seed }))) : null,
       models.length > 1 ? section("viewer.models", strip(models, item, model)) : null,
-      item.status === "scored" ? section("viewer.lines", lineList(item)) : null,
+      item.status === "scored" ? section("viewer.lines", lineList(item), lines(item).length ? copyButton(lines(item).map((line) => line.text).join("\n")) : null) : null,
       item.timing ? section("viewer.timing", timing(item)) : null,
-      section("viewer.command", command(item)));
+      section("viewer.command", commandOf(item)));
   }
 
   function show(item) {
     current = item;
     const focused = dialog.contains(document.activeElement) ? [...dialog.querySelectorAll("button")].indexOf(document.activeElement) : -1;
-    dialog.replaceChildren(bar(item), el("div", { class: "viewer-body" }, pictureSide(item), textSide(item)));
+    zoom = null;
+    const side = pictureSide(item);
+    dialog.replaceChildren(bar(item), el("div", { class: "viewer-body" }, side, textSide(item)));
     if (!dialog.open) dialog.showModal();
     const again = focused >= 0 ? dialog.querySelectorAll("button")[focused] : null;
     (again && !again.disabled ? again : dialog.querySelector("#viewer-title")).focus();
@@ -159,9 +167,10 @@
     current = null;
     filters.state.image = "";
     filters.write();
+    gallery.redraw();
     if (gallery.active >= 0) gallery.activate(gallery.active);
   });
   dialog.addEventListener("click", (event) => { if (event.target === dialog) close(); });
 
-  Object.assign(window.Evalsuite, { viewer: { open, close, step, redraw: () => current && show(current), get isOpen() { return dialog.open; }, get current() { return current; } } });
+  Object.assign(window.Evalsuite, { viewer: { open, close, step, press: (event) => Boolean(zoom?.press(event)), redraw: () => current && show(current), get isOpen() { return dialog.open; }, get current() { return current; } } });
 })();

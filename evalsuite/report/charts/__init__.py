@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from evalsuite.report.cells import Cell
 from evalsuite.report.charts.accuracy import by_dimension, by_string_length, over_steps, series_of
-from evalsuite.report.charts.canvas import Cell, Chart
+from evalsuite.report.charts.canvas import Chart
 from evalsuite.report.charts.errors import confusions
 from evalsuite.report.charts.speed import by_phase, trade_off
 from evalsuite.report.charts.wealth import wealth

@@ -10,23 +10,19 @@ import numpy as np
 
 from evalsuite import stats
 from evalsuite.models.training_steps import step_of
+from evalsuite.report.cells import Cell, cells, label, named, word
 from evalsuite.report.charts.canvas import (
     INK,
     MARKERS,
     QUIET,
     SERIES,
-    Cell,
     Chart,
     Style,
-    cells,
     figure,
     interval_text,
-    label,
     legend,
-    named,
     styles,
     to_markup,
-    word,
 )
 from evalsuite.report.charts.steps import AXES
 from evalsuite.report.figures import ordered_values, shown_models
@@ -105,7 +101,8 @@ def _points(axes: Axes, found: Iterable[tuple[float, Slice | None]], style: Styl
     known = [(y, each.intervals["character_accuracy"]) for y, each in found if each is not None]
     known = [(y, interval) for y, interval in known if interval.estimate is not None]
     for y, interval in known:
-        if interval.low is not None and interval.high is not None:
+        # One prompt says nothing of others: its interval is nearly the whole axis, and many such hide the rest.
+        if interval.low is not None and interval.high is not None and interval.n > 1:
             axes.hlines(y, max(interval.low, -0.02), min(interval.high, 1.0), color=style.colour, linewidth=1.4)
     axes.plot(
         [interval.estimate or 0.0 for _, interval in known],
@@ -208,7 +205,7 @@ CEILING = Style(QUIET, "", QUIET)
 
 def _line(axes: Axes, points: Sequence[tuple[float, Interval | None]], style: Style, text: str) -> None:
     known = [(x, each) for x, each in points if each is not None and each.estimate is not None]
-    spread = [(x, each) for x, each in known if each.low is not None and each.high is not None]
+    spread = [(x, each) for x, each in known if each.low is not None and each.high is not None and each.n > 1]
     axes.vlines(
         [x for x, _ in spread],
         [max(each.low or 0.0, -0.02) for _, each in spread],

@@ -15,19 +15,18 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from evalsuite.report.i18n import translate
-from evalsuite.wording import ends, rate, visible
+from evalsuite.report.cells import Cell, word
+from evalsuite.wording import ends, rate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from evalsuite.records import ModelRole
     from evalsuite.runs.summary import Summary
     from evalsuite.stats import Interval
 
@@ -71,19 +70,6 @@ _STYLE: Any = {
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """A cell of the table beneath a chart, or a text in it: plain, or the message `key` with its `values`.
-
-    `link` is an address in the page.
-    """
-
-    text: str
-    key: str | None = None
-    values: Mapping[str, str] = field(default_factory=dict)
-    link: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Chart:
     """A chart with its numbers.
 
@@ -97,43 +83,10 @@ class Chart:
     values: Mapping[str, str] = field(default_factory=dict)
 
 
-def cells(*values: str | Cell) -> tuple[Cell, ...]:
-    """Cells of plain text, but for those that are cells already."""
-    return tuple(value if isinstance(value, Cell) else Cell(value) for value in values)
-
-
-def word(key: str) -> Cell:
-    """A cell or a heading that is translated."""
-    return Cell(translate(key), key)
-
-
 def interval_text(interval: Interval) -> str:
     """An interval as a cell's text: the estimate and its ends, which no line break parts, or the estimate alone."""
     bounds = ends(interval).replace(" ", "\u00a0")
     return f"{rate(interval.estimate)} {bounds}".rstrip()
-
-
-class Named(Protocol):
-    """What has a name and a role: a model of a run, or a side of a comparison."""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        ...
-
-    @property
-    def role(self) -> ModelRole:
-        """What it may be called."""
-        ...
-
-
-def named(model: Named) -> Cell:
-    """A model's name, and beside it what it is where it is no real model."""
-    name = label(model.name)
-    if model.role == "model":
-        return Cell(name)
-    key = f"named.{model.role}"
-    return Cell(translate(key, name=name), key, {"name": name})
 
 
 def colour(place: int) -> str:
@@ -176,12 +129,6 @@ def figure(height: float, rows: int = 1, **options: Any) -> Iterator[tuple[Figur
             yield drawing, [row[0] for row in axes]
     finally:
         logger.setLevel(level)
-
-
-def label(text: str) -> str:
-    """Untrusted text for a chart: visible, on one line, and not too long."""
-    plain = visible(" ".join(text.split()))
-    return plain if len(plain) <= 40 else plain[:39] + "…"
 
 
 def legend(drawing: Figure, axes: Axes) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from matplotlib.patches import Rectangle
 
-from evalsuite.report.charts.canvas import INK, Chart, cells, colour, figure, label, named, to_markup, word
+from evalsuite.report.cells import cells, label, named, word
+from evalsuite.report.charts.canvas import INK, Chart, colour, figure, to_markup
 from evalsuite.report.i18n import translate
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evalsuite.load.records import seconds_of
-from evalsuite.report.charts.canvas import Cell, Chart, cells, colour, figure, legend, to_markup, word
+from evalsuite.report.cells import Cell, cells, word
+from evalsuite.report.charts.canvas import Chart, colour, figure, legend, to_markup
 from evalsuite.report.i18n import translate
 
 if TYPE_CHECKING:

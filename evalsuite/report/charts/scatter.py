@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from evalsuite.report.charts.canvas import QUIET, Cell, Chart, cells, colour, figure, label, named, to_markup, word
+from evalsuite.report.cells import Cell, cells, label, named, word
+from evalsuite.report.charts.canvas import QUIET, Chart, colour, figure, to_markup
 from evalsuite.wording import rate, signed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from evalsuite.report.charts.canvas import Named
+    from evalsuite.report.cells import Named
 
 MAX_ROWS = 200
 """Prompts in the table: those that differ most."""

@@ -8,21 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from evalsuite.report.charts.canvas import (
-    QUIET,
-    Cell,
-    Chart,
-    Style,
-    cells,
-    figure,
-    interval_text,
-    label,
-    legend,
-    named,
-    styles,
-    to_markup,
-    word,
-)
+from evalsuite.report.cells import Cell, cells, label, named, word
+from evalsuite.report.charts.canvas import QUIET, Chart, Style, figure, interval_text, legend, styles, to_markup
 from evalsuite.report.i18n import catalogue, translate
 from evalsuite.wording import seconds
 

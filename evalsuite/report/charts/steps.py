@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from matplotlib.ticker import NullLocator
 
+from evalsuite.report.cells import Cell, cells, label, named, word
 from evalsuite.report.charts.canvas import (
     BAD,
     GOOD,
@@ -15,18 +16,13 @@ from evalsuite.report.charts.canvas import (
     INK,
     OPEN,
     QUIET,
-    Cell,
     Chart,
     Style,
-    cells,
     colour,
     figure,
     interval_text,
-    label,
     legend,
-    named,
     to_markup,
-    word,
 )
 from evalsuite.report.i18n import translate
 from evalsuite.wording import seconds
@@ -99,16 +95,23 @@ class Point:
     warm: int = 0
 
 
-def accuracy(points: Sequence[Point], ceilings: Mapping[str | None, Interval], unit: Unit = "step") -> Chart | None:
+def accuracy(
+    points: Sequence[Point],
+    ceilings: Mapping[str | None, Interval],
+    unit: Unit = "step",
+    *,
+    named_by: str = "sweep.checkpoint",
+) -> Chart | None:
     """Character accuracy over the steps: a panel for all languages with the verdicts, and one for each language.
 
     `unit` says what the points' steps count: training steps or epochs. Points keep their order. `ceilings` are the
-    reference's accuracies, by language as the points' are. None where no checkpoint has an accuracy.
+    reference's accuracies, by language as the points' are. `named_by` is the message that says what a point is. None
+    where no checkpoint has an accuracy.
     """
     groups = list(dict.fromkeys(group for point in points for group in point.intervals))
     if not groups:
         return None
-    axis = _Axis.of(points, unit)
+    axis = _Axis.of(points, unit, named_by)
     heights = [2.6, *(1.6 for _ in groups[1:])]
     height = sum(heights) + 0.6 + axis.room
     with figure(height, len(groups), sharex=True, sharey=True, height_ratios=heights) as (drawing, panels):
@@ -148,16 +151,16 @@ def accuracy(points: Sequence[Point], ceilings: Mapping[str | None, Interval], u
         rows.append(cells(word("accuracy.ceiling"), "–", *texts, "–"))
     # One language alone needs no heading of its own: the column says what is measured.
     heads = [_group(group) for group in groups] if len(groups) > 1 else [word("accuracy.characters")]
-    columns = cells(word("sweep.checkpoint"), word(AXES[unit]), *heads, word("sweep.verdict"))
+    columns = cells(word(named_by), word(AXES[unit]), *heads, word("sweep.verdict"))
     return Chart("sweep", svg, columns, tuple(rows))
 
 
-def latency(points: Sequence[Point], unit: Unit = "step") -> Chart | None:
+def latency(points: Sequence[Point], unit: Unit = "step", *, named_by: str = "sweep.checkpoint") -> Chart | None:
     """Median seconds per image over the steps, with a line up to the 90th percentile; None below two timed points."""
     timed = [point for point in points if point.p50 is not None]
     if len(timed) < 2:
         return None
-    axis = _Axis.of(points, unit)
+    axis = _Axis.of(points, unit, named_by)
     with figure(2.5 + axis.room) as (drawing, (axes,)):
         known = [(x, each.p50, each.p90) for x, each in zip(axis.places, points, strict=True) if each.p50 is not None]
         spread = [(x, p50, p90) for x, p50, p90 in known if p90 is not None]
@@ -173,9 +176,7 @@ def latency(points: Sequence[Point], unit: Unit = "step") -> Chart | None:
     rows = tuple(
         cells(named(point), _step(point), seconds(point.p50), seconds(point.p90), str(point.warm)) for point in timed
     )
-    columns = cells(
-        word("sweep.checkpoint"), word(AXES[unit]), word("speed.p50"), word("speed.p90"), word("speed.images")
-    )
+    columns = cells(word(named_by), word(AXES[unit]), word("speed.p50"), word("speed.p90"), word("speed.images"))
     return Chart("sweep_latency", svg, columns, rows)
 
 
@@ -196,15 +197,16 @@ class _Axis:
     ticks: list[float]
     texts: list[str]
     key: str
+    by_name: bool
 
     @classmethod
-    def of(cls, points: Sequence[Point], unit: Unit) -> _Axis:
+    def of(cls, points: Sequence[Point], unit: Unit, named_by: str) -> _Axis:
         steps = [point.step for point in points if point.step is not None]
         if len(set(steps)) == len(points):
             places, key = [float(step) for step in steps], AXES[unit]
             texts = [f"{step:,}" for step in steps]
         else:
-            places, key = [float(place) for place in range(len(points))], "sweep.checkpoint"
+            places, key = [float(place) for place in range(len(points))], named_by
             texts = [_short(point.name) for point in points]
         # Figures stand side by side; names, aslant, need the height of a line.
         widest = max(len(text) for text in texts)
@@ -215,17 +217,17 @@ class _Axis:
             [places[index] for index in shown],
             [texts[index] for index in shown],
             key,
+            by_name=key == named_by,
         )
 
     @property
     def room(self) -> float:
         """Inches that slanted names take below the axis."""
-        return 0.9 if self.key == "sweep.checkpoint" else 0.0
+        return 0.9 if self.by_name else 0.0
 
     def style(self, axes: Axes) -> None:
         """Ticks at checkpoints, as many as have room; names stand aslant."""
-        by_name = self.key == "sweep.checkpoint"
-        slant: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if by_name else {}
+        slant: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if self.by_name else {}
         axes.set_xticks(self.ticks, self.texts, **slant)
         axes.xaxis.set_minor_locator(NullLocator())
         margin = (max(self.places) - min(self.places)) * 0.05 or 1.0

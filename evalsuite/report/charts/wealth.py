@@ -7,19 +7,8 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from evalsuite.report.charts.canvas import (
-    BAD,
-    GOOD,
-    INK,
-    Cell,
-    Chart,
-    cells,
-    figure,
-    label,
-    legend,
-    to_markup,
-    word,
-)
+from evalsuite.report.cells import Cell, cells, label, word
+from evalsuite.report.charts.canvas import BAD, GOOD, INK, Chart, figure, legend, to_markup
 from evalsuite.report.conclusions import message
 from evalsuite.report.i18n import translate
 

@@ -12,12 +12,32 @@ from evalsuite.scoring.protocols.cvtg import CVTG
 from evalsuite.scoring.protocols.longtext import LONGTEXT, LONGTEXT_FIXED
 from evalsuite.scoring.protocols.oneig import ONEIG
 from evalsuite.scoring.protocols.pairing import LEX, TIIF
+from evalsuite.scoring.protocols.strict import STRICT, STRICT_FIXED
+from evalsuite.scoring.protocols.textatlas import TEXTATLAS, TEXTATLAS_FIXED
+from evalsuite.scoring.protocols.textpecker import TEXTPECKER
+from evalsuite.scoring.protocols.wegen import WEGEN, WEGEN_FIXED
 from evalsuite.wording import did_you_mean
 
 __all__ = ["PROTOCOLS", "Metric", "TextProtocol", "primary", "protocol_named"]
 
 PROTOCOLS: dict[str, TextProtocol] = {
-    each.name: each for each in (LONGTEXT, LONGTEXT_FIXED, ONEIG, CVTG, LEX, TIIF, ANYTEXT)
+    each.name: each
+    for each in (
+        LONGTEXT,
+        LONGTEXT_FIXED,
+        ONEIG,
+        CVTG,
+        LEX,
+        TIIF,
+        ANYTEXT,
+        WEGEN,
+        WEGEN_FIXED,
+        TEXTATLAS,
+        TEXTATLAS_FIXED,
+        STRICT,
+        STRICT_FIXED,
+        TEXTPECKER,
+    )
 }
 """The protocols by name."""
 

@@ -42,4 +42,5 @@ ANYTEXT = TextProtocol(
     columns=_COLUMNS,
     count=_count,
     metrics=lambda _: _METRICS,
+    recall=True,
 )

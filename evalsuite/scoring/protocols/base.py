@@ -42,6 +42,7 @@ class TextProtocol:
         count: The counts of one image.
         metrics: The scores for a language; the first is the headline.
         averaged: Whether the benchmark quotes the unweighted mean over its languages.
+        recall: Whether the headline forgives text beyond the targets.
     """
 
     name: str
@@ -56,6 +57,7 @@ class TextProtocol:
     count: Counter
     metrics: Callable[[str], tuple[Metric, ...]]
     averaged: bool = False
+    recall: bool = False
 
     def covers(self, language: str) -> bool:
         """Whether the protocol is defined for a language tag such as `en` or `zh-Hant`."""

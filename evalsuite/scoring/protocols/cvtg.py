@@ -69,4 +69,5 @@ CVTG = TextProtocol(
     columns=_COLUMNS,
     count=_count,
     metrics=lambda _: _METRICS,
+    recall=True,
 )

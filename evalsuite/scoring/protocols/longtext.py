@@ -114,6 +114,7 @@ LONGTEXT = TextProtocol(
     columns=_COLUMNS,
     count=_count,
     metrics=lambda _: _METRICS,
+    recall=True,
     averaged=True,
 )
 
@@ -129,5 +130,6 @@ LONGTEXT_FIXED = TextProtocol(
     columns=_FIXED_COLUMNS,
     count=_count_fixed,
     metrics=lambda _: _FIXED_METRICS,
+    recall=True,
     averaged=True,
 )
