@@ -161,11 +161,12 @@ def write_all(handle: int, content: bytes) -> None:
         rest = rest[os.write(handle, rest) :]
 
 
-def write_atomically(path: Path, content: bytes, *, durably: bool = True) -> None:
+def write_atomically(path: Path, content: bytes, *, durably: bool = True, sync_name: bool = True) -> None:
     """Write a file so that readers see the old content or the new, never a part: temporary, fsync, rename.
 
     The temporary file is new, under a name that nobody can foresee: what lies in the folder, links included, is not
-    written to. With `durably` False nothing waits for the disk, for what is easily made again.
+    written to. With `durably` False nothing waits for the disk, for what is easily made again; with `sync_name` False
+    the content is on disk and the caller makes the name so, by `sync_folder`, once for several files.
 
     Raises:
         WriteError: It cannot be written; the file is as it was.
@@ -185,7 +186,7 @@ def write_atomically(path: Path, content: bytes, *, durably: bool = True) -> Non
             with suppress(OSError):
                 scratch.unlink(missing_ok=True)
             raise
-        if durably:
+        if durably and sync_name:
             sync_folder(path.parent)
 
 

@@ -197,7 +197,7 @@ def _draw(store: RunStore, request: Request, result: Outcome, size: tuple[int, i
         return msgspec.structs.replace(row, error=result.error)
     content = _speck(request.key) if size == SPECK else _picture(request, size, result.colour)
     name = f"images/{request.key}.png"
-    (store.folder / name).write_bytes(content)  # without waiting for the disk, as `save_image` does
+    (store.folder / name).write_bytes(content)  # without waiting for the disk, as `RunStore.keep` does
     timing = None
     if result.seconds is not None:
         half = result.seconds / 2

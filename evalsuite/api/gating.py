@@ -102,7 +102,7 @@ def gate_while_drawing(
         ocr: The OCR engine with its arguments, where the name in the baseline's plan does not tell it.
         baseline_model: The model in the baseline's run, where it has several.
         anchor_model: The model in the anchor's run, where it has several.
-        workers: OCR processes; by default one per core, as far as memory goes.
+        workers: OCR processes; by default as many as cores and memory allow.
         report: Write the HTML report.
         watch: Called with the progress.
 

@@ -68,7 +68,7 @@ def run(
         baseline: With `until_verdict`, the run folder to compare with; by default what `lock` names.
         policy: With `until_verdict`, its gates.
         lock: With `until_verdict`, the file that names baseline and anchor.
-        workers: OCR processes; by default one per core, as far as memory goes.
+        workers: OCR processes; by default as many as cores and memory allow.
         glyphs: Let the glyph verifier look at every character that was read (`evalsuite.glyphs`).
         report: Write the HTML report.
         watch: Called with the progress.

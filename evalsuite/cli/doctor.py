@@ -155,18 +155,14 @@ def _auditor(name: str) -> Check:
 
 
 def _read_something() -> str:
-    """Draw a word and read it back: the only proof that OCR works here."""
-    from PIL import Image, ImageDraw
-
+    """Have a page read: the only proof that OCR works here. A run proves it likewise before it draws."""
     from evalsuite import ocr
-    from evalsuite.models.typeset.fonts import LATIN_FACES, font
+    from evalsuite.ocr import proof
 
     engine = ocr.resolve("paddle")
-    page = Image.new("RGB", (640, 160), "white")
-    ImageDraw.Draw(page).text((40, 40), "evalsuite 2026", fill="black", font=font(LATIN_FACES[0], 64))
-    read = " ".join(line.text for line in engine.read(page))
-    if read.replace(" ", "") != "evalsuite2026":
-        raise EvalsuiteError(f"the OCR read {read!r} where 'evalsuite 2026' stands; install the packages again")
+    read = proof.read_page(engine)
+    if read.replace(" ", "") != proof.TEXT.replace(" ", ""):
+        raise EvalsuiteError(f"the OCR read {read!r} where {proof.TEXT!r} stands; install the packages again")
     versions = ", ".join(f"{name} {version}" for name, version in engine.spec.versions.items())
     return f"reads correctly; {versions}; digest {engine.spec.digest[:12]}"
 

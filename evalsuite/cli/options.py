@@ -107,11 +107,7 @@ CeilingOption = Annotated[
 WorkersOption = Annotated[
     int | None,
     typer.Option(
-        "--ocr-workers",
-        metavar="N",
-        min=1,
-        max=64,
-        help="OCR processes; by default one per core, as far as memory goes.",
+        "--ocr-workers", metavar="N", min=1, max=64, help="OCR processes; by default as cores and memory allow."
     ),
 ]
 GlyphsOption = Annotated[

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
-import psutil
-
 from evalsuite.images import ImageError, decode_image, read_bytes
 from evalsuite.ocr.base import OcrEngine, OcrError
 from evalsuite.ocr.many import Answer, ManyReader
+from evalsuite.ocr.proof import read_page
 from evalsuite.records import MAX_READING_CHARS, Reading
 from evalsuite.runs.workers import ATTEMPTS, Died, WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from multiprocessing.connection import Connection
     from pathlib import Path
     from types import TracebackType
 
@@ -32,9 +32,12 @@ MOST_WORKERS = 64
 
 
 def default_workers() -> int:
-    """One process a usable core, as many as there is memory for now."""
+    """One process a usable core, but for two of more than four, which draw and encode; as many as memory allows."""
+    import psutil
+
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, psutil.virtual_memory().available // WORKER_BYTES, MOST_WORKERS))
+    spare = cores if cores <= 4 else max(4, cores - 2)
+    return max(1, min(spare, psutil.virtual_memory().available // WORKER_BYTES, MOST_WORKERS))
 
 
 def read_image(engine: OcrEngine, key: str, path: Path) -> Reading:
@@ -110,11 +113,21 @@ class _ReadWith:
         return read_image(self.engine, *item)
 
 
+@dataclass(frozen=True)
+class _Proof:
+    """What a worker process does first: show that its engine reads."""
+
+    engine: OcrEngine
+
+    def __call__(self) -> str:
+        return read_page(self.engine)
+
+
 class ReadingPool:
     """Reads images in `workers` processes of one thread each; with one worker, in this process.
 
-    A `ManyReader` (a large model, a server) always reads in this process, many images at a time.
-    `submit` images, then take readings from `harvest`; their order is that of completion.
+    A `ManyReader` (a large model, a server) always reads in this process, many images at a time. `start` and `prove`
+    before anything is drawn, `submit` images, then take readings from `harvest`; their order is that of completion.
     """
 
     def __init__(self, engine: OcrEngine, workers: int) -> None:
@@ -127,7 +140,7 @@ class ReadingPool:
         if self._workers > 1 and not isinstance(self._engine, ManyReader):
             # A single thread a worker: the networks are small, and threads would fight over the cores.
             os.environ.setdefault("OMP_NUM_THREADS", "1")
-            self._pool = WorkerPool(_ReadWith(self._engine), self._workers)
+            self._pool = WorkerPool(_ReadWith(self._engine), self._workers, _Proof(self._engine))
         return self
 
     def __exit__(
@@ -135,6 +148,42 @@ class ReadingPool:
     ) -> None:
         if self._pool is not None:
             self._pool.stop()
+
+    @property
+    def has_processes(self) -> bool:
+        """Whether it reads in processes of its own, beside this one."""
+        return self._pool is not None
+
+    def start(self, images: int) -> None:
+        """Start as many processes as so many images need, without waiting for them.
+
+        Raises:
+            EvalsuiteError: The system starts no process.
+        """
+        if self._pool is not None:
+            self._pool.start(images)
+
+    def prove(self, *others: Connection) -> bool:
+        """See that the engine reads on this machine: wait for the processes that were started, or read a page here.
+
+        A `ManyReader` is not asked: it may need the memory that a model is drawn with.
+
+        Returns:
+            False where one of `others` has something to say before that is known.
+
+        Raises:
+            EvalsuiteError: It does not read; one line says why.
+        """
+        if self._pool is not None:
+            return self._pool.wait_ready(*others)
+        if not isinstance(self._engine, ManyReader):
+            _prove_here(self._engine)
+        return True
+
+    def wait(self, other: Connection) -> None:
+        """Wait until a process has something to say, or `other` has."""
+        if self._pool is not None:
+            self._pool.wait(other)
 
     def submit(self, key: str, path: Path) -> None:
         """Queue one image."""
@@ -169,3 +218,13 @@ class ReadingPool:
             sha256 = hashlib.sha256(read_bytes(path)).hexdigest()
         why = f"{ATTEMPTS} OCR processes died at this image ({death.how}), probably out of memory"
         return _reading(self._engine, key, sha256, Answer(error=why), None)
+
+
+_proven: set[str] = set()
+"""Digests of the engines that have read the page in this process."""
+
+
+def _prove_here(engine: OcrEngine) -> None:
+    if engine.spec.digest not in _proven:
+        read_page(engine)
+        _proven.add(engine.spec.digest)

@@ -97,15 +97,16 @@ class RowFile(Generic[Row]):
             new = not self.path.exists()
             # Without following a link, which may have been put here since.
             handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | NO_LINK, 0o666)
+        writer: RowWriter[Row] = RowWriter(self.path, handle, whole)
         try:
             with writing_to(self.path):
                 os.ftruncate(handle, whole)
                 os.lseek(handle, 0, os.SEEK_END)
                 if new:
                     sync_folder(self.path.parent)
-            yield RowWriter(self.path, handle, whole)
+            yield writer
         finally:
-            os.close(handle)
+            writer.close()
 
     def replace(self, rows: Iterable[Row]) -> None:
         """Write all rows at once, atomically: for derived files, which are rebuilt and not appended to."""
@@ -139,18 +140,22 @@ def _is_json(line: bytes) -> bool:
 
 
 class RowWriter(Generic[Row]):
-    """Appends rows; each is on disk when `append` returns."""
+    """Appends rows; they are on disk when `append` or `extend` returns. One thread at a time uses it."""
 
     def __init__(self, path: Path, handle: int, end: int) -> None:
         self._path, self._handle, self._end = path, handle, end
 
     def append(self, row: Row) -> None:
-        """Write one row and wait until it is on disk.
+        """Write one row and wait until it is on disk. See `extend`."""
+        self.extend([row])
+
+    def extend(self, rows: Iterable[Row]) -> None:
+        """Write rows and wait, once, until they are on disk.
 
         Raises:
-            WriteError: It cannot be written; no part of it stays in the file.
+            WriteError: They cannot be written; no part of them stays in the file.
         """
-        content = encode(row) + b"\n"
+        content = b"".join(encode(row) + b"\n" for row in rows)
         with writing_to(self._path):
             try:
                 write_all(self._handle, content)
@@ -161,3 +166,8 @@ class RowWriter(Generic[Row]):
                     os.lseek(self._handle, self._end, os.SEEK_SET)
                 raise
         self._end += len(content)
+
+    def close(self) -> None:
+        """Close the file; a thread that still writes is refused, and writes into no other file."""
+        handle, self._handle = self._handle, -1
+        os.close(handle)

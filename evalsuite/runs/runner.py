@@ -1,36 +1,30 @@
-"""The pipeline of a run: draw what is not drawn, read what is not read, score everything.
+"""The stages of a run: draw what is not drawn, read what is not read, score everything.
 
 Each stage looks at what the folder holds and does the rest, so that a run stopped anywhere goes on where it
-was, and a finished one does nothing. Drawing overlaps with OCR unless both would share the CPU, since that
-would falsify the timings.
+was, and a finished one does nothing. Drawing overlaps with writing and OCR (`runs.pipeline`) unless they would share
+the CPU, since that would falsify the timings.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from evalsuite.images import is_blank
 from evalsuite.models.base import Foreseeing
-from evalsuite.records import Finding, Generation, Request
 from evalsuite.runs.evidence import read_evidence
 from evalsuite.runs.opened import open_run
+from evalsuite.runs.pipeline import Pipeline
 from evalsuite.runs.progress import Progress, Stage, Watcher, ignore
-from evalsuite.runs.reading import ReadingPool, default_workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from evalsuite.models.base import Drawing, ImageModel
     from evalsuite.ocr.base import OcrEngine
-    from evalsuite.records import OcrSpec, Reading, ScorerSpec
+    from evalsuite.records import Generation, OcrSpec, Prompt, Reading, Request, ScorerSpec
     from evalsuite.runs.evidence import Evidence
     from evalsuite.runs.opened import OpenRun
     from evalsuite.runs.plan import Plan
-    from evalsuite.runs.rows import RowWriter
     from evalsuite.runs.store import RunStore
 
 
@@ -53,11 +47,13 @@ def execute(
     with store.writing():
         store.prepare()
         evidence = read_evidence(store, plan.engine.spec)
-        pool_size = default_workers() if workers is None else workers
-        with ReadingPool(plan.engine, pool_size) as pool, store.readings(evidence.ocr).writer() as readings:
-            reader = _Reader(evidence, pool, readings, watch)
-            _draw(plan, evidence, reader, watch, interleave)
-            reader.finish()
+        stage: Stage = "take" if all(model.spec.kind == "folder" for model in plan.models) else "draw"
+        session = _Session(evidence, watch, stage)
+        with Pipeline(store, plan.engine, workers=workers, on_kept=session.kept, on_read=session.read) as pipeline:
+            watch(Progress(stage, len(evidence.drawn), len(store.requests)))
+            for models in _groups(plan.models, interleave):
+                session.draw(models, pipeline)
+            session.read_all(pipeline)
         return finish(store, evidence.ocr, watch=watch)
 
 
@@ -65,12 +61,10 @@ def read_again(store: RunStore, engine: OcrEngine, *, workers: int | None = None
     """Read the stored images with another engine, or finish reading; nothing is drawn."""
     with store.writing():
         store.remember_engine(engine.spec)
-        evidence = read_evidence(store, engine.spec)
-        pool_size = default_workers() if workers is None else workers
-        with ReadingPool(engine, pool_size) as pool, store.readings(engine.spec).writer() as readings:
-            reader = _Reader(evidence, pool, readings, watch)
-            reader.expect(evidence.drawn.values())
-            reader.finish()
+        session = _Session(read_evidence(store, engine.spec), watch)
+        with Pipeline(store, engine, workers=workers, on_kept=session.kept, on_read=session.read) as pipeline:
+            session.queue(store.requests.values(), pipeline)
+            session.read_all(pipeline)
 
 
 def finish(store: RunStore, ocr: OcrSpec, scorer: ScorerSpec | None = None, *, watch: Watcher = ignore) -> OpenRun:
@@ -81,80 +75,76 @@ def finish(store: RunStore, ocr: OcrSpec, scorer: ScorerSpec | None = None, *, w
     return run
 
 
-def log_drawn(store: RunStore, row: Generation) -> None:
-    """Tell the log of a generation that was written."""
-    total = row.timing.total if row.timing is not None else None
-    store.log.event(
-        "drawn", key=row.key, model=row.model, prompt=row.prompt, seed=row.seed, seconds=total, error=row.error
-    )
+class _Session:
+    """One go at a folder: what is there, what is missing, and how far it has come."""
 
+    def __init__(self, evidence: Evidence, watch: Watcher, stage: Stage = "draw") -> None:
+        self._watch, self._stage = watch, stage
+        self._request_of = evidence.store.requests
+        self._requests = list(evidence.store.requests.values())
+        self._prompts = evidence.store.prompts
+        self._drawn = dict(evidence.drawn)
+        self._read_already = {(key, reading.image_sha256) for key, reading in evidence.readings.items()}
+        self._images_done = len(self._drawn)
+        self._to_read = self._read = 0
 
-def log_read(store: RunStore, row: Reading) -> None:
-    """Tell the log of a reading that was written."""
-    store.log.event("read", key=row.key, engine=row.engine, lines=len(row.lines), seconds=row.seconds, error=row.error)
+    def draw(self, models: Sequence[ImageModel], pipeline: Pipeline) -> None:
+        """Draw what is missing of models that are loaded together, and have it read."""
+        names = {model.spec.name for model in models}
+        beside = not any(model.uses_cpu for model in models)
+        own = [request for request in self._requests if request.model in names]
+        missing = [request for request in own if request.key not in self._drawn]
+        if not missing:
+            self.queue(own, pipeline)
+            return
+        if beside:
+            pipeline.start_reading(len(missing))
+            self.queue(own, pipeline)
+        else:
+            pipeline.settle()  # what other models' images still ask of the CPU
+            # One process is enough to prove that OCR works; the others start when all is drawn.
+            pipeline.start_reading(1)
+            pipeline.prove_reading()
+        waiting = [(model, todo) for model in models if (todo := [r for r in missing if r.model == model.spec.name])]
+        with ExitStack() as stack:
+            for model, todo in waiting:
+                stack.enter_context(loading(model, self._watch))
+                if isinstance(model, Foreseeing):
+                    model.foresee([(self._prompts[request.prompt], request.seed) for request in todo])
+            pipeline.prove_reading()
+            for model, part in _turns(waiting):
+                for request, drawing in drawings_of(model, part, self._prompts):
+                    pipeline.put(request, drawing, beside=beside)
+        if not beside:
+            self.queue(own, pipeline)
+            pipeline.settle()
 
+    def queue(self, requests: Iterable[Request], pipeline: Pipeline) -> None:
+        """Have those images read that are drawn and not read yet."""
+        rows = [row for request in requests if (row := self._drawn.get(request.key)) and not self._is_read(row)]
+        self._to_read += len(rows)
+        pipeline.read(rows)
 
-class _Reader:
-    """Sends images to the pool and writes the readings that come back; skips what is read already."""
-
-    def __init__(self, evidence: Evidence, pool: ReadingPool, writer: RowWriter[Reading], watch: Watcher) -> None:
-        self._store, self._pool, self._writer, self._watch = evidence.store, pool, writer, watch
-        self._read = {(key, reading.image_sha256) for key, reading in evidence.readings.items()}
-        self._total = self._done = 0
-
-    def expect(self, generations: Iterable[Generation]) -> None:
-        """Queue images that are not read yet."""
-        for generation in generations:
-            if generation.sha256 and (generation.key, generation.sha256) not in self._read:
-                self._total += 1
-                self._pool.submit(generation.key, self._store.image_path(generation))
-
-    def poll(self) -> None:
-        """Write what is ready, without waiting."""
-        self._take(block=False)
-
-    def finish(self) -> None:
+    def read_all(self, pipeline: Pipeline) -> None:
         """Wait for everything that was queued."""
-        self._watch(Progress("read", self._done, self._total))
-        self._take(block=True)
+        self._watch(Progress("read", self._read, self._to_read))
+        pipeline.settle()
 
-    def _take(self, *, block: bool) -> None:
-        for reading in self._pool.harvest(block=block):
-            self._writer.append(reading)
-            log_read(self._store, reading)
-            self._done += 1
-            request = self._store.requests[reading.key]
-            self._watch(Progress("read", self._done, self._total, f"{request.model} {request.prompt}"))
+    def kept(self, row: Generation) -> None:
+        """Count a drawing that is on disk."""
+        if row.error is None:
+            self._images_done += 1
+            self._to_read += 1
+        self._watch(Progress(self._stage, self._images_done, len(self._requests), f"{row.model} {row.prompt}"))
 
+    def read(self, row: Reading) -> None:
+        """Count a reading that is on disk."""
+        self._read += 1
+        request = self._request_of[row.key]
+        self._watch(Progress("read", self._read, self._to_read, f"{request.model} {request.prompt}"))
 
-def _draw(plan: Plan, evidence: Evidence, reader: _Reader, watch: Watcher, interleave: Sequence[str]) -> None:
-    store = evidence.store
-    drawn = dict(evidence.drawn)
-    requests = list(store.requests.values())
-    done = sum(request.key in drawn for request in requests)
-    stage: Stage = "take" if all(model.spec.kind == "folder" for model in plan.models) else "draw"
-    watch(Progress(stage, done, len(requests)))
-    with store.generations.writer() as writer:
-        for models in _groups(plan.models, interleave):
-            names = {model.spec.name for model in models}
-            uses_cpu = any(model.uses_cpu for model in models)
-            own = [request for request in requests if request.model in names]
-            if not uses_cpu:
-                reader.expect(drawn[request.key] for request in own if request.key in drawn)
-            missing = [request for request in own if request.key not in drawn]
-            for generation in _draw_models(models, missing, store, watch):
-                writer.append(generation)
-                log_drawn(store, generation)
-                done += generation.error is None
-                watch(Progress(stage, done, len(requests), f"{generation.model} {generation.prompt}"))
-                if generation.error is None:
-                    drawn[generation.key] = generation
-                    if not uses_cpu:
-                        reader.expect([generation])
-                        reader.poll()
-            if uses_cpu:
-                reader.expect(drawn[request.key] for request in own if request.key in drawn)
-                reader.finish()
+    def _is_read(self, row: Generation) -> bool:
+        return not row.sha256 or (row.key, row.sha256) in self._read_already
 
 
 def _groups(models: Sequence[ImageModel], interleave: Sequence[str]) -> Iterable[list[ImageModel]]:
@@ -163,19 +153,6 @@ def _groups(models: Sequence[ImageModel], interleave: Sequence[str]) -> Iterable
     if together:
         yield together
     yield from ([model] for model in models if model.spec.name not in interleave)
-
-
-def _draw_models(
-    models: Sequence[ImageModel], missing: Sequence[Request], store: RunStore, watch: Watcher
-) -> Iterable[Generation]:
-    waiting = [(model, own) for model in models if (own := [r for r in missing if r.model == model.spec.name])]
-    with ExitStack() as stack:
-        for model, own in waiting:
-            stack.enter_context(loading(model, watch))
-            if isinstance(model, Foreseeing):
-                model.foresee([(store.prompts[request.prompt], request.seed) for request in own])
-        for model, part in _turns(waiting):
-            yield from draw_part(model, part, store)
 
 
 @contextmanager
@@ -190,13 +167,15 @@ def loading(model: ImageModel, watch: Watcher) -> Iterator[ImageModel]:
         yield loaded
 
 
-def draw_part(model: ImageModel, part: Sequence[Request], store: RunStore) -> Iterable[Generation]:
-    """The rows of what a loaded model draws for these requests; each image is safely on disk first."""
-    drawings = model.draw([(store.prompts[request.prompt], request.seed) for request in part])
+def drawings_of(
+    model: ImageModel, part: Sequence[Request], prompts: Mapping[str, Prompt]
+) -> Iterator[tuple[Request, Drawing]]:
+    """What a loaded model draws for these requests, each beside the request that it answers."""
+    drawings = model.draw([(prompts[request.prompt], request.seed) for request in part])
     for request, drawing in zip(part, drawings, strict=True):
         if (drawing.prompt.id, drawing.seed) != (request.prompt, request.seed):
             raise RuntimeError(f"{model.spec.name} answered {drawing.prompt.id} when {request.prompt} was asked for")
-        yield _keep(request, drawing, store)
+        yield request, drawing
 
 
 def _turns(
@@ -215,29 +194,3 @@ def _turns(
         for model, own in waiting if number % 2 == 0 else reversed(waiting):
             if own[start : start + size]:
                 yield model, own[start : start + size]
-
-
-def _keep(request: Request, drawing: Drawing, store: RunStore) -> Generation:
-    """The row of a drawing; its image is safely on disk first."""
-    row = Generation(
-        key=request.key,
-        model=request.model,
-        prompt=request.prompt,
-        seed=request.seed,
-        timing=drawing.timing,
-        memory=drawing.memory,
-        revised_prompt=drawing.revised_prompt,
-        findings=drawing.findings,
-        planted=drawing.planted,
-        error=drawing.error,
-        drawn_at=datetime.now(UTC).isoformat(timespec="microseconds"),
-    )
-    if drawing.image is None:
-        return row
-    name, sha256 = store.save_image(request.key, drawing.image)
-    findings = drawing.findings
-    if is_blank(drawing.image) and not any(finding.code == "blank-image" for finding in findings):
-        findings += (Finding(code="blank-image", message="the image is one even colour"),)
-    return msgspec.structs.replace(
-        row, image=name, sha256=sha256, width=drawing.image.width, height=drawing.image.height, findings=findings
-    )

@@ -13,9 +13,10 @@ from evalsuite import scoring
 from evalsuite.records import ImageScore
 from evalsuite.runs.evidence import read_evidence, why_failed
 from evalsuite.runs.opened import score_evidence
+from evalsuite.runs.pipeline import Pipeline
 from evalsuite.runs.progress import Progress, Watcher, ignore
-from evalsuite.runs.reading import ReadingPool, default_workers
-from evalsuite.runs.runner import draw_part, finish, loading, log_drawn, log_read
+from evalsuite.runs.reading import default_workers
+from evalsuite.runs.runner import drawings_of, finish, loading
 
 if TYPE_CHECKING:
     from evalsuite.models.base import ImageModel
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from evalsuite.runs.evidence import Evidence
     from evalsuite.runs.opened import OpenRun
     from evalsuite.runs.plan import Plan
-    from evalsuite.runs.rows import RowWriter
     from evalsuite.runs.store import RunStore
     from evalsuite.scoring import Counts
 
@@ -58,47 +58,36 @@ def draw_until(
     with store.writing():
         store.prepare()
         evidence = read_evidence(store, plan.engine.spec)
+        session = _Session(evidence, plan, decider, watch)
         pool_size = default_workers() if workers is None else workers
-        with (
-            ReadingPool(plan.engine, pool_size) as pool,
-            store.readings(evidence.ocr).writer() as readings,
-            store.generations.writer() as generations,
-        ):
-            session = _Session(evidence, plan, decider, pool, readings, generations, watch)
-            session.tell_what_is_there()
+        with Pipeline(store, plan.engine, workers=pool_size, on_kept=session.kept, on_read=session.read) as pipeline:
+            session.tell_what_is_there(pipeline)
             if decider.next_slots:
-                session.draw(model, pool_size)
-            session.read(block=True)
+                session.draw(model, pipeline, pool_size)
+            pipeline.settle()
         return finish(store, evidence.ocr, watch=watch)
 
 
 class _Session:
     """One go at a folder: what was drawn, what is being read, and what the decider knows."""
 
-    def __init__(
-        self,
-        evidence: Evidence,
-        plan: Plan,
-        decider: Decider,
-        pool: ReadingPool,
-        readings: RowWriter[Reading],
-        generations: RowWriter[Generation],
-        watch: Watcher,
-    ) -> None:
+    def __init__(self, evidence: Evidence, plan: Plan, decider: Decider, watch: Watcher) -> None:
         self._evidence, self._store = evidence, evidence.store
         self._profile = plan.manifest.scorer.profile
-        self._decider, self._pool, self._watch = decider, pool, watch
-        self._readings, self._generations = readings, generations
+        self._decider, self._watch = decider, watch
         self._request: dict[Slot, Request] = {(each.prompt, each.seed): each for each in self._store.requests.values()}
+        self._slot = {each.key: slot for slot, each in self._request.items()}
         self._rows: dict[Slot, Generation] = {}
-        self._unread: dict[str, Slot] = {}
+        self._asked: set[Slot] = set()
+        self._done = 0
 
-    def tell_what_is_there(self) -> None:
+    def tell_what_is_there(self, pipeline: Pipeline) -> None:
         """Feed the decider with every image that is drawn and read; read what is only drawn.
 
         What failed to be drawn or read is no image: it is drawn, or read, again.
         """
         evidence, drawn = self._evidence, self._evidence.drawn
+        unread = []
         for score in score_evidence(evidence, scoring.scorer_spec(self._profile)):
             row = drawn.get(score.key)
             if row is None:
@@ -107,57 +96,58 @@ class _Session:
             self._rows[slot] = row
             if score.key in evidence.readings:
                 self._decider.observe(slot, scoring.count(score.result))
+                self._done += 1
             else:
-                self._submit(slot, row)
+                unread.append(row)
+        self._asked = set(self._rows)
         self._watch(Progress("draw", len(self._rows), len(self._request)))
-        self.read(block=True)
+        pipeline.read(unread)
+        pipeline.settle()
 
-    def draw(self, model: ImageModel, workers: int) -> None:
+    def draw(self, model: ImageModel, pipeline: Pipeline, workers: int) -> None:
         """Draw what the decider asks for until it asks for nothing more."""
         batch = int(model.spec.runtime.get("batch", 1))
         # Where drawing and reading take turns, every OCR process gets an image.
         size = max(batch, workers) if model.uses_cpu else batch
         ahead = max(2 * batch, 2 * workers)
+        beside = not model.uses_cpu
+        pipeline.start_reading(workers if beside else 1)
+        if not beside:
+            pipeline.prove_reading()
         with loading(model, self._watch):
+            pipeline.prove_reading()
             while wanted := self._decider.next_slots:
-                part = [self._request[slot] for slot in wanted if slot not in self._rows][:size]
-                for generation in draw_part(model, part, self._store):
-                    self._keep(generation)
-                    if not model.uses_cpu:
-                        self.read(block=False)
-                if model.uses_cpu or not part or len(self._unread) >= ahead:
-                    self.read(block=True)
+                part = [self._request[slot] for slot in wanted if slot not in self._asked][:size]
+                self._asked |= {(request.prompt, request.seed) for request in part}
+                for request, drawing in drawings_of(model, part, self._store.prompts):
+                    pipeline.put(request, drawing, beside=beside)
+                if beside and part:
+                    pipeline.settle(at_most=ahead)
+                else:
+                    pipeline.settle()
 
-    def read(self, *, block: bool) -> None:
-        """Take the readings that are done, with `block` all, and tell the decider of them."""
-        for reading in self._pool.harvest(block=block):
-            self._readings.append(reading)
-            log_read(self._store, reading)
-            slot = self._unread.pop(reading.key)
-            if reading.error is None and why_failed(self._rows[slot]) is None:
-                result = scoring.score_image(self._targets(slot), reading.lines, self._profile)
-                self._decider.observe(slot, scoring.count(result))
-            else:
-                self._decider.observe(slot, self._nothing(slot))
-            done = len(self._rows) - len(self._unread)
-            row = self._rows[slot]
-            self._watch(Progress("read", done, len(self._request), f"{row.model} {row.prompt}"))
+    def kept(self, row: Generation) -> None:
+        """Take an image that is on disk; of one that could not be drawn, tell the decider."""
+        slot = self._slot[row.key]
+        self._rows[slot] = row
+        if row.error is not None:
+            self._observe(slot, self._nothing(slot))
+        self._watch(Progress("draw", len(self._rows), len(self._request), f"{row.model} {row.prompt}"))
 
-    def _keep(self, generation: Generation) -> None:
-        self._generations.append(generation)
-        log_drawn(self._store, generation)
-        slot = (generation.prompt, generation.seed)
-        self._rows[slot] = generation
-        if generation.error is None:
-            self._submit(slot, generation)
+    def read(self, reading: Reading) -> None:
+        """Take a reading that is on disk, and tell the decider of it."""
+        slot = self._slot[reading.key]
+        if reading.error is None and why_failed(self._rows[slot]) is None:
+            result = scoring.score_image(self._targets(slot), reading.lines, self._profile)
+            self._observe(slot, scoring.count(result))
         else:
-            self._decider.observe(slot, self._nothing(slot))
-        item = f"{generation.model} {generation.prompt}"
-        self._watch(Progress("draw", len(self._rows), len(self._request), item))
+            self._observe(slot, self._nothing(slot))
+        row = self._rows[slot]
+        self._watch(Progress("read", self._done, len(self._request), f"{row.model} {row.prompt}"))
 
-    def _submit(self, slot: Slot, row: Generation) -> None:
-        self._unread[row.key] = slot
-        self._pool.submit(row.key, self._store.image_path(row))
+    def _observe(self, slot: Slot, counts: Counts) -> None:
+        self._done += 1
+        self._decider.observe(slot, counts)
 
     def _targets(self, slot: Slot) -> tuple[str, ...]:
         return self._store.prompts[slot[0]].targets

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import re
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,7 +13,6 @@ import msgspec
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.files import WriteError, make_folder, remove_scratch, sync_folder, write_atomically
-from evalsuite.images import to_rgb
 from evalsuite.records import (
     Generation,
     Json,
@@ -36,9 +33,9 @@ from evalsuite.runs.rows import DamagedRunError, RowFile, open_regular
 from evalsuite.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from PIL.Image import Image
+    from evalsuite.runs.drawn import Drawn
 
 FORMAT = 1
 MAX_MANIFEST_BYTES = 512 * 2**20
@@ -182,15 +179,22 @@ class RunStore:
         """The derived rows of one scorer and profile over one engine's readings."""
         return RowFile(self.folder / f"scores.{scorer.name}-{scorer.profile}.{ocr.name}-{ocr.digest[:8]}.jsonl", Score)
 
-    def save_image(self, key: str, image: Image) -> tuple[str, str]:
-        """Write an image as 8-bit RGB PNG, durably; its path in the folder and the SHA-256 of its bytes."""
-        buffer = io.BytesIO()
-        # Level 1: three times as fast to write as the default, a tenth larger.
-        to_rgb(image).save(buffer, format="PNG", compress_level=1)
-        content = buffer.getvalue()
-        name = f"images/{key}.png"
-        write_atomically(self.folder / name, content)
-        return name, hashlib.sha256(content).hexdigest()
+    def keep(self, drawn: Drawn) -> Generation:
+        """Write the image of a drawing durably; its row, which may be appended only now. See `keep_all`."""
+        return self.keep_all([drawn])[0]
+
+    def keep_all(self, group: Sequence[Drawn]) -> list[Generation]:
+        """Write the images of several drawings durably, the folder once for all; their rows, in the same order.
+
+        Raises:
+            WriteError: One cannot be written; no row may be appended.
+        """
+        for drawn in group:
+            if drawn.content is not None:
+                write_atomically(self.image_path(drawn.row), drawn.content, sync_name=False)
+        if any(drawn.content is not None for drawn in group):
+            sync_folder(self.folder / "images")
+        return [drawn.row for drawn in group]
 
     def image_path(self, generation: Generation) -> Path:
         """Where a generation's image lies; paths that would leave the folder are refused."""

@@ -55,14 +55,15 @@ class _Worker(Generic[Item]):
 
 
 class WorkerPool(Generic[Item, Result]):
-    """Up to `count` processes that answer `work(item)`; started at the first item, ended by `stop`.
+    """Up to `count` processes that answer `work(item)`; started by `start` or as items come, ended by `stop`.
 
-    `work` and the items must be picklable. Processes are spawned and not forked: CUDA and ONNX Runtime do not survive
-    a fork.
+    A worker calls `prepare` before its first item; what that raises is raised in the parent, as from the work itself.
+    `work`, `prepare` and the items must be picklable. Processes are spawned and not forked: CUDA and ONNX Runtime do
+    not survive a fork. One thread uses a pool.
     """
 
-    def __init__(self, work: Callable[[Item], Result], count: int) -> None:
-        self._work, self._count = work, count
+    def __init__(self, work: Callable[[Item], Result], count: int, prepare: Callable[[], object] | None = None) -> None:
+        self._work, self._count, self._prepare = work, count, prepare
         self._context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker[Item]] = []
         self._queue: deque[Item] = deque()
@@ -75,8 +76,43 @@ class WorkerPool(Generic[Item, Result]):
         """The processes that are alive now."""
         return tuple(worker.process.pid for worker in self._workers if worker.process.pid is not None)
 
+    def start(self, count: int) -> None:
+        """Start as many workers as `count` items need, without waiting for them.
+
+        Raises:
+            WorkerDeathError: The system starts no process.
+        """
+        for _ in range(min(self._count, count) - len(self._workers)):
+            self._start()
+
+    def wait_ready(self, *others: Connection) -> bool:
+        """Wait until every worker that was started is prepared; False where one of `others` has something before.
+
+        Raises:
+            WorkerDeathError: Workers do not start.
+        """
+        wanted = len(self._workers)
+        while waiting := [worker for worker in self._workers if not worker.ready]:
+            said = set(connection.wait([*(worker.channel for worker in waiting), *others]))
+            for worker in waiting:
+                if worker.channel in said:
+                    for _ in self._receive(worker):
+                        pass  # a worker that is not ready has no answer
+            if not said.isdisjoint(others):
+                return False
+            self.start(wanted)
+        return True
+
+    def wait(self, *others: Connection) -> None:
+        """Wait until a worker has something to say, or one of `others` has."""
+        connection.wait([*(worker.channel for worker in self._workers), *others])
+
     def submit(self, item: Item) -> None:
-        """Queue one item."""
+        """Queue one item.
+
+        Raises:
+            WorkerDeathError: The system starts no process.
+        """
         self._queue.append(item)
         self._hand_out()
 
@@ -112,9 +148,7 @@ class WorkerPool(Generic[Item, Result]):
 
     def _hand_out(self) -> None:
         """Give waiting items to idle workers, after starting as many as there is work for."""
-        busy = sum(worker.item is not None for worker in self._workers)
-        for _ in range(min(self._count, busy + len(self._queue)) - len(self._workers)):
-            self._start()
+        self.start(sum(worker.item is not None for worker in self._workers) + len(self._queue))
         for worker in list(self._workers):
             if worker.ready and worker.item is None and self._queue:
                 worker.item = self._queue.popleft()
@@ -127,9 +161,18 @@ class WorkerPool(Generic[Item, Result]):
 
     def _start(self) -> None:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, self._work), daemon=True, name="evalsuite-worker")
-        process.start()
-        theirs.close()  # so that the death of the worker closes the last end of its channel
+        arguments = theirs, self._work, self._prepare
+        process = self._context.Process(target=_serve, args=arguments, daemon=True, name="evalsuite-worker")
+        try:
+            process.start()
+        except OSError as error:
+            ours.close()
+            raise WorkerDeathError(
+                f"an OCR process cannot be started ({error.strerror}); what was finished is kept: run the same command "
+                "again, with --ocr-workers 1"
+            ) from error
+        finally:
+            theirs.close()  # so that the death of the worker closes the last end of its channel
         self._workers.append(_Worker(process, ours))
 
     def _receive(self, worker: _Worker[Item]) -> Iterator[Result]:
@@ -139,6 +182,8 @@ class WorkerPool(Generic[Item, Result]):
             self._bury(worker)
             return
         if not worker.ready:
+            if isinstance(answer, BaseException):
+                raise answer
             worker.ready = True
             self._failed_starts = 0
             return
@@ -155,7 +200,7 @@ class WorkerPool(Generic[Item, Result]):
             self._failed_starts += 1
             if self._failed_starts >= ATTEMPTS:
                 raise WorkerDeathError(
-                    f"OCR processes do not start ({how}); what was read is kept: run the same command again, with "
+                    f"OCR processes do not start ({how}); what was finished is kept: run the same command again, with "
                     "--ocr-workers 1. In a Python script, also put the call below if __name__ == '__main__', as every "
                     "script must that starts processes"
                 )
@@ -163,8 +208,8 @@ class WorkerPool(Generic[Item, Result]):
         self._deaths_in_row += 1
         if self._deaths_in_row >= MOST_DEATHS:
             raise WorkerDeathError(
-                f"{MOST_DEATHS} OCR processes died one after the other ({how}), probably out of memory; what was read "
-                "is kept: run the same command again, with --ocr-workers 1"
+                f"{MOST_DEATHS} OCR processes died one after the other ({how}), probably out of memory; what was "
+                "finished is kept: run the same command again, with --ocr-workers 1"
             )
         if worker.item is None:
             return
@@ -183,12 +228,18 @@ class WorkerPool(Generic[Item, Result]):
         return f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 
-def _serve(channel: Connection, work: Callable[[Item], Result]) -> None:
-    """The life of a worker: say that it is ready, then answer items until the channel closes."""
+def _serve(channel: Connection, work: Callable[[Item], Result], prepare: Callable[[], object] | None) -> None:
+    """The life of a worker: prepare, say so, then answer items until the channel closes."""
     # Ctrl-C reaches the whole process group; the parent alone decides, after what is under way is written.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
+        try:
+            if prepare is not None:
+                prepare()
+        except Exception as error:  # noqa: BLE001 - raised again in the parent, which is where it belongs
+            channel.send(error)
+            return
         channel.send(None)
         while True:
             item = channel.recv()

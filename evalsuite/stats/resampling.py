@@ -18,16 +18,19 @@ SEED = 20_240_229
 SAME = 1e-12
 """Differences up to this are rounding, not difference; so is a variance of this share of its terms."""
 
-_PICKS = 2_000_000
+_PICKS = 1_000_000
 """Prompts drawn, or weighed, at once."""
 
 
 def draw_times(rng: np.random.Generator, n: int, replicates: int) -> Times:
-    """How often each of n prompts occurs in each replicate: shape (replicates, n), rows that sum to n."""
+    """How often each of n prompts occurs in each replicate: shape (replicates, n), rows that sum to n.
+
+    In the smallest type that holds them: a byte, though n may be thousands, since hardly one occurs ten times.
+    """
     picks = rng.integers(0, n, size=(replicates, n))
     picks += np.arange(replicates)[:, None] * n
     times = np.bincount(picks.ravel(), minlength=replicates * n).reshape(replicates, n)
-    return times.astype(np.min_scalar_type(n))
+    return times.astype(np.min_scalar_type(times.max()))
 
 
 @lru_cache(maxsize=4)
@@ -35,7 +38,12 @@ def resample_counts(n: int, replicates: int = REPLICATES, seed: int = SEED) -> T
     """`draw_times` by a seed, read-only; kept, because all rates of one run ask for the same."""
     rng = np.random.default_rng(seed)
     block = max(1, _PICKS // n)
-    times = np.concatenate([draw_times(rng, n, min(block, replicates - at)) for at in range(0, replicates, block)])
+    times: Times = np.empty((replicates, n), dtype=np.uint8)
+    for at in range(0, replicates, block):
+        part = draw_times(rng, n, min(block, replicates - at))
+        if part.dtype.itemsize > times.dtype.itemsize:
+            times = times.astype(part.dtype)
+        times[at : at + block] = part
     times.setflags(write=False)
     return times
 

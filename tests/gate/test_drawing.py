@@ -20,7 +20,7 @@ from evalsuite.gate.markdown import markdown
 from evalsuite.gate.policy import GateRule, Sequential
 from evalsuite.gate.sequential import SequentialGates
 from evalsuite.models.base import Drawing
-from evalsuite.ocr.base import OcrError
+from evalsuite.ocr import OcrError, proof
 from evalsuite.records import ModelSpec, OcrSpec, TextLine, digest
 from evalsuite.report import build_report, store_verdict, verdict_row
 from evalsuite.runs import open_run
@@ -41,6 +41,8 @@ class Engine:
 
     def read(self, image):
         lost = image.getpixel((0, 0))[0]
+        if image.size == proof.page().size:
+            return (TextLine(text=proof.TEXT),)
         if lost == UNREADABLE:
             raise OcrError("the engine broke down")
         return (TextLine(text=self.target[: len(self.target) - lost]),)

@@ -81,7 +81,7 @@ def test_a_folder_that_is_deleted_midway_is_named_and_made_anew_by_the_same_run(
     assert {row["key"] for row in after["generations.jsonl"]} == {row["key"] for row in whole[1]["generations.jsonl"]}
 
 
-@pytest.mark.parametrize(("step", "mode"), [(13, "one"), (17, "one"), (21, "two")])
+@pytest.mark.parametrize(("step", "mode"), [(13, "one"), (17, "one"), (25, "two")])
 def test_a_run_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path, whole, step, mode):
     found = kills.one(step, mode, tmp_path, whole[1])
     assert found == {

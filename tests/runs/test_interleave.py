@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from types import SimpleNamespace
+from unittest.mock import create_autospec
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from evalsuite.gate.compare import interleaved
 from evalsuite.models.typeset.model import TypesetModel
 from evalsuite.records import Request
 from evalsuite.runs import runner
+from evalsuite.runs.pipeline import Pipeline
 from evalsuite.runs.runner import _turns
 
 pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
@@ -102,14 +104,18 @@ class WorkingAhead(Batched):
 def test_a_model_that_works_ahead_is_told_all_of_its_own_before_its_first_turn(monkeypatch):
     models = [WorkingAhead("a", 2), Batched("b", 1)]
     missing = [*requests("a", 3), *requests("b", 3)]
-    store = SimpleNamespace(prompts={f"p{number}": SimpleNamespace(id=f"p{number}") for number in range(3)})
+    store = SimpleNamespace(
+        prompts={f"p{number}": SimpleNamespace(id=f"p{number}") for number in range(3)},
+        requests={request.key: request for request in missing},
+    )
     parts = []
 
-    def draw_part(model, part, _):
+    def drawings_of(model, part, _):
         parts.append((model.spec.name, len(part), models[0].foreseen))
-        return part
+        return []
 
-    monkeypatch.setattr(runner, "draw_part", draw_part)
-    list(runner._draw_models(models, missing, store, lambda _: None))
+    monkeypatch.setattr(runner, "drawings_of", drawings_of)
+    session = runner._Session(SimpleNamespace(store=store, drawn={}, readings={}), lambda _: None)
+    session.draw(models, create_autospec(Pipeline, instance=True))
     assert [part[:2] for part in parts] == [("a", 2), ("b", 2), ("b", 1), ("a", 1)]
     assert all(part[2] == ["p0", "p1", "p2"] for part in parts)

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from evalsuite.runs.reading import default_workers
 from evalsuite.runs.workers import Died, WorkerDeathError, WorkerPool
 
 HERE = Path(__file__).parent
@@ -102,3 +104,42 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
         assert len(workers) == 2
         parent.kill()
     assert psutil.wait_procs(workers, timeout=60)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("cores", "gib", "expected"),
+    [(1, 64, 1), (2, 64, 2), (4, 64, 4), (5, 64, 4), (16, 64, 14), (64, 64, 45), (16, 3, 2), (4, 0, 1), (256, 999, 64)],
+)
+def test_the_number_of_readers_follows_from_cores_and_memory(monkeypatch, cores, gib, expected):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=gib * 2**30))
+    assert default_workers() == expected
+
+
+def test_a_worker_that_cannot_prepare_says_why(monkeypatch):
+    monkeypatch.syspath_prepend(str(HERE))
+    import test_workers
+
+    made = WorkerPool(test_workers.work, 2, test_workers.refuse)
+    made.start(1)
+    try:
+        with pytest.raises(ValueError, match="no engine here"):
+            made.wait_ready()
+    finally:
+        made.stop()
+
+
+def refuse() -> None:
+    """A preparation that fails."""
+    raise ValueError("no engine here")
+
+
+def test_a_system_that_starts_no_process_is_one_clear_error(pool, monkeypatch):
+    def cannot(_):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("multiprocessing.process.BaseProcess.start", cannot)
+    with pytest.raises(
+        WorkerDeathError, match=r"cannot be started \(Resource temporarily unavailable\); .*--ocr-workers 1"
+    ):
+        pool.submit(("say", "a"))
