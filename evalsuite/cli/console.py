@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 out = Console(highlight=False, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
 
-_STAGES = {"draw": "Drawing", "read": "Reading", "score": "Scoring", "look": "Looking"}
+_STAGES = {"draw": "Drawing", "read": "Reading", "score": "Scoring", "look": "Looking", "merge": "Merging"}
 
 
 @contextmanager

@@ -35,6 +35,10 @@ LoraOption = Annotated[list[str] | None, typer.Option("--lora", help="PATH[:scal
 TransformerOption = Annotated[
     str | None, typer.Option("--transformer", help="A fine-tuned transformer: safetensors or GGUF.")
 ]
+ShardOption = Annotated[
+    str | None,
+    typer.Option("--shard", help="Draw only this part of the plan, e.g. 3/8; 'evalsuite merge' puts them together."),
+]
 UntilVerdictOption = Annotated[
     bool, typer.Option("--until-verdict", help="Draw image by image, and stop once the policy's gates have decided.")
 ]

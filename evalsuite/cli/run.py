@@ -26,6 +26,7 @@ from evalsuite.cli.options import (
     SamplesOption,
     SeedOption,
     SettingsOption,
+    ShardOption,
     SuitesOption,
     TransformerOption,
     UntilVerdictOption,
@@ -72,6 +73,7 @@ def run(
     interleave: Annotated[
         bool, typer.Option("--interleave", help="Load the models together and draw in turns, to compare their speed.")
     ] = False,
+    shard: ShardOption = None,
     until_verdict: UntilVerdictOption = False,
     baseline: Annotated[
         Path | None,
@@ -87,6 +89,8 @@ def run(
     import evalsuite
 
     check_protocols(protocol)
+    if shard is not None and protocol:
+        raise EvalsuiteError("--protocol: other benchmarks' protocols want complete runs; merge the shards first")
     if until_verdict and protocol:
         raise EvalsuiteError("--protocol: other benchmarks' protocols want complete runs; leave out --until-verdict")
     with console.progress(quiet=quiet) as watch:
@@ -107,6 +111,7 @@ def run(
             styled_ceiling=styled_ceiling,
             sensitivity=sensitivity,
             interleave=interleave,
+            shard=shard,
             until_verdict=until_verdict,
             baseline=baseline,
             policy=load_noted(policy) if until_verdict else policy,
@@ -158,6 +163,22 @@ def score(
             result = evalsuite.rescore(
                 folder, ocr=ocr, profile=profile, adjudications=adjudications, workers=workers, watch=watch
             )
+    _conclude(result, protocol)
+
+
+@app.command()
+def merge(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder of the whole run.")],
+    shards: Annotated[list[Path], typer.Argument(metavar="SHARD...", help="The run folders of its shards.")],
+    protocol: ProtocolOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Put the shards of a run together: the run that one machine would have made."""
+    import evalsuite
+
+    check_protocols(protocol)
+    with console.progress(quiet=quiet) as watch:
+        result = evalsuite.merge(out, shards, watch=watch)
     _conclude(result, protocol)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from evalsuite import hardware
 from evalsuite.errors import EvalsuiteError
 from evalsuite.report import comparison, payload, pictures, shell, templating
 from evalsuite.report import figures as views
@@ -67,7 +66,7 @@ def render(runs: Sequence[OpenRun], called: Sequence[Contestant], found: Sequenc
         boxes=boxes,
         title=" / ".join(each.name for each in called),
         called=called,
-        runs=[(run, hardware.line(run.manifest.environment)) for run in runs],
+        runs=[(run, run.hardware_line) for run in runs],
         manifest=first.manifest,
         ocr=first.ocr,
         scorer=first.scorer,
@@ -85,7 +84,7 @@ def render(runs: Sequence[OpenRun], called: Sequence[Contestant], found: Sequenc
         differences=compared,
         reasons=views.REASONS,
         speed=_speed_rows(runs, called),
-        same_machine=comparison.same_machine([run.manifest for run in runs]),
+        same_machine=comparison.same_machine([each for run in runs for each in run.environments()]),
         plots=_plots(runs, called),
     )
 

@@ -20,6 +20,7 @@ from evalsuite.runs import adjudications as marks
 from evalsuite.runs import runner
 from evalsuite.runs.plan import Plan, plan_prompts
 from evalsuite.runs.progress import Progress, Watcher, ignore
+from evalsuite.runs.shards import parse_shard
 from evalsuite.runs.store import RunStore
 from evalsuite.runs.targets import read_targets
 from evalsuite.suites import load_all
@@ -53,8 +54,8 @@ class RunOptions:
     `prompts` picks prompts by id, before `limit` samples. With `ceiling`, the typeset reference is drawn too, at
     the size of each model, and with `styled_ceiling` the same in designed lettering; with `sensitivity`, each of these
     is drawn with malformed glyphs as well. With `interleave`, the models asked for are loaded together and draw in
-    turns, for comparable timings. `out` defaults to a folder under `reports/` that is named by the plan, so
-    that the same options resume.
+    turns, for comparable timings. `shard` (`3/8`) draws that part of the plan (`runs.shards`). `out` defaults to a
+    folder under `reports/` that is named by the plan, so that the same options resume.
     """
 
     models: tuple[str, ...] = (CEILING,)
@@ -71,6 +72,7 @@ class RunOptions:
     styled_ceiling: bool = False
     sensitivity: bool = False
     interleave: bool = False
+    shard: str | None = None
     workers: int | None = None
 
 
@@ -120,6 +122,7 @@ def plan_run(options: RunOptions) -> tuple[Plan, list[str]]:
         samples=options.samples,
         seed=options.seed,
         name=_slug([*(model.spec.name for model in opened), *options.suites]),
+        shard=parse_shard(options.shard) if options.shard is not None else None,
     )
     return plan, [model.spec.name for model in opened[:asked]] if options.interleave else []
 
@@ -286,7 +289,9 @@ def open_folder(plan: Plan, out: Path | None, *, watch: Watcher) -> tuple[RunSto
     Raises:
         EvalsuiteError: The folder holds another run, or cannot be written.
     """
-    folder = out or Path("reports") / f"{plan.manifest.name}-{_plan_digest(plan.manifest)}"
+    shard = plan.manifest.shard
+    part = f"-shard-{shard.number}-of-{shard.count}" if shard is not None else ""
+    folder = out or Path("reports") / f"{plan.manifest.name}-{_plan_digest(plan.manifest)}{part}"
     store, resumed = RunStore.create_or_resume(folder, plan.manifest)
     for number, notice in enumerate(plan.notices, 1):  # before the hours that drawing may take
         watch(Progress("plan", number, len(plan.notices), notice))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["plan", "draw", "read", "score", "look"]
+Stage = Literal["plan", "draw", "read", "score", "look", "merge"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def execute(
         evidence = read_evidence(store, plan.engine.spec)
         session = _Session(evidence, watch)
         with Pipeline(store, plan.engine, workers=workers, on_kept=session.kept, on_read=session.read) as pipeline:
-            watch(Progress("draw", len(evidence.drawn), len(store.requests)))
+            watch(Progress("draw", len(evidence.drawn), len(store.own_requests)))
             for models in _groups(plan.models, interleave):
                 session.draw(models, pipeline)
             session.read_all(pipeline)
@@ -78,7 +78,7 @@ class _Session:
 
     def __init__(self, evidence: Evidence, watch: Watcher) -> None:
         self._watch = watch
-        self._requests = list(evidence.store.requests.values())
+        self._requests = list(evidence.store.own_requests.values())
         self._prompts = evidence.store.prompts
         self._drawn = dict(evidence.drawn)
         self._read_already = {(key, reading.image_sha256) for key, reading in evidence.readings.items()}
