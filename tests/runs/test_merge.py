@@ -84,7 +84,7 @@ def test_a_shard_is_no_whole_run_and_says_so(tmp_path, whole):
     with pytest.raises(NotComparableError, match="shard 2 of 3"):
         evalsuite.claims(run.folder)
     with pytest.raises(NotComparableError, match="shard 2 of 3"):
-        evalsuite.compare(whole.folder, run.folder)
+        evalsuite.compare([whole.folder, run.folder], tmp_path / "page")
 
 
 def test_what_is_missing_is_told_and_can_be_added_later(tmp_path, whole):
