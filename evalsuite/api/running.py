@@ -37,6 +37,9 @@ def run(
     sensitivity: bool = False,
     interleave: bool = False,
     shard: str | None = None,
+    devices: str | None = None,
+    backend: str = "local",
+    address: str | None = None,
     until_verdict: bool = False,
     baseline: StrPath | None = None,
     policy: StrPath | Policy = "default",
@@ -66,6 +69,9 @@ def run(
         sensitivity: Draw these with malformed glyphs too, and tell how many of them the reader notices.
         interleave: Load the models together and draw in turns, to compare their speed.
         shard: Draw only this part of the plan, e.g. `3/8`; `merge` puts the parts together.
+        devices: Draw in one process for each: `all` GPUs, `0,1`, or `cpu:2`; with `backend="ray"`, `cpu:N` actors.
+        backend: `local`, or `ray`: actors draw and read, this process writes.
+        address: Of a Ray cluster (`auto`, `HOST:PORT`); without it, Ray is started on this machine.
         until_verdict: Draw the one model image by image, and stop once the policy's gates have decided; see
             `gate_while_drawing`. The typeset reference is not drawn then.
         baseline: With `until_verdict`, the run folder to compare with; by default what `lock` names.
@@ -86,6 +92,8 @@ def run(
         raise EvalsuiteError("--sensitivity draws references, which --until-verdict leaves out; name one of the two")
     if until_verdict and shard is not None:
         raise EvalsuiteError("--shard: what is drawn until a verdict cannot be dealt; leave out --until-verdict")
+    if until_verdict and (devices is not None or backend != "local"):
+        raise EvalsuiteError("--until-verdict: draws image by image in one process; leave out --devices and --backend")
     options = api.RunOptions(
         models=names_of(models) if models is not None else api.default_models(),
         suites=names_of(suites),
@@ -102,6 +110,9 @@ def run(
         sensitivity=sensitivity,
         interleave=interleave,
         shard=shard,
+        devices=devices,
+        backend=backend,
+        address=address,
         workers=workers,
     )
     if until_verdict:

@@ -10,7 +10,10 @@ import typer
 from evalsuite.cli import console, figures
 from evalsuite.cli.gate import load_noted, show_verdict
 from evalsuite.cli.options import (
+    AddressOption,
+    BackendOption,
     CeilingOption,
+    DevicesOption,
     LimitOption,
     LockOption,
     LoraOption,
@@ -74,6 +77,9 @@ def run(
         bool, typer.Option("--interleave", help="Load the models together and draw in turns, to compare their speed.")
     ] = False,
     shard: ShardOption = None,
+    devices: DevicesOption = None,
+    backend: BackendOption = "local",
+    address: AddressOption = None,
     until_verdict: UntilVerdictOption = False,
     baseline: Annotated[
         Path | None,
@@ -112,6 +118,9 @@ def run(
             sensitivity=sensitivity,
             interleave=interleave,
             shard=shard,
+            devices=devices,
+            backend=backend,
+            address=address,
             until_verdict=until_verdict,
             baseline=baseline,
             policy=load_noted(policy) if until_verdict else policy,

@@ -18,6 +18,7 @@ from evalsuite.models.sources import stand_ins
 from evalsuite.records import digest
 from evalsuite.runs import adjudications as marks
 from evalsuite.runs import runner
+from evalsuite.runs.backends import backend_for, check_models, parse_devices
 from evalsuite.runs.plan import Plan, plan_prompts
 from evalsuite.runs.progress import Progress, Watcher, ignore
 from evalsuite.runs.shards import parse_shard
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from evalsuite.models import ImageModel, ModelOptions
     from evalsuite.records import Manifest, ModelSpec, Prompt
+    from evalsuite.runs.backends import Backend
     from evalsuite.runs.opened import OpenRun
 
 CEILING = "typeset"
@@ -73,6 +75,9 @@ class RunOptions:
     sensitivity: bool = False
     interleave: bool = False
     shard: str | None = None
+    devices: str | None = None
+    backend: str = "local"
+    address: str | None = None
     workers: int | None = None
 
 
@@ -92,7 +97,9 @@ def draw(options: RunOptions, *, watch: Watcher = ignore) -> Finished:
         EvalsuiteError: for anything that the caller can fix. What was finished is kept.
     """
     plan, in_turns = plan_run(options)
-    return _carry_out(plan, options.out, workers=options.workers, watch=watch, interleave=in_turns)
+    return _carry_out(
+        plan, options.out, workers=options.workers, watch=watch, interleave=in_turns, backend=backend_of(options)
+    )
 
 
 def plan_run(options: RunOptions) -> tuple[Plan, list[str]]:
@@ -107,7 +114,10 @@ def plan_run(options: RunOptions) -> tuple[Plan, list[str]]:
     asked = len(names)
     if options.interleave and asked < 2:
         raise EvalsuiteError("--interleave: draws models in turns, so name at least two with --model")
-    opened = _open(names, options.models, options.model_options)
+    devices = devices_of(options)
+    opened = _open(names, options.models, _on_devices(options, devices))
+    if devices or options.backend != "local":
+        check_models(opened, "--devices" if options.backend == "local" else f"--backend {options.backend}")
     for styled, wanted in ((False, options.ceiling), (True, options.styled_ceiling)):
         opened += ceilings_for([model.spec for model in opened], styled=styled) if wanted else []
     if options.sensitivity:
@@ -124,7 +134,54 @@ def plan_run(options: RunOptions) -> tuple[Plan, list[str]]:
         name=_slug([*(model.spec.name for model in opened), *options.suites]),
         shard=parse_shard(options.shard) if options.shard is not None else None,
     )
+    if len(devices) > 1:
+        plan = replace(plan, manifest=_recording(plan.manifest, devices))
     return plan, [model.spec.name for model in opened[:asked]] if options.interleave else []
+
+
+def devices_of(options: RunOptions) -> tuple[str, ...]:
+    """The devices that are named, of this machine; none where the run's own process draws, or Ray.
+
+    Raises:
+        EvalsuiteError: They cannot be had, or what is asked for does not go with several processes.
+    """
+    asked = "--devices" if options.devices is not None else f"--backend {options.backend}"
+    if options.devices is None and options.backend == "local":
+        return ()
+    if options.interleave:
+        raise EvalsuiteError(f"--interleave: compares speed on one device; leave out {asked}")
+    if options.model_options is not None and "device" in options.model_options.settings and options.devices is not None:
+        raise EvalsuiteError("--devices and --set device=… name devices both; leave out one of them")
+    return parse_devices(options.devices) if options.devices is not None and options.backend == "local" else ()
+
+
+def backend_of(options: RunOptions) -> Backend | None:
+    """What draws, where that is not the run's own process.
+
+    Raises:
+        EvalsuiteError: It cannot be had here.
+    """
+    return backend_for(options.backend, devices_of(options) or options.devices, options.address)
+
+
+def _on_devices(options: RunOptions, devices: Sequence[str]) -> ModelOptions | None:
+    """The options for models: what is drawn on named devices is fitted to the first of them."""
+    given = options.model_options
+    if not devices or not any(map(registry.takes_options, options.models)):
+        return given
+    given = given or registry.ModelOptions()
+    return replace(given, settings={**given.settings, "device": devices[0]})
+
+
+def _recording(manifest: Manifest, devices: Sequence[str]) -> Manifest:
+    """The plan with the devices on record beside each model that draws there: they decide its speed."""
+    models = tuple(
+        msgspec.structs.replace(spec, runtime={**spec.runtime, "devices": ",".join(devices)})
+        if spec.kind == "diffusion"
+        else spec
+        for spec in manifest.models
+    )
+    return msgspec.structs.replace(manifest, models=models)
 
 
 def plan_like(
@@ -277,9 +334,10 @@ def _carry_out(
     watch: Watcher,
     notices: tuple[str, ...] = (),
     interleave: Sequence[str] = (),
+    backend: Backend | None = None,
 ) -> Finished:
     store, resumed = open_folder(plan, out, watch=watch)
-    finished = runner.execute(plan, store, workers=workers, interleave=interleave, watch=watch)
+    finished = runner.execute(plan, store, workers=workers, interleave=interleave, backend=backend, watch=watch)
     return Finished(finished, resumed=resumed, notices=(*notices, *plan.notices))
 
 
