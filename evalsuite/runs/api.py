@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,10 +97,9 @@ def draw(options: RunOptions, *, watch: Watcher = ignore) -> Finished:
     Raises:
         EvalsuiteError: for anything that the caller can fix. What was finished is kept.
     """
+    backend = backend_of(options)
     plan, in_turns = plan_run(options)
-    return _carry_out(
-        plan, options.out, workers=options.workers, watch=watch, interleave=in_turns, backend=backend_of(options)
-    )
+    return _carry_out(plan, options.out, workers=options.workers, watch=watch, interleave=in_turns, backend=backend)
 
 
 def plan_run(options: RunOptions) -> tuple[Plan, list[str]]:
@@ -134,13 +134,16 @@ def plan_run(options: RunOptions) -> tuple[Plan, list[str]]:
         name=_slug([*(model.spec.name for model in opened), *options.suites]),
         shard=parse_shard(options.shard) if options.shard is not None else None,
     )
-    if len(devices) > 1:
-        plan = replace(plan, manifest=_recording(plan.manifest, devices))
+    if len(devices) > 1 or options.backend != "local":
+        where = ",".join(devices) if options.backend == "local" else options.backend
+        plan = replace(plan, manifest=_recording(plan.manifest, where))
     return plan, [model.spec.name for model in opened[:asked]] if options.interleave else []
 
 
 def devices_of(options: RunOptions) -> tuple[str, ...]:
-    """The devices that are named, of this machine; none where the run's own process draws, or Ray.
+    """The torch devices that models are fitted to, one for each process; none where the run's own process draws.
+
+    Ray says only when it runs how many GPUs there are: one stands for all.
 
     Raises:
         EvalsuiteError: They cannot be had, or what is asked for does not go with several processes.
@@ -152,7 +155,9 @@ def devices_of(options: RunOptions) -> tuple[str, ...]:
         raise EvalsuiteError(f"--interleave: compares speed on one device; leave out {asked}")
     if options.model_options is not None and "device" in options.model_options.settings and options.devices is not None:
         raise EvalsuiteError("--devices and --set device=… name devices both; leave out one of them")
-    return parse_devices(options.devices) if options.devices is not None and options.backend == "local" else ()
+    if options.backend == "ray" and (options.devices or "all").strip().lower() == "all":
+        return ("cuda:0",)
+    return parse_devices(options.devices or "")
 
 
 def backend_of(options: RunOptions) -> Backend | None:
@@ -161,7 +166,7 @@ def backend_of(options: RunOptions) -> Backend | None:
     Raises:
         EvalsuiteError: It cannot be had here.
     """
-    return backend_for(options.backend, devices_of(options) or options.devices, options.address)
+    return backend_for(options.backend, options.devices, options.address, partial(engines.resolve, options.ocr))
 
 
 def _on_devices(options: RunOptions, devices: Sequence[str]) -> ModelOptions | None:
@@ -173,12 +178,10 @@ def _on_devices(options: RunOptions, devices: Sequence[str]) -> ModelOptions | N
     return replace(given, settings={**given.settings, "device": devices[0]})
 
 
-def _recording(manifest: Manifest, devices: Sequence[str]) -> Manifest:
+def _recording(manifest: Manifest, where: str) -> Manifest:
     """The plan with the devices on record beside each model that draws there: they decide its speed."""
     models = tuple(
-        msgspec.structs.replace(spec, runtime={**spec.runtime, "devices": ",".join(devices)})
-        if spec.kind == "diffusion"
-        else spec
+        msgspec.structs.replace(spec, runtime={**spec.runtime, "devices": where}) if spec.kind == "diffusion" else spec
         for spec in manifest.models
     )
     return msgspec.structs.replace(manifest, models=models)

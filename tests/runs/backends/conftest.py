@@ -32,7 +32,7 @@ def suite_file(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _pixel_reader(monkeypatch):
-    monkeypatch.setattr("evalsuite.ocr.resolve", lambda _: backends_by_hand.PixelReader())
+    monkeypatch.setattr("evalsuite.ocr.resolve", backends_by_hand.resolve)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evalsuite.records import Request
-from evalsuite.runs.backends.dealing import MOST_DEATHS, Deal, DrawingProcessError
+from evalsuite.runs.backends.dealing import MOST_DEATHS, Deal, ProcessDeathError
 
 
 def requests(count):
@@ -69,11 +69,11 @@ def test_a_request_at_which_two_workers_died_is_given_up_and_the_others_are_not(
 def test_workers_that_do_not_start_or_die_in_a_row_end_the_drawing():
     deal = Deal(requests(3), batch=1, workers=1)
     deal.lose("a", "exit code 1", was_ready=False)
-    with pytest.raises(DrawingProcessError, match=r"do not start \(exit code 1\)"):
+    with pytest.raises(ProcessDeathError, match=r"do not start \(exit code 1\)"):
         deal.lose("b", "exit code 1", was_ready=False)
     deal = Deal(requests(MOST_DEATHS), batch=1, workers=1)
     for number in range(MOST_DEATHS - 1):
         deal.take(number)
         deal.lose(number, "killed by signal 9", was_ready=True)
-    with pytest.raises(DrawingProcessError, match=r"6 processes that draw died one after the other"):
+    with pytest.raises(ProcessDeathError, match=r"6 processes that draw died one after the other"):
         deal.lose("last", "killed by signal 9", was_ready=True)

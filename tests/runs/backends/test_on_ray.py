@@ -1,0 +1,106 @@
+"""Runs that Ray's actors draw and read: the same run, whatever is lost."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import backends_by_hand
+import pytest
+from backends_by_hand import Mortal, MortalReader, PixelReader, told
+
+import evalsuite
+from evalsuite.digests import files_digest
+from evalsuite.errors import EvalsuiteError
+from evalsuite.models.loading import CheckpointSource
+from evalsuite.models.typeset.model import TypesetModel
+from evalsuite.runs.backends.actors import DrawingActor, ReadingActor
+from evalsuite.runs.backends.on_ray import OnRay
+from evalsuite.version import __version__
+
+TESTS = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Ray on this machine: two cores to draw, one to read."""
+    ray = pytest.importorskip("ray", reason="Ray is not installed (evalsuite[ray])")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.syspath_prepend(str(TESTS))  # actors import `backends_by_hand` by its own name
+        ray.init(
+            num_cpus=3, object_store_memory=100 * 2**20, include_dashboard=False, log_to_driver=False,
+            logging_level="ERROR",
+        )  # fmt: skip
+        yield ray
+        ray.shutdown()
+
+
+@pytest.mark.slow
+def test_one_plan_has_the_same_scores_whoever_draws_it(cluster, draw, tmp_path):
+    alone = told(draw("alone"))
+    assert told(draw("ray", backend="ray", devices="cpu:2")) == alone
+    assert told(draw("devices", devices="cpu:2")) == alone
+    for number in (1, 2):
+        draw(f"s{number}", shard=f"{number}/2")
+    merged = evalsuite.merge(tmp_path / "merged", [tmp_path / "s1", tmp_path / "s2"], report=False).run
+    assert told(merged) == alone
+    assert len({score for _, _, _, _, _, score in alone.values()}) > 1
+
+
+@pytest.mark.slow
+def test_what_lost_actors_had_is_drawn_and_read_again_and_counts_once(cluster, execute, tmp_path):
+    find = partial(MortalReader, str(tmp_path))
+    run = execute(Mortal(tmp_path, "two", batch=2), OnRay("cpu:2", None, find))
+    assert (tmp_path / "two-0").exists()
+    assert (tmp_path / "reader-died").exists()
+    assert run.missing == ()
+    assert len(run.store.generations.read()) == len(run.store.readings(run.ocr).read()) == 5
+    assert {row.timing.place.device for row in run.generations.values()} <= {"cpu:0", "cpu:1", "cpu:2"}
+    assert told(run) == told(execute(Mortal(tmp_path, "two", batch=2), name="alone"))
+
+
+@pytest.mark.parametrize(
+    ("devices", "address", "why"),
+    [
+        ("0,1", None, "Ray itself deals the GPUs; write all, or cpu:2"),
+        (None, "ray://head:10001", "Ray's client is not supported"),
+    ],
+)
+def test_what_ray_is_not_asked_for(devices, address, why):
+    pytest.importorskip("ray", reason="Ray is not installed (evalsuite[ray])")
+    with pytest.raises(EvalsuiteError, match=why):
+        OnRay(devices, address, backends_by_hand.resolve)
+
+
+def test_without_ray_one_line_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(EvalsuiteError, match=r"pip install 'evalsuite\[ray\]'"):
+        OnRay(None, None, backends_by_hand.resolve)
+
+
+def test_a_machine_with_another_version_or_other_weights_does_not_draw(monkeypatch):
+    model = TypesetModel(width=256, height=256)
+    with pytest.raises(EvalsuiteError, match=rf"has evalsuite {__version__}, the driver 0.0.1; install the same"):
+        DrawingActor("cpu", 0, "0.0.1", ".").load((model, {}))
+    monkeypatch.setattr("evalsuite.models.typeset.model.fonts_digest", lambda **_: "0" * 64)
+    with pytest.raises(EvalsuiteError, match="the fonts of this machine are others"):
+        DrawingActor("cpu", 0, __version__, ".").load((model, {}))
+
+
+def test_a_machine_with_other_files_of_a_checkpoint_does_not_draw(tmp_path):
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"weights")
+    source = CheckpointSource(SimpleNamespace(folder=tmp_path), files={"transformer/model.safetensors": weights})
+    spec = SimpleNamespace(name="klein", weights_digest=files_digest(source.files), adapters=())
+    source.check(spec)
+    weights.write_bytes(b"others")
+    with pytest.raises(EvalsuiteError, match="klein: the files in .* are others on this machine"):
+        source.check(spec)
+
+
+def test_a_machine_with_another_engine_does_not_read():
+    with pytest.raises(EvalsuiteError, match="pixels of machine .* has other weights or settings than the driver's"):
+        ReadingActor(backends_by_hand.resolve, "0" * 64, __version__).prove()
+    ReadingActor(backends_by_hand.resolve, PixelReader.spec.digest, __version__).prove()
