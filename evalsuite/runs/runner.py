@@ -10,17 +10,18 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from evalsuite.runs.drawn import drawings_of
 from evalsuite.runs.evidence import read_evidence
 from evalsuite.runs.opened import open_run
 from evalsuite.runs.pipeline import Pipeline
 from evalsuite.runs.progress import Progress, Watcher, ignore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from evalsuite.models.base import Drawing, ImageModel
+    from evalsuite.models.base import ImageModel
     from evalsuite.ocr.base import OcrEngine
-    from evalsuite.records import Generation, OcrSpec, Prompt, Reading, Request, ScorerSpec
+    from evalsuite.records import Generation, OcrSpec, Reading, Request, ScorerSpec
     from evalsuite.runs.backends import Backend
     from evalsuite.runs.evidence import Evidence
     from evalsuite.runs.opened import OpenRun
@@ -55,8 +56,9 @@ def execute(
         session = _Session(evidence, watch)
         with ExitStack() as stack:
             pool = stack.enter_context(backend).pool(plan.engine, workers) if backend is not None else None
-            told = {"on_kept": session.kept, "on_read": session.read}
-            pipeline = stack.enter_context(Pipeline(store, plan.engine, workers=workers, pool=pool, **told))
+            pipeline = stack.enter_context(
+                Pipeline(store, plan.engine, workers=workers, pool=pool, on_kept=session.kept, on_read=session.read)
+            )
             watch(Progress("draw", len(evidence.drawn), len(store.own_requests)))
             for models in _groups(plan.models, interleave):
                 session.draw(models, pipeline, backend)
@@ -171,17 +173,6 @@ def _groups(models: Sequence[ImageModel], interleave: Sequence[str]) -> Iterable
     if together:
         yield together
     yield from ([model] for model in models if model.spec.name not in interleave)
-
-
-def drawings_of(
-    model: ImageModel, part: Sequence[Request], prompts: Mapping[str, Prompt]
-) -> Iterator[tuple[Request, Drawing]]:
-    """What a loaded model draws for these requests, each beside the request that it answers."""
-    drawings = model.draw([(prompts[request.prompt], request.seed) for request in part])
-    for request, drawing in zip(part, drawings, strict=True):
-        if (drawing.prompt.id, drawing.seed) != (request.prompt, request.seed):
-            raise RuntimeError(f"{model.spec.name} answered {drawing.prompt.id} when {request.prompt} was asked for")
-        yield request, drawing
 
 
 def _turns(waiting: Sequence[Waiting]) -> Iterable[Waiting]:

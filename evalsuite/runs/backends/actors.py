@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -11,10 +12,9 @@ from typing import TYPE_CHECKING
 from evalsuite import hardware
 from evalsuite.errors import EvalsuiteError
 from evalsuite.ocr.proof import read_page
-from evalsuite.runs.drawn import Drawn, encode, now
+from evalsuite.runs.drawn import Drawn, drawings_of, encode, now
 from evalsuite.runs.machines import placed
 from evalsuite.runs.reading import read_image
-from evalsuite.runs.runner import drawings_of
 from evalsuite.version import __version__
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from evalsuite.models.base import ImageModel, PlaceableModel
     from evalsuite.ocr.base import OcrEngine
     from evalsuite.records import Environment, Prompt, Reading, Request
+
+
+MOST_TOLD = 240
+"""Characters of what Ray says of a lost actor."""
 
 
 class DrawingActor:
@@ -112,3 +116,9 @@ def check_version(driver: str) -> None:
         raise EvalsuiteError(
             f"machine {os.uname().nodename} has evalsuite {__version__}, the driver {driver}; install the same on all"
         )
+
+
+def how_lost(error: Exception) -> str:
+    """What ended an actor, in one line: the last of what Ray tells, without its colours."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines() or [type(error).__name__]
+    return lines[-1].strip()[:MOST_TOLD]

@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING, Any, Self
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.base import Drawing, PlaceableModel
 from evalsuite.runs.backends.dealing import Deal, given_up
-from evalsuite.runs.drawn import Drawn, encode, now
+from evalsuite.runs.drawn import Drawn, drawings_of, encode, now
 from evalsuite.runs.machines import placed
 from evalsuite.runs.reading import ReadingPool, default_workers
-from evalsuite.runs.runner import drawings_of
 from evalsuite.runs.workers import GRACE, end_with_parent
 
 if TYPE_CHECKING:
@@ -121,7 +120,7 @@ class Devices:
             worker.channel.close()
         self._workers.clear()
 
-    def _fill(self, model: ImageModel, prompts: Mapping[str, Prompt], deal: Deal) -> None:
+    def _fill(self, model: ImageModel, prompts: Mapping[str, Prompt], deal: Deal[Request]) -> None:
         """Start a process on each device that has none, as long as requests wait for it."""
         busy = [worker.device for worker in self._workers]
         starting = sum(not worker.ready for worker in self._workers)
@@ -139,12 +138,12 @@ class Devices:
         theirs.close()  # so that the death of the process closes the last end of its channel
         self._workers.append(_Worker(device, process, ours))
 
-    def _give(self, worker: _Worker, deal: Deal) -> None:
+    def _give(self, worker: _Worker, deal: Deal[Request]) -> None:
         while worker.ready and (batch := deal.take(worker)):
             with suppress(OSError):  # it died; what it was given is dealt again when its channel says so
                 worker.channel.send(batch)
 
-    def _receive(self, worker: _Worker, deal: Deal) -> Iterator[Drawn]:
+    def _receive(self, worker: _Worker, deal: Deal[Request]) -> Iterator[Drawn]:
         try:
             answer: Any = worker.channel.recv()
         except (EOFError, OSError):
@@ -159,7 +158,7 @@ class Devices:
         elif deal.answer(worker, answer.row.key):
             yield answer
 
-    def _bury(self, worker: _Worker, deal: Deal) -> Iterator[Drawn]:
+    def _bury(self, worker: _Worker, deal: Deal[Request]) -> Iterator[Drawn]:
         """Take a dead process out; what died twice becomes a row that says so."""
         self._workers.remove(worker)
         worker.channel.close()

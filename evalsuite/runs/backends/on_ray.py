@@ -17,7 +17,7 @@ from evalsuite import hardware
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.base import PlaceableModel
 from evalsuite.ocr.many import ManyReader
-from evalsuite.runs.backends.actors import DrawingActor
+from evalsuite.runs.backends.actors import DrawingActor, how_lost
 from evalsuite.runs.backends.dealing import Deal, given_up
 from evalsuite.runs.backends.names import parse_devices
 from evalsuite.runs.backends.ray_reading import RayPool
@@ -205,7 +205,7 @@ class OnRay:
                 raise error.cause from None
             how = str(error.cause)  # its device has failed: another actor goes on
         except ray.exceptions.RayError as error:
-            how = f"lost: {str(error).splitlines()[0]}"
+            how = how_lost(error)
         else:
             if not actor.ready:
                 actor.ready = True

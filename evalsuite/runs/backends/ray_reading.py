@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
 from evalsuite.images import read_bytes
-from evalsuite.runs.backends.actors import ReadingActor
+from evalsuite.runs.backends.actors import ReadingActor, how_lost
 from evalsuite.runs.backends.dealing import Deal
 from evalsuite.runs.reading import died_at
 from evalsuite.version import __version__
@@ -157,7 +157,7 @@ class RayPool:
             except ray.exceptions.RayTaskError as error:
                 raise error.cause from None
             except ray.exceptions.RayError as error:
-                yield from self._bury(actor, f"lost: {str(error).splitlines()[0]}")
+                yield from self._bury(actor, how_lost(error))
                 continue
             if not actor.ready:
                 actor.ready = True

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
-import backends_by_hand
 import pytest
-from backends_by_hand import Mortal, MortalReader, PixelReader, told
+from backends_by_hand import Mortal, MortalReader, PixelReader, resolve, told
 
 import evalsuite
 from evalsuite.digests import files_digest
@@ -20,6 +20,7 @@ from evalsuite.runs.backends.on_ray import OnRay
 from evalsuite.version import __version__
 
 TESTS = Path(__file__).parents[2]
+FIND = partial(resolve, "pixels")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,8 @@ def cluster():
     ray = pytest.importorskip("ray", reason="Ray is not installed (evalsuite[ray])")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.syspath_prepend(str(TESTS))  # actors import `backends_by_hand` by its own name
+        # Actors import `backends_by_hand` by its own name.
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))
         ray.init(
             num_cpus=3, object_store_memory=100 * 2**20, include_dashboard=False, log_to_driver=False,
             logging_level="ERROR",
@@ -38,7 +40,8 @@ def cluster():
 
 
 @pytest.mark.slow
-def test_one_plan_has_the_same_scores_whoever_draws_it(cluster, draw, tmp_path):
+@pytest.mark.usefixtures("cluster")
+def test_one_plan_has_the_same_scores_whoever_draws_it(draw, tmp_path):
     alone = told(draw("alone"))
     assert told(draw("ray", backend="ray", devices="cpu:2")) == alone
     assert told(draw("devices", devices="cpu:2")) == alone
@@ -50,7 +53,8 @@ def test_one_plan_has_the_same_scores_whoever_draws_it(cluster, draw, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_lost_actors_had_is_drawn_and_read_again_and_counts_once(cluster, execute, tmp_path):
+@pytest.mark.usefixtures("cluster")
+def test_what_lost_actors_had_is_drawn_and_read_again_and_counts_once(execute, tmp_path):
     find = partial(MortalReader, str(tmp_path))
     run = execute(Mortal(tmp_path, "two", batch=2), OnRay("cpu:2", None, find))
     assert (tmp_path / "two-0").exists()
@@ -71,13 +75,13 @@ def test_what_lost_actors_had_is_drawn_and_read_again_and_counts_once(cluster, e
 def test_what_ray_is_not_asked_for(devices, address, why):
     pytest.importorskip("ray", reason="Ray is not installed (evalsuite[ray])")
     with pytest.raises(EvalsuiteError, match=why):
-        OnRay(devices, address, backends_by_hand.resolve)
+        OnRay(devices, address, FIND)
 
 
 def test_without_ray_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(EvalsuiteError, match=r"pip install 'evalsuite\[ray\]'"):
-        OnRay(None, None, backends_by_hand.resolve)
+        OnRay(None, None, FIND)
 
 
 def test_a_machine_with_another_version_or_other_weights_does_not_draw(monkeypatch):
@@ -96,11 +100,11 @@ def test_a_machine_with_other_files_of_a_checkpoint_does_not_draw(tmp_path):
     spec = SimpleNamespace(name="klein", weights_digest=files_digest(source.files), adapters=())
     source.check(spec)
     weights.write_bytes(b"others")
-    with pytest.raises(EvalsuiteError, match="klein: the files in .* are others on this machine"):
+    with pytest.raises(EvalsuiteError, match=r"klein: the files in .* are others on this machine"):
         source.check(spec)
 
 
 def test_a_machine_with_another_engine_does_not_read():
-    with pytest.raises(EvalsuiteError, match="pixels of machine .* has other weights or settings than the driver's"):
-        ReadingActor(backends_by_hand.resolve, "0" * 64, __version__).prove()
-    ReadingActor(backends_by_hand.resolve, PixelReader.spec.digest, __version__).prove()
+    with pytest.raises(EvalsuiteError, match=r"pixels of machine .* has other weights or settings than the driver's"):
+        ReadingActor(FIND, "0" * 64, __version__).prove()
+    ReadingActor(FIND, PixelReader.spec.digest, __version__).prove()
