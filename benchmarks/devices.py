@@ -86,7 +86,8 @@ def measure(names: Sequence[str], images: int, batch: int, *, small: bool) -> di
     began = time.perf_counter()
     arrived: list[tuple[float, Generation]] = []
     with _folder(spec, total) as store, store.generations.writer() as rows, Devices(names) as backend:
-        model = DiffusionModel(spec, RandomWeights(small))
+        source: Any = RandomWeights(small)  # stands in for a checkpoint
+        model = DiffusionModel(spec, source)
         for drawn in backend.draw(model, list(store.requests.values()), store):
             row = store.keep(drawn)
             rows.append(row)

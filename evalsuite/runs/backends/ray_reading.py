@@ -169,3 +169,4 @@ class RayPool:
         self._pending = {ref: owner for ref, owner in self._pending.items() if owner is not actor}
         for image in self._deal.lose(actor, how, was_ready=actor.ready):
             yield died_at(self._engine, image.key, image.path, how)
+        self._hand_out()

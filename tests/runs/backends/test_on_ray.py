@@ -42,11 +42,12 @@ def cluster():
 @pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
 def test_one_plan_has_the_same_scores_whoever_draws_it(draw, tmp_path):
-    alone = told(draw("alone"))
-    assert told(draw("ray", backend="ray", devices="cpu:2")) == alone
-    assert told(draw("devices", devices="cpu:2")) == alone
+    model = "typeset:errors=0.5,size=256x256"
+    alone = told(draw("alone", model))
+    assert told(draw("ray", model, backend="ray", devices="cpu:2")) == alone
+    assert told(draw("devices", model, devices="cpu:2")) == alone
     for number in (1, 2):
-        draw(f"s{number}", shard=f"{number}/2")
+        draw(f"s{number}", model, shard=f"{number}/2")
     merged = evalsuite.merge(tmp_path / "merged", [tmp_path / "s1", tmp_path / "s2"], report=False).run
     assert told(merged) == alone
     assert len({score for _, _, _, _, _, score in alone.values()}) > 1
