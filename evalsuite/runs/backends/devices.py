@@ -175,9 +175,9 @@ def _serve(channel: Connection, model: PlaceableModel, device: str, count: int, 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
     try:
+        _settle(device, count)
         here = model.placed("cpu" if device.startswith("cpu") else device)
         assert here is not None  # noqa: S101 - `takes` has said so
-        _settle(device, count)
         with here:
             channel.send(_Ready())
             _draw_what_comes(channel, here, device, prompts)
@@ -188,12 +188,14 @@ def _serve(channel: Connection, model: PlaceableModel, device: str, count: int, 
 
 
 def _settle(device: str, count: int) -> None:
-    """Keep to the device, and to a fair share of the CPU where that draws."""
+    """Keep to the device, and to a fair share of the cores where they draw. Before the model is loaded."""
     if device.startswith("cpu"):
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // count)))
         if "torch" in sys.modules:
             import torch
 
-            torch.set_num_threads(max(1, torch.get_num_threads() // count))
+            torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     else:
         import torch
 
