@@ -7,8 +7,10 @@ import shutil
 import msgspec
 import pytest
 from runs_by_hand import ENVIRONMENT, PROMPTS, SPECK, Outcome, check, image_of, make_run, noodes, open_side
+from typer.testing import CliRunner
 
 import evalsuite
+from evalsuite.cli.main import app
 from evalsuite.errors import EvalsuiteError, NotComparableError
 from evalsuite.gate.compare import timing_mismatch
 from evalsuite.records import Environment, Gpu, Shard
@@ -155,3 +157,16 @@ def test_a_plan_has_no_more_shards_than_images(tmp_path):
     shard = Shard(number=1, count=len(PROMPTS) + 1)
     with pytest.raises(EvalsuiteError, match="shard 1 of 4: there are only 3 images of each model"):
         deal(make_run(tmp_path / "whole", size=SPECK), tmp_path / "s", shard.number, shard.count)
+
+
+def test_the_command_names_what_is_missing_and_a_shard_that_has_drawn_its_part_is_no_failure(tmp_path, whole):
+    folders = [str(deal(whole, tmp_path / f"s{number}", number, 2).folder) for number in (1, 2)]
+    out = str(tmp_path / "out")
+    half = CliRunner().invoke(app, ["merge", out, folders[0], "--quiet"])
+    assert half.exit_code == 12
+    assert "incomplete: 6 of 12 images are missing" in half.stderr
+    assert "of 2 shards, these were not given: 2" in half.stderr
+    assert CliRunner().invoke(app, ["merge", out, folders[1], "--quiet"]).exit_code == 0
+    shown = CliRunner().invoke(app, ["score", folders[0], "--quiet"])
+    assert shown.exit_code == 0
+    assert "shard 1 of 2, 6 of 12 images" in shown.stdout

@@ -52,11 +52,11 @@ def draw(suite_file, tmp_path):
 def execute(suite_file, tmp_path):
     """Draws the plan with a model that no name stands for; the finished run."""
 
-    def run(model, backend=None, *, name="run", samples=1):
+    def run(model, backend=None, *, name="run", shard=None):
         (suite,) = load_all([suite_file])
         plan = plan_prompts(
             refs=[suite.ref], prompts=suite.prompts, models=[model], engine=backends_by_hand.PixelReader(),
-            profile="standard", samples=samples, seed=0, name="by hand",
+            profile="standard", samples=1, seed=0, name="by hand", shard=shard,
         )  # fmt: skip
         store, _ = RunStore.create_or_resume(tmp_path / name, plan.manifest)
         return runner.execute(plan, store, workers=1, backend=backend)

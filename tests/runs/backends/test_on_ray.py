@@ -15,7 +15,9 @@ from evalsuite.digests import files_digest
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.loading import CheckpointSource
 from evalsuite.models.typeset.model import TypesetModel
+from evalsuite.records import Shard
 from evalsuite.runs.backends.actors import DrawingActor, ReadingActor
+from evalsuite.runs.backends.devices import Devices
 from evalsuite.runs.backends.on_ray import OnRay
 from evalsuite.version import __version__
 
@@ -29,6 +31,7 @@ def cluster():
     ray = pytest.importorskip("ray", reason="Ray is not installed (evalsuite[ray])")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_prestart_worker_first_driver", "0")  # each process that Ray starts takes seconds
         # Actors import `backends_by_hand` by its own name.
         patch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))
         ray.init(
@@ -41,29 +44,24 @@ def cluster():
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
-def test_one_plan_has_the_same_scores_whoever_draws_it(draw, tmp_path):
-    model = "typeset:errors=0.5,size=256x256"
-    alone = told(draw("alone", model))
-    assert told(draw("ray", model, backend="ray", devices="cpu:2")) == alone
-    assert told(draw("devices", model, devices="cpu:2")) == alone
+def test_one_plan_has_the_same_scores_whoever_draws_it_and_whatever_is_lost(execute, tmp_path, monkeypatch):
+    """In this process, by two processes, by shards that are merged, and on Ray, where a process of each kind dies."""
+    monkeypatch.syspath_prepend(str(TESTS))  # spawned processes import `backends_by_hand` by its own name
+    mortal = Mortal(tmp_path, "two", batch=2)
+    ray = execute(mortal, OnRay("cpu:2", None, partial(MortalReader, str(tmp_path))), name="ray")
+    assert {path.name for path in tmp_path.iterdir()} >= {"two-0", "reader-died"}
+    assert ray.missing == ()
+    assert len(ray.store.generations.read()) == len(ray.store.readings(ray.ocr).read()) == 5
+    assert {row.timing.place.device for row in ray.generations.values()} <= {"cpu:0", "cpu:1", "cpu:2"}
+    assert ray.machines == ()
+    # From here on nothing dies: what dies, dies once.
+    alone = execute(mortal, name="alone")
+    devices = execute(mortal, Devices(["cpu", "cpu"]), name="devices")
     for number in (1, 2):
-        draw(f"s{number}", model, shard=f"{number}/2")
+        execute(mortal, name=f"s{number}", shard=Shard(number=number, count=2))
     merged = evalsuite.merge(tmp_path / "merged", [tmp_path / "s1", tmp_path / "s2"], report=False).run
-    assert told(merged) == alone
-    assert len({score for _, _, _, _, _, score in alone.values()}) > 1
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("cluster")
-def test_what_lost_actors_had_is_drawn_and_read_again_and_counts_once(execute, tmp_path):
-    find = partial(MortalReader, str(tmp_path))
-    run = execute(Mortal(tmp_path, "two", batch=2), OnRay("cpu:2", None, find))
-    assert (tmp_path / "two-0").exists()
-    assert (tmp_path / "reader-died").exists()
-    assert run.missing == ()
-    assert len(run.store.generations.read()) == len(run.store.readings(run.ocr).read()) == 5
-    assert {row.timing.place.device for row in run.generations.values()} <= {"cpu:0", "cpu:1", "cpu:2"}
-    assert told(run) == told(execute(Mortal(tmp_path, "two", batch=2), name="alone"))
+    assert told(ray) == told(devices) == told(merged) == told(alone)
+    assert len({score.result for score in alone.scores}) > 1
 
 
 @pytest.mark.parametrize(
