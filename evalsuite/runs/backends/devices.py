@@ -19,6 +19,7 @@ from multiprocessing import connection
 from typing import TYPE_CHECKING, Any, Self
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.hardware import usable_threads
 from evalsuite.models.base import Drawing, PlaceableModel
 from evalsuite.runs.backends.dealing import Deal, given_up
 from evalsuite.runs.drawn import Drawn, drawings_of, encode, now
@@ -190,8 +191,7 @@ def _serve(channel: Connection, model: PlaceableModel, device: str, count: int, 
 def _settle(device: str, count: int) -> None:
     """Keep to the device, and to a fair share of the cores where they draw. Before the model is loaded."""
     if device.startswith("cpu"):
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // count)))
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (usable_threads() or 1) // count)))
         if "torch" in sys.modules:
             import torch
 

@@ -17,7 +17,7 @@ def parse_devices(text: str) -> tuple[str, ...]:
     Raises:
         EvalsuiteError: There is no such device, one GPU is named twice, or GPUs and CPUs are mixed.
     """
-    there = _gpus() if not re.fullmatch(r"[\s,]*cpu(:\d+)?([\s,]+cpu(:\d+)?)*[\s,]*", text.lower()) else 0
+    there = gpu_count() if not re.fullmatch(r"[\s,]*cpu(:\d+)?([\s,]+cpu(:\d+)?)*[\s,]*", text.lower()) else 0
     if text.strip().lower() == "all":
         if not there:
             raise EvalsuiteError("--devices all: there is no CUDA GPU here; 'cpu:2' draws in two processes on the CPU")
@@ -44,7 +44,12 @@ def parse_devices(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _gpus() -> int:
+def gpu_count() -> int:
+    """CUDA GPUs that PyTorch sees here.
+
+    Raises:
+        EvalsuiteError: PyTorch is not installed.
+    """
     try:
         import torch
     except ImportError:

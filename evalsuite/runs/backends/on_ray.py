@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -19,7 +21,7 @@ from evalsuite.models.base import PlaceableModel
 from evalsuite.ocr.many import ManyReader
 from evalsuite.runs.backends.actors import DrawingActor, how_lost
 from evalsuite.runs.backends.dealing import Deal, given_up
-from evalsuite.runs.backends.names import parse_devices
+from evalsuite.runs.backends.names import gpu_count, parse_devices
 from evalsuite.runs.backends.ray_reading import RayPool
 from evalsuite.runs.drawn import Drawn
 from evalsuite.runs.machines import machine_of, machine_rows, placed
@@ -105,19 +107,29 @@ class OnRay:
     def _connect(self) -> None:
         import ray
 
-        # Nothing is sent to anybody, and actors see the GPUs that they are given.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        common = {"log_to_driver": False, "logging_level": "ERROR"}
+        # Ray ends the driver at once at SIGTERM; here it does what the command line, or the script, has made of it.
+        in_main = threading.current_thread() is threading.main_thread()
+        on_termination = signal.getsignal(signal.SIGTERM) if in_main else None
         try:
             if self._address is not None:
-                ray.init(address=self._address, **common)
+                ray.init(address=self._address, log_to_driver=False, logging_level="ERROR")
             else:
-                # A core for each actor that draws, and at least one to read; on GPUs, every core is there to share.
-                cpus = max(len(os.sched_getaffinity(0)), self._cpu_actors + 1)
-                ray.init(num_cpus=cpus, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **common)
+                # Beside each core that draws, at least one reads. A GPU's actor needs a core only now and then.
+                cores, drawing = hardware.usable_threads() or 1, self._cpu_actors
+                ray.init(
+                    num_cpus=max(cores, drawing + 1) if drawing else cores + gpu_count(),
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level="ERROR",
+                )
         except (ConnectionError, RuntimeError, ValueError) as error:
             where = f"--address {self._address}" if self._address else "--backend ray"
             raise EvalsuiteError(f"{where}: Ray cannot be reached or started: {error}") from error
+        finally:
+            if on_termination is not None:
+                signal.signal(signal.SIGTERM, on_termination)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -39,7 +39,7 @@ def _tests_on_the_path(monkeypatch):
     ],
 )
 def test_devices_by_name(monkeypatch, text, gpus, names):
-    monkeypatch.setattr("evalsuite.runs.backends.names._gpus", lambda: gpus)
+    monkeypatch.setattr("evalsuite.runs.backends.names.gpu_count", lambda: gpus)
     assert parse_devices(text) == names
 
 
@@ -54,14 +54,14 @@ def test_devices_by_name(monkeypatch, text, gpus, names):
     ],
 )
 def test_devices_that_are_not_there(monkeypatch, text, why):
-    monkeypatch.setattr("evalsuite.runs.backends.names._gpus", lambda: 0)
+    monkeypatch.setattr("evalsuite.runs.backends.names.gpu_count", lambda: 0)
     with pytest.raises(EvalsuiteError, match=why):
         parse_devices(text)
 
 
 @pytest.mark.parametrize(("text", "why"), [("0,0", "cuda:0 is named twice"), ("0,cpu", "devices of one kind")])
 def test_devices_that_do_not_go_together(monkeypatch, text, why):
-    monkeypatch.setattr("evalsuite.runs.backends.names._gpus", lambda: 2)
+    monkeypatch.setattr("evalsuite.runs.backends.names.gpu_count", lambda: 2)
     with pytest.raises(EvalsuiteError, match=why):
         parse_devices(text)
 
