@@ -198,8 +198,7 @@ class OpenRun:
         """What to know of a run that several machines draw together."""
         shard = [self.not_whole] if self.manifest.shard is not None and self.not_whole is not None else []
         unlike = [
-            f"{spec.name} was drawn on machines that differ ({'; '.join(found)}): its timings are of all of them "
-            "together, and are not compared"
+            f"the timings of {spec.name} are of machines that differ ({'; '.join(found)}), pooled; they are not compared"
             for spec in self.manifest.models
             if (found := timing_differences(self.environments(spec.name)))
         ]

@@ -142,7 +142,7 @@ def test_timings_of_machines_that_differ_are_not_pooled_without_a_word(tmp_path,
     run = evalsuite.merge(tmp_path / "out", [each.folder for each in parts], report=False).run
     assert run.environments("klein") == (ENVIRONMENT, H100)
     assert run.scores == open_run(whole).scores
-    assert run.notices[0].startswith("klein was drawn on machines that differ (gpus none → NVIDIA H100)")
+    assert run.notices[0].startswith("the timings of klein are of machines that differ (gpus none → NVIDIA H100)")
     own = {row.key for row in read_evidence(parts[1], run.ocr).drawn.values()}
     assert {row.key for row in run.store.generations.read() if row.timing.place} == own
     sides = open_side(whole.folder, "klein"), open_side(run.folder, "klein")

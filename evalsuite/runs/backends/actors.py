@@ -44,8 +44,10 @@ class DrawingActor:
         self._version, self._folder = version, folder
         self._drawing = threading.Lock()
 
-    def load(self, shared: tuple[PlaceableModel, Mapping[str, Prompt]]) -> Environment:
+    def load(self, shared: tuple[PlaceableModel, Mapping[str, Prompt], bool]) -> Environment:
         """Load the model, after seeing that its weights are here; where this is.
+
+        The last of `shared` says whether the plan describes its machine with CUDA, as `hardware.describe` takes it.
 
         Raises:
             EvalsuiteError: Another version of evalsuite, or other weights.
@@ -53,13 +55,13 @@ class DrawingActor:
         check_version(self._version)
         with suppress(OSError):  # another machine may not have it; paths that are whole do not need it
             os.chdir(self._folder)
-        model, self._prompts = shared
+        model, self._prompts, with_accelerator = shared
         model.check_weights()
         here = model.placed(self._device)
         if here is None:
             raise EvalsuiteError(f"{model.spec.name} does not draw on {self._device}")
         self._model: ImageModel = here.__enter__()  # until the process ends
-        return hardware.describe(accelerator=model.spec.kind == "diffusion")
+        return hardware.describe(accelerator=with_accelerator)
 
     def draw(self, batch: Sequence[Request]) -> list[Drawn]:
         """The rows and bytes of a batch."""

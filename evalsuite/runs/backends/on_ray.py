@@ -175,7 +175,8 @@ class OnRay:
 
         deal = Deal(requests, batch=int(model.spec.runtime.get("batch", 1)), workers=self._count)
         # What goes to every actor is stored once.
-        shared = ray.put((model, dict(store.prompts)))
+        with_accelerator = any(spec.kind == "diffusion" for spec in store.manifest.models)
+        shared = ray.put((model, dict(store.prompts), with_accelerator))
         crew: list[_Actor] = []
         pending: dict[Any, _Actor] = {}
         try:

@@ -86,10 +86,10 @@ def test_without_ray_one_line_says_what_to_install(monkeypatch):
 def test_a_machine_with_another_version_or_other_weights_does_not_draw(monkeypatch):
     model = TypesetModel(width=256, height=256)
     with pytest.raises(EvalsuiteError, match=rf"has evalsuite {__version__}, the driver 0.0.1; install the same"):
-        DrawingActor("cpu", 0, "0.0.1", ".").load((model, {}))
+        DrawingActor("cpu", 0, "0.0.1", ".").load((model, {}, False))
     monkeypatch.setattr("evalsuite.models.typeset.model.fonts_digest", lambda **_: "0" * 64)
     with pytest.raises(EvalsuiteError, match="the fonts of this machine are others"):
-        DrawingActor("cpu", 0, __version__, ".").load((model, {}))
+        DrawingActor("cpu", 0, __version__, ".").load((model, {}, False))
 
 
 def test_a_machine_with_other_files_of_a_checkpoint_does_not_draw(tmp_path):
