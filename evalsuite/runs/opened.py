@@ -198,7 +198,7 @@ class OpenRun:
         """What to know of a run that several machines draw together."""
         shard = [self.not_whole] if self.manifest.shard is not None and self.not_whole is not None else []
         unlike = [
-            f"the timings of {spec.name} are of machines that differ ({'; '.join(found)}), pooled; they are not compared"
+            f"the timings of {spec.name} are of machines that differ ({'; '.join(found)}): pooled, and not compared"
             for spec in self.manifest.models
             if (found := timing_differences(self.environments(spec.name)))
         ]
