@@ -164,17 +164,10 @@ def _merge_readings(
         store.readings(ocr).replace(kept)
 
 
-_NAMES_OF_DEVICES = ("device", "devices")
-
-
 def _notices(run: OpenRun, sources: Sequence[RunStore]) -> Iterator[str]:
     for spec in run.manifest.models:
         ways = [
-            {
-                key: value
-                for key, value in source.manifest.model(spec.name).runtime.items()
-                if key not in _NAMES_OF_DEVICES
-            }
+            {key: value for key, value in source.manifest.model(spec.name).runtime.items() if key != "device"}
             for source in sources
         ]
         odd = next((place for place, way in enumerate(ways) if way != ways[0]), None)

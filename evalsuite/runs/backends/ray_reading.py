@@ -117,6 +117,7 @@ class RayPool:
             for reading in self._take():
                 found = True
                 yield reading
+            self._hand_out()  # to an actor that has just become ready, or to the one in place of a lost one
             if not block and not found:
                 return
 
@@ -169,4 +170,3 @@ class RayPool:
         self._pending = {ref: owner for ref, owner in self._pending.items() if owner is not actor}
         for image in self._deal.lose(actor, how, was_ready=actor.ready):
             yield died_at(self._engine, image.key, image.path, how)
-        self._hand_out()
