@@ -118,6 +118,7 @@ class OnRay:
                 # Beside each core that draws, at least one reads. A GPU's actor needs a core only now and then.
                 cores, drawing = hardware.usable_threads() or 1, self._cpu_actors
                 ray.init(
+                    address="local",  # also where this machine is part of a cluster
                     num_cpus=max(cores, drawing + 1) if drawing else cores + gpu_count(),
                     object_store_memory=OBJECT_STORE_BYTES,
                     include_dashboard=False,

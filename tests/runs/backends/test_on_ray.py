@@ -35,7 +35,7 @@ def cluster():
         # Actors import `backends_by_hand` by its own name.
         patch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))
         ray.init(
-            num_cpus=3, object_store_memory=100 * 2**20, include_dashboard=False, log_to_driver=False,
+            address="local", num_cpus=3, object_store_memory=100 * 2**20, include_dashboard=False, log_to_driver=False,
             logging_level="ERROR",
         )  # fmt: skip
         yield ray
