@@ -31,6 +31,7 @@ def cluster():
     ray = pytest.importorskip("ray", reason="Ray is not installed (evalsuite[ray])")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")
         patch.setenv("RAY_prestart_worker_first_driver", "0")  # each process that Ray starts takes seconds
         # Actors import `backends_by_hand` by its own name.
         patch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), str(TESTS.parent)]))
