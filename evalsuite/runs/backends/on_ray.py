@@ -108,7 +108,7 @@ class OnRay:
         import ray
 
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        # Ray gives its processes a low priority: on a busy machine they would load for minutes, and timings would differ.
+        # Ray gives its processes a low priority: on a busy machine they load for minutes, and timings differ.
         os.environ.setdefault("RAY_worker_niceness", "0")
         # Ray ends the driver at once at SIGTERM; here it does what the command line, or the script, has made of it.
         in_main = threading.current_thread() is threading.main_thread()
