@@ -50,7 +50,7 @@ def check_comparable(runs: Sequence[OpenRun]) -> None:
     """
     for run in runs:
         if run.not_whole is not None:
-            raise NotComparableError(f"{run.folder}: only complete runs are compared. {run.not_whole}")
+            raise NotComparableError(f"{run.folder}: compare complete runs. {run.not_whole}")
     first = runs[0]
     for other in runs[1:]:
         found = unlike(first.measured_by, other.measured_by)
