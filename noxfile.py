@@ -86,7 +86,11 @@ def gate(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests, two files at a time. Arguments after -- go to pytest, e.g. `-m 'not slow'`, `-n 0` for one."""
-    install(session, "ocr", "openvino", "tesseract", "fonts", "models", "datasets", "server", "serve", groups=("test",))
+    install(
+        session,
+        *("ocr", "openvino", "tesseract", "fonts", "models", "datasets", "server", "serve", "ray"),
+        groups=("test",),
+    )
     two = ["--numprocesses", "2", "--dist", "loadfile"]
     session.run("pytest", *two, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 

@@ -2,7 +2,7 @@
 
 Every command of the command line is a function here (`evalsuite.api`): `run`, `score`, `rescore`, `report`, `judge`,
 `compare`, `glyphs`, `gate`, `gate_while_drawing`, `plan`, `claims`, `sweep`, `export`, `promote`, `verify`, `serve`,
-`load`, `view`;
+`load`, `merge`, `view`;
 `open_run` gives a stored run with all its figures.
 
 >>> import evalsuite
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         glyphs,
         judge,
         load,
+        merge,
         plan,
         promote,
         report,
@@ -59,6 +60,7 @@ __all__ = [
     "glyphs",
     "judge",
     "load",
+    "merge",
     "open_run",
     "plan",
     "promote",

@@ -44,7 +44,7 @@ def describe(*, accelerator: bool = False) -> Environment:
         python=platform.python_version(),
         cpu=_cpu_name(),
         cpu_cores=psutil.cpu_count(logical=False),
-        cpu_threads=_usable_threads(),
+        cpu_threads=usable_threads(),
         memory=psutil.virtual_memory().total,
         gpus=gpus,
         driver=driver,
@@ -118,7 +118,8 @@ def _cpu_name() -> str | None:
     return platform.processor() or platform.machine() or None
 
 
-def _usable_threads() -> int | None:
+def usable_threads() -> int | None:
+    """Processor threads that this process may use; None where the system does not tell."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count()

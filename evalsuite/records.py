@@ -193,12 +193,23 @@ class Phase(Record, frozen=True, kw_only=True):
     seconds: float
 
 
+class Place(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """Where an image was drawn: the device by its name there, e.g. `cuda:1`, `cpu:0`, and the machine.
+
+    `machine` is the digest (12 hex digits) of an environment in `machines.jsonl`; None is the machine of the manifest.
+    """
+
+    device: str | None = None
+    machine: str | None = None
+
+
 class Timing(Record, frozen=True, kw_only=True):
     """Seconds for one image. In a batch, every image carries its share (batch time / batch size).
 
     `steps` are the denoising steps in order. A `warmup` image (first after load, resume or a change of
     shape) is kept but left out of timing statistics. `load` is on the first image after loading only: the
-    seconds from the weights' files to a pipeline on its device; they are no part of `total`.
+    seconds from the weights' files to a pipeline on its device; they are no part of `total`. `place` is left out of
+    rows that were drawn in the process of the run itself.
     """
 
     total: float
@@ -207,6 +218,7 @@ class Timing(Record, frozen=True, kw_only=True):
     batch: int = 1
     warmup: bool = False
     load: float | None = None
+    place: Place | msgspec.UnsetType = msgspec.UNSET
 
 
 class Memory(Record, frozen=True, kw_only=True):
@@ -504,6 +516,23 @@ class SequentialPlan(Record, frozen=True, kw_only=True):
     anchor: str | None = None
 
 
+class Shard(Record, frozen=True, kw_only=True):
+    """The part of a plan that one run folder draws: `number` (from 1) of `count` (`runs.shards`)."""
+
+    number: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"shard {self.number} of {self.count}"
+
+
+class Machine(Record, frozen=True, kw_only=True):
+    """A machine other than the manifest's that drew images of a run; rows name it by its digest (`Place.machine`)."""
+
+    digest: str
+    environment: Environment
+
+
 def _of_size(found: Sequence[ModelSpec], model: ModelSpec) -> ModelSpec | None:
     """The first of a model's own size, else the first; None of none."""
     return next((spec for spec in found if spec.size == model.size), found[0] if found else None)
@@ -513,7 +542,7 @@ class Manifest(Record, frozen=True, kw_only=True, omit_defaults=True):
     """The plan of a run, written first and never changed. It fixes the denominator: prompts × seeds × models.
 
     `sequential` is set where the one model is drawn only until a gate's verdict: then the plan says what would be drawn
-    at most.
+    at most. `shard` is set where the folder draws only a part of it, to be merged with the others.
     """
 
     format: int
@@ -527,6 +556,7 @@ class Manifest(Record, frozen=True, kw_only=True, omit_defaults=True):
     scorer: ScorerSpec
     environment: Environment
     sequential: SequentialPlan | None = None
+    shard: Shard | None = None
 
     def plan_requests(self) -> tuple[Request, ...]:
         """All requests, model by model (weights are loaded once), prompt by prompt, seed by seed.

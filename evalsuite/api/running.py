@@ -11,6 +11,8 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.runs.progress import Watcher, ignore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from evalsuite.gate import Policy
     from evalsuite.results import RunResult
     from evalsuite.runs.api import Finished
@@ -34,6 +36,10 @@ def run(
     styled_ceiling: bool = False,
     sensitivity: bool = False,
     interleave: bool = False,
+    shard: str | None = None,
+    devices: str | None = None,
+    backend: str = "local",
+    address: str | None = None,
     until_verdict: bool = False,
     baseline: StrPath | None = None,
     policy: StrPath | Policy = "default",
@@ -63,6 +69,10 @@ def run(
         styled_ceiling: Draw it in designed lettering as well.
         sensitivity: Draw these with malformed glyphs too, and tell how many of them the reader notices.
         interleave: Load the models together and draw in turns, to compare their speed.
+        shard: Draw only this part of the plan, e.g. `3/8`; `merge` puts the parts together.
+        devices: Draw in one process for each: `all` GPUs, `0,1`, or `cpu:2`; with `backend="ray"`, `cpu:N` actors.
+        backend: `local`, or `ray`: actors draw and read, this process writes.
+        address: Of a Ray cluster (`auto`, `HOST:PORT`); without it, Ray is started on this machine.
         until_verdict: Draw the one model image by image, and stop once the policy's gates have decided; see
             `gate_while_drawing`. The typeset reference is not drawn then.
         baseline: With `until_verdict`, the run folder to compare with; by default what `lock` names.
@@ -88,6 +98,10 @@ def run(
         raise EvalsuiteError("--baseline goes with --until-verdict; to gate a whole run, use 'evalsuite gate'")
     if until_verdict and sensitivity:
         raise EvalsuiteError("--sensitivity draws references, which --until-verdict leaves out; name one of the two")
+    if until_verdict and shard is not None:
+        raise EvalsuiteError("--shard: what is drawn until a verdict cannot be dealt; leave out --until-verdict")
+    if until_verdict and (devices is not None or backend != "local"):
+        raise EvalsuiteError("--until-verdict: draws image by image in one process; leave out --devices and --backend")
     options = api.RunOptions(
         models=names_of(models) if models is not None else api.default_models(),
         suites=names_of(suites),
@@ -103,6 +117,10 @@ def run(
         styled_ceiling=styled_ceiling and not until_verdict,
         sensitivity=sensitivity,
         interleave=interleave,
+        shard=shard,
+        devices=devices,
+        backend=backend,
+        address=address,
         workers=workers,
     )
     if until_verdict:
@@ -113,6 +131,25 @@ def run(
         done = draw_until_verdict(plan, by, out=options.out, workers=workers, watch=watch)
         return gated_result(done, report=report)
     return with_report(api.draw(options, watch=watch), glyphs=glyphs, report=report, watch=watch)
+
+
+def merge(out: StrPath, shards: Iterable[StrPath], *, report: bool = True, watch: Watcher = ignore) -> RunResult:
+    """Put the shards of a run together in `out`: what comes out is the run that one machine would have made.
+
+    Args:
+        out: The folder of the whole run; what it holds already is kept.
+        shards: The run folders of the shards.
+        report: Write the HTML report.
+        watch: Called with the progress.
+
+    Raises:
+        EvalsuiteError: The plans differ, or two shards hold different images of one request.
+    """
+    from evalsuite.runs.api import Finished
+    from evalsuite.runs.merge import merge_runs
+
+    run, notices = merge_runs(Path(out), [Path(each) for each in shards], watch=watch)
+    return with_report(Finished(run, notices=notices), glyphs=False, report=report, watch=watch)
 
 
 def score(

@@ -81,14 +81,11 @@ def check_claims(
         figures: Other published figures than those that ship.
 
     Raises:
-        NotComparableError: The run was drawn only until a gate's verdict.
+        NotComparableError: The run is a shard, or was drawn only until a gate's verdict.
         EvalsuiteError: when a claim or model is not known.
     """
-    if any(each.stage == "turn" for each in run.missing):
-        raise NotComparableError(
-            f"{run.folder}: {run.mark}: it was drawn only until a gate's verdict; published figures are of complete "
-            "runs: draw it whole with 'evalsuite run'"
-        )
+    if run.not_whole is not None:
+        raise NotComparableError(f"{run.folder}: published figures are of complete runs. {run.not_whole}")
     facts = figures or published()
     named = [facts.named(name) for name in claims]
     chosen = _models(run, models)

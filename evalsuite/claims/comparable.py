@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from evalsuite.claims.verdict import Difference
 from evalsuite.ocr.vlm_folder import NAME as READER
 from evalsuite.ocr.vlm_folder import REPOSITORY
 from evalsuite.records import Json, digest
+from evalsuite.runs.machines import timing_differences
 from evalsuite.suites import longtext_bench
 
 if TYPE_CHECKING:
     from evalsuite.claims.published import Claim, ScoreClaim, SpeedClaim
-    from evalsuite.records import Manifest, ModelSpec, OcrSpec
+    from evalsuite.records import Environment, Manifest, ModelSpec, OcrSpec
 
 _SERVED_MODEL = re.compile(r"(^|/)qwen2\.5-vl-7b-instruct$", re.IGNORECASE)
 _SIZE = {"hidden_size": 3584, "layers": 28}
@@ -135,7 +136,7 @@ def served_differences(spec: ModelSpec, claim: SpeedClaim, *, vouched: bool) -> 
 
 
 def speed_differences(
-    manifest: Manifest, spec: ModelSpec, claim: SpeedClaim, *, vouched: bool
+    environments: Sequence[Environment], spec: ModelSpec, claim: SpeedClaim, *, vouched: bool
 ) -> tuple[Difference, ...]:
     """All that keeps a model's speed or memory from being held against a published figure."""
     found = list(model_differences(spec, claim, vouched=vouched))
@@ -147,7 +148,11 @@ def speed_differences(
         )
     if spec.runtime.get("offload", "none") != "none":
         found.append(Difference(kind="settings", text=f"drawn with offload={spec.runtime['offload']}"))
-    names = [gpu.name for gpu in manifest.environment.gpus]
+    found += [
+        Difference(kind="hardware", text=f"drawn on machines that differ: {text}")
+        for text in timing_differences(environments)
+    ]
+    names = [gpu.name for gpu in environments[0].gpus]
     if spec.is_served:  # a GPU of this machine is not the one that drew
         names = [str(spec.runtime["server hardware"])] if "server hardware" in spec.runtime else []
     if claim.gpu is not None and not any(claim.gpu.lower() in name.lower() for name in names):

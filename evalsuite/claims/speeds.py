@@ -27,7 +27,7 @@ def check_speed(claim: SpeedClaim, spec: ModelSpec, run: OpenRun, *, vouched: bo
     is the highest peak of any image (as the driver saw it, else as the allocator reserved it), which has no interval.
     """
     generations = [row for row in run.evidence.drawn.values() if row.model == spec.name]
-    differences = list(speed_differences(run.manifest, spec, claim, vouched=vouched))
+    differences = list(speed_differences(run.environments(spec.name), spec, claim, vouched=vouched))
     found = _quantity(claim, generations)
     if found is None:
         differences.append(

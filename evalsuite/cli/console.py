@@ -43,6 +43,7 @@ _STAGES = {
     "read": "Reading",
     "score": "Scoring",
     "look": "Looking",
+    "merge": "Merging",
 }
 ESTIMATE_OVER = 6 * 3600.0
 """Seconds of a stage that the time left is estimated from: an image may take minutes."""

@@ -77,6 +77,18 @@ LoraOption = Annotated[
 TransformerOption = Annotated[
     str | None, typer.Option("--transformer", metavar="PATH", help="A fine-tuned transformer: safetensors or GGUF.")
 ]
+ShardOption = Annotated[
+    str | None,
+    typer.Option("--shard", help="Draw only this part of the plan, e.g. 3/8; 'evalsuite merge' puts them together."),
+]
+DevicesOption = Annotated[
+    str | None,
+    typer.Option("--devices", help="One process for each: all, 0,1 (GPUs) or cpu:2; with --backend ray, cpu:N actors."),
+]
+BackendOption = Annotated[str, typer.Option("--backend", help="Where to draw and read: local, or ray.")]
+AddressOption = Annotated[
+    str | None, typer.Option("--address", help="Ray cluster: auto or HOST:PORT; by default one is started here.")
+]
 UntilVerdictOption = Annotated[
     bool, typer.Option("--until-verdict", help="Draw image by image, and stop once the policy's gates have decided.")
 ]

@@ -10,7 +10,10 @@ import typer
 from evalsuite.cli import console, figures
 from evalsuite.cli.gate import load_noted, show_verdict
 from evalsuite.cli.options import (
+    AddressOption,
+    BackendOption,
     CeilingOption,
+    DevicesOption,
     GlyphsOption,
     JsonOption,
     LimitOption,
@@ -28,6 +31,7 @@ from evalsuite.cli.options import (
     SamplesOption,
     SeedOption,
     SettingsOption,
+    ShardOption,
     SuitesOption,
     TransformerOption,
     UntilVerdictOption,
@@ -85,6 +89,10 @@ def run(
     interleave: Annotated[
         bool, typer.Option("--interleave", help="Load the models together and draw in turns, to compare their speed.")
     ] = False,
+    shard: ShardOption = None,
+    devices: DevicesOption = None,
+    backend: BackendOption = "local",
+    address: AddressOption = None,
     until_verdict: UntilVerdictOption = False,
     baseline: Annotated[
         Path | None,
@@ -105,6 +113,8 @@ def run(
     """Draw, read and score prompts, and write the report. The same command resumes a run that was stopped."""
     import evalsuite
 
+    if shard is not None and protocol:
+        raise EvalsuiteError("--protocol: other benchmarks' protocols want complete runs; merge the shards first")
     if until_verdict and protocol:
         raise EvalsuiteError("--protocol: other benchmarks' protocols want complete runs; leave out --until-verdict")
     with console.progress(quiet=quiet) as watch:
@@ -125,6 +135,10 @@ def run(
             styled_ceiling=styled_ceiling,
             sensitivity=sensitivity,
             interleave=interleave,
+            shard=shard,
+            devices=devices,
+            backend=backend,
+            address=address,
             until_verdict=until_verdict,
             baseline=baseline,
             policy=load_noted(policy) if until_verdict else policy,
@@ -201,6 +215,22 @@ def score(
                 glyphs=glyphs,
                 watch=watch,
             )
+    _conclude(result, protocol, json=json)
+
+
+@app.command(epilog=examples("evalsuite merge reports/whole reports/shard-1 reports/shard-2"))
+def merge(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder of the whole run.")],
+    shards: Annotated[list[Path], typer.Argument(metavar="SHARD...", help="The run folders of its shards.")],
+    protocol: ProtocolOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Put the shards of a run together: the run that one machine would have made."""
+    import evalsuite
+
+    with console.progress(quiet=quiet) as watch:
+        result = evalsuite.merge(out, shards, watch=watch)
     _conclude(result, protocol, json=json)
 
 

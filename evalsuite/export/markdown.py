@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from evalsuite import hardware
 from evalsuite.errors import EvalsuiteError, IncompleteError
 from evalsuite.glyphs import looked_at
 from evalsuite.report import figures as views
@@ -52,7 +51,7 @@ def summary(run: OpenRun) -> str:
             f"| {escape(row.model)}{_NOTES[row.role]} | {row.p50} | {row.p90} | {row.throughput} | {row.warm} |"
             for row in speed
         ]
-    machine = hardware.line(run.manifest.environment)
+    machine = run.hardware_line
     parts += ["", f"{_protocol(run)} Hardware: {escape(machine) if machine else 'not recorded'}.", ""]
     return "\n".join(parts)
 

@@ -171,12 +171,8 @@ def promote_side(
     """
     _need_reason(reason)
     run = side.run.folder
-    if any(each.stage == "turn" for each in side.missing):
-        raise NotPromotedError(
-            f"{run}: {side.run.mark}: it was drawn only until a gate's verdict; a baseline must be complete: draw it "
-            "whole with 'evalsuite run'",
-            ExitCode.INCOMPLETE,
-        )
+    if side.run.not_whole is not None:
+        raise NotPromotedError(f"{run}: a baseline must be complete. {side.run.not_whole}", ExitCode.INCOMPLETE)
     side = under(policy, side)
     if side.missing:
         raise NotPromotedError(

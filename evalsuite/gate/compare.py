@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evalsuite import hardware
 from evalsuite.gate.copies import copied
 from evalsuite.gate.verdict import Difference
 from evalsuite.runs.comparable import unlike
+from evalsuite.runs.machines import timing_differences
 
 if TYPE_CHECKING:
     from evalsuite.gate.side import Side
@@ -32,7 +32,7 @@ def timing_mismatch(baseline: Side, candidate: Side) -> str | None:
     for side in (baseline, candidate):
         if side.model.is_served:
             return f"{side.model.name} was drawn by a server, whose hardware and load are not known here"
-    found = hardware.differences(baseline.manifest.environment, candidate.manifest.environment)
+    found = timing_differences([each for side in (baseline, candidate) for each in side.environments])
     if found:
         return f"not measured on the same hardware and software: {'; '.join(found)}"
     settings = _changed(

@@ -11,6 +11,7 @@ from evalsuite.gate.metrics import SOUND_GLYPHS
 from evalsuite.gate.slices import expand
 from evalsuite.gate.speed import conclude_speed, measure_speed
 from evalsuite.gate.verdict import EXIT_CODES, RunRef, Verdict
+from evalsuite.runs.evidence import NOT_DUE
 from evalsuite.version import __version__
 
 if TYPE_CHECKING:
@@ -208,7 +209,9 @@ def _missing(policy: Policy, sides: Sequence[tuple[str, Side]]) -> Iterable[str]
                 f"{name}: {side.run.mark}: it was drawn only until a gate's verdict, which 'evalsuite gate --draw' "
                 "tells again; to gate it from stored runs, draw it whole with 'evalsuite run'"
             )
-        yield from (f"{name}: {each.text}" for each in side.missing if each.stage != "turn")
+        elif side.run.not_whole is not None:
+            yield f"{name}: {side.run.not_whole}"
+        yield from (f"{name}: {each.text}" for each in side.missing if each.stage not in NOT_DUE)
     manifest = sides[-1][1].manifest
     yield from without_prompts(policy, manifest)
     samples = len(manifest.seeds)

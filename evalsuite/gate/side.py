@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from evalsuite.gate.glyphs import JudgedGlyphs
-    from evalsuite.records import Generation, Manifest, ModelSpec, Score, ScorerSpec
+    from evalsuite.records import Environment, Generation, Manifest, ModelSpec, Score, ScorerSpec
     from evalsuite.runs.evidence import Missing, Stage
     from evalsuite.runs.opened import OpenRun
 
@@ -60,6 +60,11 @@ class Side:
     def generations(self) -> Mapping[Slot, Generation]:
         """This model's images by prompt and seed."""
         return {(row.prompt, row.seed): row for row in self.drawn if row.model == self.model.name}
+
+    @cached_property
+    def environments(self) -> tuple[Environment, ...]:
+        """The environments that this model's images were drawn in."""
+        return self.run.environments(self.model.name)
 
     @cached_property
     def missing(self) -> tuple[Missing, ...]:

@@ -84,3 +84,20 @@ class Foreseeing(Protocol):
     def foresee(self, requests: Sequence[tuple[Prompt, int]]) -> None:
         """Say, inside the model's context, what `draw` will be called with in parts, in this order."""
         ...
+
+
+@runtime_checkable
+class PlaceableModel(ImageModel, Protocol):
+    """A model that other processes can draw with, several at a time: it can be pickled before it is loaded."""
+
+    def placed(self, device: str) -> Self | None:
+        """The same model, to be loaded on a torch device such as `cuda:1` or `cpu`; None where it uses none such."""
+        ...
+
+    def check_weights(self) -> None:
+        """See, on another machine, that the weights there are those of the spec. What is unchanged is not read anew.
+
+        Raises:
+            EvalsuiteError: They are others, or are not there.
+        """
+        ...

@@ -58,6 +58,22 @@ class DiffusionModel:
         """What this model is, down to the digest of its weights."""
         return self._spec
 
+    def placed(self, device: str) -> Self | None:
+        """The same model, to be loaded on another device; None for a pipeline that is built already."""
+        if isinstance(self._source, GivenPipeline):
+            return None
+        spec = msgspec.structs.replace(self._spec, runtime={**self._spec.runtime, "device": device})
+        return type(self)(spec, self._source, self._notices)
+
+    def check_weights(self) -> None:
+        """See that the files here are those that the spec's digests are of.
+
+        Raises:
+            EvalsuiteError: They are others, or are not there.
+        """
+        if not isinstance(self._source, GivenPipeline):
+            self._source.check(self._spec)
+
     @property
     def uses_cpu(self) -> bool:
         """True where the pipeline runs on the CPU."""

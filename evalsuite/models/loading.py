@@ -5,13 +5,15 @@ Only safetensors are read and no code from a checkpoint is run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evalsuite.models.adapters import fuse_adapter
+from evalsuite.digests import files_digest
+from evalsuite.errors import EvalsuiteError
+from evalsuite.models.adapters import adapter_digest, fuse_adapter
 from evalsuite.models.checkpoints import Checkpoint
 from evalsuite.models.library_calls import refusing
 from evalsuite.models.parts import load_part, pipeline_class
@@ -85,12 +87,28 @@ def without_progress_bars() -> Iterator[None]:
 class CheckpointSource:
     """A pipeline that is loaded from a checkpoint for as long as it is drawn with.
 
-    `transformer` and `lora` are as for `load_pipeline`.
+    `transformer` and `lora` are as for `load_pipeline`; `files` are those that the weights' digest is of.
     """
 
     checkpoint: Checkpoint
     transformer: Path | None = None
     lora: tuple[tuple[Path, float], ...] = ()
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+    def check(self, spec: ModelSpec) -> None:
+        """See that the files on this machine are those that a spec's digests are of.
+
+        Raises:
+            EvalsuiteError: They are others, or are not there.
+        """
+        if files_digest(self.files) != spec.weights_digest:
+            raise EvalsuiteError(
+                f"{spec.name}: the files in {self.checkpoint.folder} are others on this machine; copy the checkpoint "
+                "here again, or put it on storage that all machines share"
+            )
+        for (path, _), adapter in zip(self.lora, spec.adapters, strict=True):
+            if adapter_digest(path) != adapter.digest:
+                raise EvalsuiteError(f"{spec.name}: the adapter {path} is another on this machine; copy it here again")
 
     def device(self, spec: ModelSpec) -> str:
         """The device that the pipeline will be on."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalsuite.digests import cached_sha256, files_digest
+from evalsuite.digests import files_digest
 from evalsuite.errors import EvalsuiteError
 from evalsuite.extras import missing_extras
-from evalsuite.models.adapters import adapter_files
+from evalsuite.models.adapters import adapter_digest
 from evalsuite.models.checkpoints import Checkpoint, find_snapshot, open_checkpoint
 from evalsuite.models.memory import estimate, gigabytes
 from evalsuite.models.parts import pipeline_class
@@ -150,11 +150,11 @@ def resolve_diffusion(name: str, options: ModelOptions) -> DiffusionModel:
         licence=source.licence,
         settings=settings,
         runtime=runtime,
-        adapters=tuple(Adapter(path=str(path), scale=scale, digest=_adapter_digest(path)) for path, scale in loras),
+        adapters=tuple(Adapter(path=str(path), scale=scale, digest=adapter_digest(path)) for path, scale in loras),
         transformer=str(transformer) if transformer else None,
     )
     notices = [notice] if notice else []
-    return DiffusionModel(spec, CheckpointSource(checkpoint, transformer, tuple(loras)), notices)
+    return DiffusionModel(spec, CheckpointSource(checkpoint, transformer, tuple(loras), files), notices)
 
 
 def known_models() -> tuple[KnownModel, ...]:
@@ -312,12 +312,6 @@ def _parse_lora(item: str, base: Path) -> tuple[Path, float]:
             raise EvalsuiteError(f"--lora {item}: the folder holds {len(inside)} safetensors files; name one")
         path = inside[0]
     return _weights(path, "--lora", (".safetensors",)), scale
-
-
-def _adapter_digest(path: Path) -> str:
-    """The digest of an adapter: of its file, and of PEFT's configuration where it decides how strong it is."""
-    files = adapter_files(path)
-    return cached_sha256(path) if len(files) == 1 else files_digest(files)
 
 
 def _label(transformer: Path) -> str:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from evalsuite import hardware, scoring, stats
+from evalsuite import scoring, stats
 from evalsuite.errors import NotComparableError
 from evalsuite.records import ModelRole, Record
 from evalsuite.runs.comparable import unlike
+from evalsuite.runs.machines import timing_differences
 from evalsuite.scoring import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from evalsuite.records import Manifest
+    from evalsuite.records import Environment
     from evalsuite.runs.opened import OpenRun
 
 
@@ -48,10 +49,8 @@ def check_comparable(runs: Sequence[OpenRun]) -> None:
         NotComparableError: naming each difference from the first run.
     """
     for run in runs:
-        if any(each.stage == "turn" for each in run.missing):
-            raise NotComparableError(
-                f"{run.folder}: {run.mark}: it was drawn only until a gate's verdict; compare complete runs"
-            )
+        if run.not_whole is not None:
+            raise NotComparableError(f"{run.folder}: compare complete runs. {run.not_whole}")
     first = runs[0]
     for other in runs[1:]:
         found = unlike(first.measured_by, other.measured_by)
@@ -61,9 +60,9 @@ def check_comparable(runs: Sequence[OpenRun]) -> None:
             )
 
 
-def same_machine(manifests: Sequence[Manifest]) -> bool:
-    """True where timings of all runs may be compared, by the rule of the gate (`hardware.differences`)."""
-    return all(not hardware.differences(manifests[0].environment, other.environment) for other in manifests)
+def same_machine(environments: Sequence[Environment]) -> bool:
+    """True where timings that were taken in all of these may be compared, by the rule of the gate."""
+    return not timing_differences([environments[0], *environments])
 
 
 def contestants(runs: Sequence[OpenRun]) -> list[Contestant]:

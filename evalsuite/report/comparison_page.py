@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from evalsuite import hardware
 from evalsuite.errors import EvalsuiteError
 from evalsuite.report import comparison, headline, payload, pictures, shell, templating
 from evalsuite.report import figures as views
@@ -64,7 +63,7 @@ def render(
     data, boxes = payload.gallery(sides)
     accuracy = _accuracy_rows(runs, called)
     speed = _speed_rows(runs, called)
-    same_machine = comparison.same_machine([run.manifest for run in runs])
+    same_machine = comparison.same_machine([each for run in runs for each in run.environments()])
     first = runs[0]
     compared = comparison.compare_all(runs, called)
     specs = [spec for run in runs for spec in run.manifest.models]
@@ -75,7 +74,7 @@ def render(
         boxes=boxes,
         title=" / ".join(each.name for each in called),
         called=called,
-        runs=[(run, hardware.line(run.manifest.environment)) for run in runs],
+        runs=[(run, run.hardware_line) for run in runs],
         manifest=first.manifest,
         ocr=first.ocr,
         scorer=first.scorer,

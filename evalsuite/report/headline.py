@@ -114,7 +114,8 @@ def _speed(runs: Sequence[OpenRun], first: Contestant, other: Contestant) -> Sen
     specs = {each.name: each for run in (runs[first.run], runs[other.run]) for each in run.manifest.models}
     if specs[first.model].is_served or specs[other.model].is_served:
         return (message("headline.speed.served"),)
-    if first.run != other.run and not comparison.same_machine([runs[each.run].manifest for each in (first, other)]):
+    machines = [each for side in (first, other) for each in runs[side.run].environments(side.model)]
+    if not comparison.same_machine(machines):
         return (message("headline.speed.machine"),)
     medians = [_median(runs[each.run], each.model) for each in (first, other)]
     if not all(medians):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalsuite import hardware
 from evalsuite.report import charts, conclusions, headline, payload, pictures, shell, templating
 from evalsuite.report import figures as views
 from evalsuite.report.glyph_section import PAGE, section_of
@@ -124,7 +123,7 @@ def render(
         manifest=run.manifest,
         ocr=run.ocr,
         scorer=run.scorer,
-        hardware=hardware.line(run.manifest.environment),
+        hardware=run.hardware_line,
         used=views.prompts_per_suite(run.manifest),
         drawn=drawn_of(run),
         total=len(run.scores),

@@ -118,7 +118,7 @@ def render(swept: Swept) -> str:
     """The page as HTML."""
     known = [(each.run.manifest, each.summary) for each in swept.checkpoints if each.run and each.summary]
     manifests = [manifest for manifest, _ in known]
-    is_comparable = bool(manifests) and comparison.same_machine(manifests)
+    is_comparable = bool(manifests) and comparison.same_machine([manifest.environment for manifest in manifests])
     points = [_point(swept, each, timed=is_comparable) for each in swept.checkpoints]
     roles = {summary.role for _, summary in known}
     rows = [_row(swept, each, point) for each, point in zip(swept.checkpoints, points, strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,11 @@ from evalsuite.models.sources import stand_ins
 from evalsuite.records import digest
 from evalsuite.runs import adjudications as marks
 from evalsuite.runs import runner
+from evalsuite.runs.backends import backend_for, check_models, parse_devices
 from evalsuite.runs.plan import Plan, plan_prompts
 from evalsuite.runs.progress import Progress, Watcher, ignore
 from evalsuite.runs.readable import check_readable
+from evalsuite.runs.shards import parse_shard
 from evalsuite.runs.store import RunStore
 from evalsuite.runs.targets import read_targets
 from evalsuite.suites import load_all
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     from evalsuite.models import ImageModel, ModelOptions
     from evalsuite.records import Manifest, ModelSpec, Prompt
+    from evalsuite.runs.backends import Backend
     from evalsuite.runs.opened import OpenRun
 
 CEILING = "typeset"
@@ -55,8 +59,8 @@ class RunOptions:
     `prompts` picks prompts by id, before `limit` samples. With `ceiling`, the typeset reference is drawn too, at
     the size of each model, and with `styled_ceiling` the same in designed lettering; with `sensitivity`, each of these
     is drawn with malformed glyphs as well. With `interleave`, the models asked for are loaded together and draw in
-    turns, for comparable timings. `out` defaults to a folder under `reports/` that is named by the plan, so
-    that the same options resume.
+    turns, for comparable timings. `shard` (`3/8`) draws that part of the plan (`runs.shards`). `out` defaults to a
+    folder under `reports/` that is named by the plan, so that the same options resume.
     """
 
     models: tuple[str, ...] = (CEILING,)
@@ -73,6 +77,10 @@ class RunOptions:
     styled_ceiling: bool = False
     sensitivity: bool = False
     interleave: bool = False
+    shard: str | None = None
+    devices: str | None = None
+    backend: str = "local"
+    address: str | None = None
     workers: int | None = None
 
 
@@ -91,8 +99,9 @@ def draw(options: RunOptions, *, watch: Watcher = ignore) -> Finished:
     Raises:
         EvalsuiteError: for anything that the caller can fix. What was finished is kept.
     """
+    backend = backend_of(options)
     plan, in_turns = plan_run(options)
-    return _carry_out(plan, options.out, workers=options.workers, watch=watch, interleave=in_turns)
+    return _carry_out(plan, options.out, workers=options.workers, watch=watch, interleave=in_turns, backend=backend)
 
 
 def plan_run(options: RunOptions) -> tuple[Plan, list[str]]:
@@ -109,7 +118,10 @@ def plan_run(options: RunOptions) -> tuple[Plan, list[str]]:
     asked = len(names)
     if options.interleave and asked < 2:
         raise EvalsuiteError("--interleave: draws models in turns, so name at least two with --model")
-    opened = _open(names, options.models, options.model_options)
+    devices = devices_of(options)
+    opened = _open(names, options.models, _on_devices(options, devices))
+    if devices or options.backend != "local":
+        check_models(opened, "--devices" if options.backend == "local" else f"--backend {options.backend}")
     for styled, wanted in ((False, options.ceiling), (True, options.styled_ceiling)):
         opened += ceilings_for([model.spec for model in opened], styled=styled) if wanted else []
     if options.sensitivity:
@@ -124,8 +136,59 @@ def plan_run(options: RunOptions) -> tuple[Plan, list[str]]:
         samples=options.samples,
         seed=options.seed,
         name=_slug([*(model.spec.name for model in opened), *options.suites]),
+        shard=parse_shard(options.shard) if options.shard is not None else None,
     )
+    if len(devices) > 1 or options.backend != "local":
+        where = ",".join(devices) if options.backend == "local" else options.backend
+        plan = replace(plan, manifest=_recording(plan.manifest, where))
     return plan, [model.spec.name for model in opened[:asked]] if options.interleave else []
+
+
+def devices_of(options: RunOptions) -> tuple[str, ...]:
+    """The torch devices that models are fitted to, one for each process; none where the run's own process draws.
+
+    Ray says only when it runs how many GPUs there are: one stands for all.
+
+    Raises:
+        EvalsuiteError: They cannot be had, or what is asked for does not go with several processes.
+    """
+    asked = "--devices" if options.devices is not None else f"--backend {options.backend}"
+    if options.devices is None and options.backend == "local":
+        return ()
+    if options.interleave:
+        raise EvalsuiteError(f"--interleave: compares speed on one device; leave out {asked}")
+    if options.model_options is not None and "device" in options.model_options.settings and options.devices is not None:
+        raise EvalsuiteError("--devices and --set device=… name devices both; leave out one of them")
+    if options.backend == "ray" and (options.devices or "all").strip().lower() == "all":
+        return ("cuda:0",)
+    return parse_devices(options.devices or "")
+
+
+def backend_of(options: RunOptions) -> Backend | None:
+    """What draws, where that is not the run's own process.
+
+    Raises:
+        EvalsuiteError: It cannot be had here.
+    """
+    return backend_for(options.backend, options.devices, options.address, partial(engines.resolve, options.ocr))
+
+
+def _on_devices(options: RunOptions, devices: Sequence[str]) -> ModelOptions | None:
+    """The options for models: what is drawn on named devices is fitted to the first of them."""
+    given = options.model_options
+    if not devices or not any(map(registry.takes_options, options.models)):
+        return given
+    given = given or registry.ModelOptions()
+    return replace(given, settings={**given.settings, "device": devices[0]})
+
+
+def _recording(manifest: Manifest, where: str) -> Manifest:
+    """The plan with the devices on record beside each model that draws there: they decide its speed."""
+    models = tuple(
+        msgspec.structs.replace(spec, runtime={**spec.runtime, "devices": where}) if spec.kind == "diffusion" else spec
+        for spec in manifest.models
+    )
+    return msgspec.structs.replace(manifest, models=models)
 
 
 def plan_like(
@@ -280,9 +343,10 @@ def _carry_out(
     watch: Watcher,
     notices: tuple[str, ...] = (),
     interleave: Sequence[str] = (),
+    backend: Backend | None = None,
 ) -> Finished:
     store, resumed = open_folder(plan, out, watch=watch)
-    finished = runner.execute(plan, store, workers=workers, interleave=interleave, watch=watch)
+    finished = runner.execute(plan, store, workers=workers, interleave=interleave, backend=backend, watch=watch)
     return Finished(finished, resumed=resumed, notices=(*notices, *plan.notices))
 
 
@@ -292,7 +356,9 @@ def open_folder(plan: Plan, out: Path | None, *, watch: Watcher) -> tuple[RunSto
     Raises:
         EvalsuiteError: The folder holds another run, or cannot be written.
     """
-    folder = out or Path("reports") / f"{plan.manifest.name}-{_plan_digest(plan.manifest)}"
+    shard = plan.manifest.shard
+    part = f"-shard-{shard.number}-of-{shard.count}" if shard is not None else ""
+    folder = out or Path("reports") / f"{plan.manifest.name}-{_plan_digest(plan.manifest)}{part}"
     store, resumed = RunStore.create_or_resume(folder, plan.manifest)
     for number, notice in enumerate(plan.notices, 1):  # before the hours that drawing may take
         watch(Progress("plan", number, len(plan.notices), notice))

@@ -14,8 +14,10 @@ from evalsuite.images import is_blank, to_rgb
 from evalsuite.records import Finding, Generation
 
 if TYPE_CHECKING:
-    from evalsuite.models.base import Drawing
-    from evalsuite.records import Request
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from evalsuite.models.base import Drawing, ImageModel
+    from evalsuite.records import Prompt, Request
 
 COMPRESS_LEVEL = 1
 """zlib's level for the PNG files: three times as fast to write as the default, a tenth larger."""
@@ -36,6 +38,17 @@ class Drawn:
 def now() -> str:
     """The moment of a drawing as rows have it: UTC in microseconds."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def drawings_of(
+    model: ImageModel, part: Sequence[Request], prompts: Mapping[str, Prompt]
+) -> Iterator[tuple[Request, Drawing]]:
+    """What a loaded model draws for these requests, each beside the request that it answers."""
+    drawings = model.draw([(prompts[request.prompt], request.seed) for request in part])
+    for request, drawing in zip(part, drawings, strict=True):
+        if (drawing.prompt.id, drawing.seed) != (request.prompt, request.seed):
+            raise RuntimeError(f"{model.spec.name} answered {drawing.prompt.id} when {request.prompt} was asked for")
+        yield request, drawing
 
 
 def encode(request: Request, drawing: Drawing, *, drawn_at: str | None = None) -> Drawn:

@@ -24,12 +24,16 @@ if TYPE_CHECKING:
     from evalsuite.runs.rows import RowFile
     from evalsuite.runs.store import RunStore
 
-Stage = Literal["image", "not-finite", "blank", "reading", "file", "turn"]
+Stage = Literal["image", "not-finite", "blank", "reading", "file", "turn", "shard"]
 """What is missing: the image, finite values in it, anything on it, its reading, or only the file of an image that was
 read.
 
 "turn": the image's turn has not come, in a run that is drawn until a gate's verdict (`Manifest.sequential`).
+"shard": another shard draws it (`Manifest.shard`).
 """
+
+NOT_DUE: tuple[Stage, ...] = ("turn", "shard")
+"""What is missing by plan: it was not to be drawn here, or not yet."""
 
 _FAILED: dict[str, tuple[Stage, str]] = {
     "nan-image": ("not-finite", "the image holds values that are not finite"),
@@ -84,7 +88,7 @@ class Evidence:
     @cached_property
     def drawn(self) -> dict[str, Generation]:
         """The generations whose image is there, as it was drawn."""
-        lost = {each.key for each in self.missing if each.stage in ("image", "file", "turn")}
+        lost = {each.key for each in self.missing if each.stage in ("image", "file", *NOT_DUE)}
         return {key: row for key, row in self.generations.items() if key not in lost}
 
     def read_by_a_person(self, keys: AbstractSet[str]) -> Evidence:
@@ -134,6 +138,8 @@ def read_evidence(store: RunStore, ocr: OcrSpec) -> Evidence:
         lack = _image_lack(store, generation)
         if generation is None and store.manifest.sequential is not None:
             lack = "turn", "not drawn: the run is drawn only until a gate's verdict"
+        if generation is None and key not in store.own_requests:
+            lack = "shard", f"not drawn here: the folder holds {store.manifest.shard}"
         if generation is not None and (lack is None or lack[0] != "image"):
             reading = by_bytes.get((key, generation.sha256 or ""))
             if reading is not None and reading.error is None:

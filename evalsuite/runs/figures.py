@@ -80,8 +80,8 @@ class TooFew(Record, frozen=True, kw_only=True):
 def too_few_prompts(run: OpenRun) -> TooFew | None:
     """What to say of a run with so few prompts that its figures decide little; None where they do.
 
-    Only models are looked at, or references that stand alone; and no run that a gate's verdict stopped: there the
-    verdict counts.
+    Only models are looked at, or references that stand alone; and no run that a gate's verdict stopped, where the
+    verdict counts, and no shard.
     """
     names = {spec.name for spec in run.models(subjects=True)}
     widest: TooFew | None = None
@@ -92,7 +92,7 @@ def too_few_prompts(run: OpenRun) -> TooFew | None:
         width, wanted = found.high - found.low, prompts_for_width(found, NARROW)
         if width > WIDE and wanted is not None and (widest is None or width > widest.width):
             widest = TooFew(prompts=found.n, width=width, wanted=wanted)
-    return None if run.manifest.sequential is not None else widest
+    return None if run.manifest.sequential is not None or run.manifest.shard is not None else widest
 
 
 def figures_of(run: OpenRun) -> tuple[RunFigure, ...]:

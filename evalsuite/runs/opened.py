@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from evalsuite import scoring
+from evalsuite import hardware, scoring
 from evalsuite.records import ImageScore, Score
-from evalsuite.runs.evidence import Evidence, read_evidence
+from evalsuite.runs.evidence import NOT_DUE, Evidence, read_evidence
+from evalsuite.runs.machines import environments, machine_rows, timing_differences
 from evalsuite.runs.progress import Progress, Watcher, ignore
 from evalsuite.runs.promises import notice_repeated, sampling_units
 from evalsuite.runs.score_cache import load_key, read_cache, seal
@@ -26,7 +27,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from evalsuite.records import Generation, Manifest, ModelSpec, OcrSpec, Prompt, Reading, Request, ScorerSpec
+    from evalsuite.records import (
+        Environment,
+        Generation,
+        Machine,
+        Manifest,
+        ModelSpec,
+        OcrSpec,
+        Prompt,
+        Reading,
+        Request,
+        ScorerSpec,
+    )
     from evalsuite.runs.corrected import Correction
     from evalsuite.runs.evidence import Missing
     from evalsuite.runs.judgement import Judgement
@@ -39,7 +51,7 @@ if TYPE_CHECKING:
 class OpenRun:
     """A run, opened. `scores` has one row per request of the manifest, in its order.
 
-    Of a run that is drawn until a gate's verdict, only those whose turn has come have a row.
+    Of a run that is drawn until a gate's verdict, only those whose turn has come have a row; of a shard, its own.
 
     `judgement` holds a person's marks where they were applied to the scores (`runs.adjudications`).
     """
@@ -101,8 +113,8 @@ class OpenRun:
 
     @cached_property
     def faults(self) -> tuple[Missing, ...]:
-        """What is missing of the images that were to be drawn: `missing` less those whose turn has not come."""
-        return tuple(each for each in self.missing if each.stage != "turn")
+        """What is missing of the images that were to be drawn: `missing` less those that are not due here."""
+        return tuple(each for each in self.missing if each.stage not in NOT_DUE)
 
     @cached_property
     def stop(self) -> Stop | None:
@@ -117,12 +129,46 @@ class OpenRun:
 
     @property
     def mark(self) -> str | None:
-        """`PASS after 64 of 640 images`, or `undecided after 12 of 640 images`; None for an ordinary run."""
+        """Which part of the plan this is; None for an ordinary run.
+
+        `PASS after 64 of 640 images`, `undecided after 12 of 640 images`, or `shard 3 of 8, 80 of 640 images`.
+        """
+        if self.manifest.shard is not None:
+            return f"{self.manifest.shard}, {len(self.scores)} of {len(self.requests)} images"
         if self.manifest.sequential is None:
             return None
         if self.stop is not None:
             return self.stop.text
         return f"undecided after {len(self.scores)} of {len(self.requests)} images"
+
+    @property
+    def not_whole(self) -> str | None:
+        """Why a run was never to be whole, with the remedy, for what needs complete runs; None where it was.
+
+        A run drawn until a gate's verdict that was drawn to its end is whole.
+        """
+        due = {each.stage for each in self.missing}
+        if "turn" in due:
+            return f"{self.mark}: it was drawn only until a gate's verdict; draw it whole with 'evalsuite run'"
+        if "shard" in due:
+            return f"{self.mark}: it is a part of a run; put all of its shards together with 'evalsuite merge'"
+        return None
+
+    @cached_property
+    def machines(self) -> tuple[Machine, ...]:
+        """The machines other than the manifest's that drew images."""
+        return tuple(machine_rows(self.folder).read())
+
+    def environments(self, model: str | None = None) -> tuple[Environment, ...]:
+        """The environments that the images, or those of one model, were drawn in: several after a merge or on Ray."""
+        rows = (row for row in self.evidence.drawn.values() if model is None or row.model == model)
+        return environments(rows, self.manifest.environment, self.machines)
+
+    @property
+    def hardware_line(self) -> str | None:
+        """The machines that drew, on one line for people; None where nothing is known of them."""
+        lines = dict.fromkeys(filter(None, map(hardware.line, self.environments())))
+        return " | ".join(lines) or None
 
     @cached_property
     def units(self) -> dict[str, str]:
@@ -145,7 +191,18 @@ class OpenRun:
     def standing_notices(self) -> tuple[str, ...]:
         """The notices without what `mark` tells."""
         torn = [f"the last row of {name} is cut off; its work counts as not done" for name in self.evidence.torn]
-        return (*notice_repeated(self.units), *torn)
+        return (*self._of_several, *notice_repeated(self.units), *torn)
+
+    @property
+    def _of_several(self) -> tuple[str, ...]:
+        """What to know of a run that several machines draw together."""
+        shard = [self.not_whole] if self.manifest.shard is not None and self.not_whole is not None else []
+        unlike = [
+            f"the timings of {spec.name} are of machines that differ ({'; '.join(found)}): pooled, and not compared"
+            for spec in self.manifest.models
+            if (found := timing_differences(self.environments(spec.name)))
+        ]
+        return (*shard, *unlike)
 
     @cached_property
     def summary(self) -> Summary:
@@ -225,7 +282,7 @@ def score_evidence(evidence: Evidence, scorer: ScorerSpec, *, watch: Watcher = i
     for done, request in enumerate(store.requests.values(), start=1):
         prompt = store.prompts[request.prompt]
         lack = lacks.get(request.key)
-        if lack is not None and lack.stage == "turn":
+        if lack is not None and lack.stage in NOT_DUE:
             continue
         if lack is not None and lack.stage != "file":
             unread = ImageScore(targets=scoring.unread_targets(prompt.targets, scorer.profile))

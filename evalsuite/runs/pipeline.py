@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from evalsuite.models.base import Drawing
     from evalsuite.ocr.base import OcrEngine
     from evalsuite.records import Generation, Request
+    from evalsuite.runs.drawn import Drawn
+    from evalsuite.runs.reading import OcrPool
     from evalsuite.runs.rows import RowWriter
     from evalsuite.runs.store import RunStore
 
@@ -37,6 +39,7 @@ class Pipeline:
         store: The run folder.
         engine: What reads.
         workers: Processes that read; None for what suits the machine.
+        pool: What reads in their place.
         on_kept: Told of each row of an image that is on disk, or of a failure to draw it.
         on_read: Told of each reading that is on disk.
     """
@@ -47,11 +50,12 @@ class Pipeline:
         engine: OcrEngine,
         *,
         workers: int | None = None,
+        pool: OcrPool | None = None,
         on_kept: Callable[[Generation], None],
         on_read: Callable[[Reading], None],
     ) -> None:
         self._store, self._engine = store, engine
-        self._workers = default_workers() if workers is None else workers
+        self._pool = pool or ReadingPool(engine, default_workers() if workers is None else workers)
         self._on_kept, self._on_read = on_kept, on_read
         self._events: SimpleQueue[Kept | Read | Failed] = SimpleQueue()
         self._held: list[Generation] = []
@@ -64,7 +68,7 @@ class Pipeline:
             stack.callback(self._log_the_rest)
             readings = stack.enter_context(self._store.readings(self._engine.spec).writer())
             self._rows: RowWriter[Generation] = stack.enter_context(self._store.generations.writer())
-            pool = stack.enter_context(ReadingPool(self._engine, self._workers))
+            pool = stack.enter_context(self._pool)
             self._reader = Reader(self._store, pool, readings, self._events.put)
             stack.callback(self._reader.close)
             stack.callback(self._close_writing)
@@ -112,19 +116,34 @@ class Pipeline:
             EvalsuiteError: An earlier or, without `beside`, this image cannot be kept; what is kept stays.
         """
         if beside:
-            if self._writing is None:
-                self._writing = Writing(self._store, self._rows, self._kept_beside)
-            self._reader.start(1)
-            self._unkept += 1
-            self._writing.put(request, drawing)
+            self._beside().put(request, drawing)
             self.turn()
         else:
-            row = self._store.keep(encode(request, drawing))
-            self._rows.append(row)
-            if row.error is None:
-                self._held.append(row)
-            self._log(row)
-            self._on_kept(row)
+            self._keep(encode(request, drawing))
+
+    def put_drawn(self, drawn: Drawn, *, beside: bool) -> None:
+        """Keep what another process has drawn and encoded, as `put` does."""
+        if beside:
+            self._beside().put_drawn(drawn)
+            self.turn()
+        else:
+            self._keep(drawn)
+
+    def _beside(self) -> Writing:
+        """The writing thread, for one more image."""
+        if self._writing is None:
+            self._writing = Writing(self._store, self._rows, self._kept_beside)
+        self._reader.start(1)
+        self._unkept += 1
+        return self._writing
+
+    def _keep(self, drawn: Drawn) -> None:
+        row = self._store.keep(drawn)
+        self._rows.append(row)
+        if row.error is None:
+            self._held.append(row)
+        self._log(row)
+        self._on_kept(row)
 
     def turn(self) -> None:
         """Tell what has happened since, without waiting.

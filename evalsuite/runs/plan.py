@@ -11,6 +11,7 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.records import Manifest
 from evalsuite.runs.promises import notice_repeated, sampling_units
 from evalsuite.runs.readable import check_readable
+from evalsuite.runs.shards import check_shard
 from evalsuite.runs.store import FORMAT
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from evalsuite.models.base import ImageModel
     from evalsuite.ocr.base import OcrEngine
-    from evalsuite.records import Prompt, SuiteRef
+    from evalsuite.records import Prompt, Shard, SuiteRef
 
 MAX_SAMPLES = 1_000
 
@@ -43,8 +44,11 @@ def plan_prompts(
     samples: int,
     seed: int,
     name: str,
+    shard: Shard | None = None,
 ) -> Plan:
     """Plan a run over given prompts: `samples` images of each, with the seeds `seed`, `seed` + 1, ….
+
+    With `shard`, the folder draws only that part of it.
 
     Raises:
         EvalsuiteError: for anything that would make the run fail or mean nothing.
@@ -73,7 +77,10 @@ def plan_prompts(
         ocr=engine.spec,
         scorer=scoring.scorer_spec(profile),
         environment=hardware.describe(accelerator=any(model.spec.kind == "diffusion" for model in models)),
+        shard=shard,
     )
+    if (wrong := check_shard(manifest)) is not None:
+        raise EvalsuiteError(f"--shard: {wrong}; deal to fewer")
     notices = [
         *(f"{model.spec.name}: {notice}" for model in models for notice in model.notices(prompts, seeds)),
         *notice_repeated(sampling_units(prompts)),

@@ -11,6 +11,7 @@ import regex
 
 from evalsuite.records import digest
 from evalsuite.runs.rows import DamagedRunError
+from evalsuite.runs.shards import check_shard
 from evalsuite.suites import is_published
 from evalsuite.wording import listed
 
@@ -60,6 +61,8 @@ def _wrong(manifest: Manifest) -> Iterator[str]:
             yield f"{name!r} cannot be part of a file's name"
     if manifest.sequential is not None and len(manifest.models) != 1:
         yield "it is drawn until a gate's verdict, but has several models"
+    if (shard := check_shard(manifest)) is not None:
+        yield shard
     yield from _wrong_prompts(manifest)
     yield from _wrong_suites(manifest)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from evalsuite.records import Generation
-    from evalsuite.runs.reading import ReadingPool
+    from evalsuite.runs.reading import OcrPool
     from evalsuite.runs.rows import RowWriter
     from evalsuite.runs.store import RunStore
 
@@ -47,7 +47,7 @@ class Reader:
     def __init__(
         self,
         store: RunStore,
-        pool: ReadingPool,
+        pool: OcrPool,
         rows: RowWriter[Reading],
         tell: Callable[[Read | Failed], None],
     ) -> None:

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from evalsuite.images import ImageError, decode_image, read_bytes
 from evalsuite.ocr.base import OcrEngine, OcrError
@@ -40,9 +40,12 @@ def default_workers() -> int:
     return max(1, min(spare, psutil.virtual_memory().available // WORKER_BYTES, MOST_WORKERS))
 
 
-def read_image(engine: OcrEngine, key: str, path: Path) -> Reading:
-    """Read one stored image. A failure becomes the reading's `error`; it is never an empty text."""
-    source = _Source(path)
+def read_image(engine: OcrEngine, key: str, path: Path, content: bytes | None = None) -> Reading:
+    """Read one stored image. A failure becomes the reading's `error`; it is never an empty text.
+
+    `content` is that of the file, where it was read on another machine.
+    """
+    source = _Source(path, content)
     started = time.perf_counter()
     try:
         answer = Answer(engine.read(source()))
@@ -61,12 +64,12 @@ def read_images(engine: ManyReader, items: Sequence[tuple[str, Path]]) -> Iterat
 class _Source:
     """Opens an image and says which bytes it decoded: the hash is of what was read, not of what was drawn."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, content: bytes | None = None) -> None:
+        self._path, self._content = path, content
         self.sha256 = NOTHING_READ
 
     def __call__(self) -> Image:
-        content = read_bytes(self._path)
+        content = read_bytes(self._path) if self._content is None else self._content
         self.sha256 = hashlib.sha256(content).hexdigest()
         return decode_image(content, self._path)
 
@@ -121,6 +124,41 @@ class _Proof:
 
     def __call__(self) -> str:
         return read_page(self.engine)
+
+
+class OcrPool(Protocol):
+    """What reads stored images for a run, in any processes: see `ReadingPool`, which does on this machine."""
+
+    @property
+    def has_processes(self) -> bool:
+        """Whether it reads in processes of its own, beside this one."""
+        ...
+
+    def start(self, images: int) -> None:
+        """Start as many processes as so many images need, without waiting for them."""
+        ...
+
+    def prove(self, *others: Connection) -> bool:
+        """See that the engine reads there; False where one of `others` has something to say before that is known."""
+        ...
+
+    def wait(self, other: Connection) -> None:
+        """Wait until a process has something to say, or `other` has."""
+        ...
+
+    def submit(self, key: str, path: Path) -> None:
+        """Queue one image."""
+        ...
+
+    def harvest(self, *, block: bool) -> Iterator[Reading]:
+        """Readings that are done; with `block`, all that were submitted, each as soon as it is."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 class ReadingPool:
@@ -212,12 +250,16 @@ class ReadingPool:
                 yield read_image(self._engine, *self._queue.pop(0))
 
     def _died(self, death: Died[tuple[str, Path]]) -> Reading:
-        key, path = death.item
-        sha256 = NOTHING_READ
-        with suppress(ImageError):
-            sha256 = hashlib.sha256(read_bytes(path)).hexdigest()
-        why = f"{ATTEMPTS} OCR processes died at this image ({death.how}), probably out of memory"
-        return _reading(self._engine, key, sha256, Answer(error=why), None)
+        return died_at(self._engine, *death.item, death.how)
+
+
+def died_at(engine: OcrEngine, key: str, path: Path, how: str) -> Reading:
+    """The reading of an image at which processes died."""
+    sha256 = NOTHING_READ
+    with suppress(ImageError):
+        sha256 = hashlib.sha256(read_bytes(path)).hexdigest()
+    why = f"{ATTEMPTS} OCR processes died at this image ({how}), probably out of memory"
+    return _reading(engine, key, sha256, Answer(error=why), None)
 
 
 _proven: set[str] = set()

@@ -11,21 +11,27 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from evalsuite.models.base import Foreseeing
+from evalsuite.runs.drawn import drawings_of
 from evalsuite.runs.evidence import read_evidence
 from evalsuite.runs.opened import open_run
 from evalsuite.runs.pipeline import Pipeline
 from evalsuite.runs.progress import Progress, Stage, Watcher, ignore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from evalsuite.models.base import Drawing, ImageModel
+    from evalsuite.models.base import ImageModel
     from evalsuite.ocr.base import OcrEngine
-    from evalsuite.records import Generation, OcrSpec, Prompt, Reading, Request, ScorerSpec
+    from evalsuite.records import Generation, OcrSpec, Reading, Request, ScorerSpec
+    from evalsuite.runs.backends import Backend
     from evalsuite.runs.evidence import Evidence
     from evalsuite.runs.opened import OpenRun
     from evalsuite.runs.plan import Plan
     from evalsuite.runs.store import RunStore
+
+
+Waiting = tuple["ImageModel", "Sequence[Request]"]
+"""A model, and what it is to draw."""
 
 
 def execute(
@@ -34,12 +40,13 @@ def execute(
     *,
     workers: int | None = None,
     interleave: Sequence[str] = (),
+    backend: Backend | None = None,
     watch: Watcher = ignore,
 ) -> OpenRun:
     """Carry out a plan in its folder: draw, read, score. Resumes by itself; returns the finished run.
 
     The models named by `interleave` are loaded together and draw in turns, so that whatever the machine does
-    meanwhile meets them alike and their timings can be compared.
+    meanwhile meets them alike and their timings can be compared. A `backend` draws, and reads, in other processes.
 
     Raises:
         EvalsuiteError: for what the user can fix; everything finished until then is kept.
@@ -49,10 +56,14 @@ def execute(
         evidence = read_evidence(store, plan.engine.spec)
         stage: Stage = "take" if all(model.spec.kind == "folder" for model in plan.models) else "draw"
         session = _Session(evidence, watch, stage)
-        with Pipeline(store, plan.engine, workers=workers, on_kept=session.kept, on_read=session.read) as pipeline:
-            watch(Progress(stage, len(evidence.drawn), len(store.requests)))
+        with ExitStack() as stack:
+            pool = stack.enter_context(backend).pool(plan.engine, workers) if backend is not None else None
+            pipeline = stack.enter_context(
+                Pipeline(store, plan.engine, workers=workers, pool=pool, on_kept=session.kept, on_read=session.read)
+            )
+            watch(Progress(stage, len(evidence.drawn), len(store.own_requests)))
             for models in _groups(plan.models, interleave):
-                session.draw(models, pipeline)
+                session.draw(models, pipeline, backend)
             session.read_all(pipeline)
         return finish(store, evidence.ocr, watch=watch)
 
@@ -81,17 +92,18 @@ class _Session:
     def __init__(self, evidence: Evidence, watch: Watcher, stage: Stage = "draw") -> None:
         self._watch, self._stage = watch, stage
         self._request_of = evidence.store.requests
-        self._requests = list(evidence.store.requests.values())
-        self._prompts = evidence.store.prompts
+        self._requests = list(evidence.store.own_requests.values())
+        self._store, self._prompts = evidence.store, evidence.store.prompts
         self._drawn = dict(evidence.drawn)
         self._read_already = {(key, reading.image_sha256) for key, reading in evidence.readings.items()}
         self._images_done = len(self._drawn)
         self._to_read = self._read = 0
 
-    def draw(self, models: Sequence[ImageModel], pipeline: Pipeline) -> None:
+    def draw(self, models: Sequence[ImageModel], pipeline: Pipeline, backend: Backend | None) -> None:
         """Draw what is missing of models that are loaded together, and have it read."""
         names = {model.spec.name for model in models}
-        beside = not any(model.uses_cpu for model in models)
+        elsewhere = backend if backend is not None and all(map(backend.takes, models)) else None
+        beside = not any(elsewhere.uses_cpu(model) if elsewhere else model.uses_cpu for model in models)
         own = [request for request in self._requests if request.model in names]
         missing = [request for request in own if request.key not in self._drawn]
         if not missing:
@@ -106,6 +118,15 @@ class _Session:
             pipeline.start_reading(1)
             pipeline.prove_reading()
         waiting = [(model, todo) for model in models if (todo := [r for r in missing if r.model == model.spec.name])]
+        if elsewhere is not None:
+            self._draw_elsewhere(waiting, pipeline, elsewhere, beside=beside)
+        else:
+            self._draw_here(waiting, pipeline, beside=beside)
+        if not beside:
+            self.queue(own, pipeline)
+            pipeline.settle()
+
+    def _draw_here(self, waiting: Sequence[Waiting], pipeline: Pipeline, *, beside: bool) -> None:
         with ExitStack() as stack:
             for model, todo in waiting:
                 stack.enter_context(loading(model, self._watch))
@@ -115,9 +136,14 @@ class _Session:
             for model, part in _turns(waiting):
                 for request, drawing in drawings_of(model, part, self._prompts):
                     pipeline.put(request, drawing, beside=beside)
-        if not beside:
-            self.queue(own, pipeline)
-            pipeline.settle()
+
+    def _draw_elsewhere(
+        self, waiting: Sequence[Waiting], pipeline: Pipeline, backend: Backend, *, beside: bool
+    ) -> None:
+        for model, part in waiting:
+            for drawn in backend.draw(model, part, self._store):
+                pipeline.prove_reading()  # known by now: processes that draw take longer to start
+                pipeline.put_drawn(drawn, beside=beside)
 
     def queue(self, requests: Iterable[Request], pipeline: Pipeline) -> None:
         """Have those images read that are drawn and not read yet."""
@@ -167,20 +193,7 @@ def loading(model: ImageModel, watch: Watcher) -> Iterator[ImageModel]:
         yield loaded
 
 
-def drawings_of(
-    model: ImageModel, part: Sequence[Request], prompts: Mapping[str, Prompt]
-) -> Iterator[tuple[Request, Drawing]]:
-    """What a loaded model draws for these requests, each beside the request that it answers."""
-    drawings = model.draw([(prompts[request.prompt], request.seed) for request in part])
-    for request, drawing in zip(part, drawings, strict=True):
-        if (drawing.prompt.id, drawing.seed) != (request.prompt, request.seed):
-            raise RuntimeError(f"{model.spec.name} answered {drawing.prompt.id} when {request.prompt} was asked for")
-        yield request, drawing
-
-
-def _turns(
-    waiting: Sequence[tuple[ImageModel, Sequence[Request]]],
-) -> Iterable[tuple[ImageModel, Sequence[Request]]]:
+def _turns(waiting: Sequence[Waiting]) -> Iterable[Waiting]:
     """Who draws what next: one model all of its own, several a batch each in turn.
 
     The order turns round every time (A B, B A, …), so that a steady drift of the machine favours nobody.

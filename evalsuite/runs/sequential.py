@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from evalsuite import scoring
 from evalsuite.records import ImageScore
+from evalsuite.runs.drawn import drawings_of
 from evalsuite.runs.evidence import read_evidence, why_failed
 from evalsuite.runs.opened import score_evidence
 from evalsuite.runs.pipeline import Pipeline
 from evalsuite.runs.progress import Progress, Watcher, ignore
 from evalsuite.runs.reading import default_workers
-from evalsuite.runs.runner import drawings_of, finish, loading
+from evalsuite.runs.runner import finish, loading
 
 if TYPE_CHECKING:
     from evalsuite.models.base import ImageModel

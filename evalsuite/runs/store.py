@@ -30,6 +30,7 @@ from evalsuite.runs.comparable import unlike
 from evalsuite.runs.journal import Journal
 from evalsuite.runs.promises import check_manifest
 from evalsuite.runs.rows import DamagedRunError, RowFile, open_regular
+from evalsuite.runs.shards import slots_of
 from evalsuite.version import __version__
 
 if TYPE_CHECKING:
@@ -60,6 +61,15 @@ class RunStore:
     def requests(self) -> dict[str, Request]:
         """The requests of the plan by key, in its order, hashed once."""
         return {request.key: request for request in self.manifest.plan_requests()}
+
+    @cached_property
+    def own_requests(self) -> dict[str, Request]:
+        """The requests that this folder draws, by key in the plan's order: all of them, or those of its shard."""
+        shard = self.manifest.shard
+        if shard is None:
+            return self.requests
+        own = slots_of(shard, [prompt.id for prompt in self.manifest.prompts], self.manifest.seeds)
+        return {key: each for key, each in self.requests.items() if (each.prompt, each.seed) in own}
 
     @cached_property
     def prompts(self) -> dict[str, Prompt]:
@@ -240,6 +250,8 @@ def plan_differences(stored: Manifest, asked: Manifest) -> list[str]:
     ]
     if stored.scorer.profile != asked.scorer.profile:
         differences.append(f"scoring profile {stored.scorer.profile}, not {asked.scorer.profile}")
+    if stored.shard != asked.shard:
+        differences.append(f"it is {stored.shard or 'no shard'}, not {asked.shard or 'the whole'}")
     if stored.sequential != asked.sequential:
         differences.append(_say_sequential(stored.sequential, asked.sequential))
     if not differences and (stored.seeds != asked.seeds or stored.prompts != asked.prompts):

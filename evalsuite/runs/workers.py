@@ -232,7 +232,7 @@ def _serve(channel: Connection, work: Callable[[Item], Result], prepare: Callabl
     """The life of a worker: prepare, say so, then answer items until the channel closes."""
     # Ctrl-C reaches the whole process group; the parent alone decides, after what is under way is written.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         try:
             if prepare is not None:
@@ -252,7 +252,8 @@ def _serve(channel: Connection, work: Callable[[Item], Result], prepare: Callabl
         return
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Wait for the process that started this one, and end at once when it has ended; for a thread."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

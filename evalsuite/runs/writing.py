@@ -79,6 +79,13 @@ class Writing:
         self._room.acquire()
         self._waiting.put(self._encoders.submit(encode, request, drawing, drawn_at=moment))
 
+    def put_drawn(self, drawn: Drawn) -> None:
+        """Take what is encoded already, in its turn; waits while there is no room."""
+        done: Future[Drawn] = Future()
+        done.set_result(drawn)
+        self._room.acquire()
+        self._waiting.put(done)
+
     def close(self) -> None:
         """Write what was taken, for `PATIENCE` seconds at most, and end the threads."""
         self._waiting.put(None)

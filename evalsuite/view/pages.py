@@ -234,7 +234,7 @@ def _group(rows: list[tuple[Entry, Listed, RunFigure]]) -> Group:
     rows = sorted(rows, key=lambda row: row[1].manifest.created_at if row[1].manifest else "")
     manifests = [listed.manifest for _, listed, _ in rows if listed.manifest is not None]
     figures = [listed.figures for _, listed, _ in rows if listed.figures is not None]
-    same = comparison.same_machine(manifests)
+    same = comparison.same_machine([manifest.environment for manifest in manifests])
     days = [day(manifest.created_at) for manifest in manifests]
     names = days if len(set(days)) == len(days) else [entry.name for entry, _, _ in rows]
     points = [

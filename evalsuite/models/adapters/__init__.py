@@ -6,6 +6,6 @@ knows other names.
 
 from evalsuite.models.adapters.contents import AdapterError, holds_adapter
 from evalsuite.models.adapters.fuse import fuse_adapter
-from evalsuite.models.adapters.strength import adapter_files
+from evalsuite.models.adapters.strength import adapter_digest, adapter_files
 
-__all__ = ["AdapterError", "adapter_files", "fuse_adapter", "holds_adapter"]
+__all__ = ["AdapterError", "adapter_digest", "adapter_files", "fuse_adapter", "holds_adapter"]

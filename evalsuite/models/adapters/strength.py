@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evalsuite.digests import cached_sha256, files_digest
 from evalsuite.models.adapters.contents import AdapterError
 from evalsuite.models.weights_file import WeightsFile
 
@@ -84,6 +85,12 @@ def adapter_files(path: Path) -> dict[str, Path]:
     """The files that decide what an adapter does, by name: its weights, and PEFT's configuration beside them."""
     config = path.with_name(_CONFIG)
     return {path.name: path} | ({_CONFIG: config} if path.name == _PEFT_FILE and config.is_file() else {})
+
+
+def adapter_digest(path: Path) -> str:
+    """The digest of an adapter: of its file, and of PEFT's configuration where it decides how strong it is."""
+    files = adapter_files(path)
+    return cached_sha256(path) if len(files) == 1 else files_digest(files)
 
 
 def read_strength(file: WeightsFile, kinds: set[str], *, decomposed: bool) -> Strength:

@@ -154,6 +154,19 @@ class TypesetModel:
         """The reference with its fonts' digest and its layout's version."""
         return self._spec
 
+    def placed(self, device: str) -> Self | None:
+        """Itself on a CPU; None on anything else, which it does not use."""
+        return self if device == "cpu" else None
+
+    def check_weights(self) -> None:
+        """See that the fonts here are those of the spec.
+
+        Raises:
+            EvalsuiteError: They are others.
+        """
+        if fonts_digest(styled=self._styled) != self._spec.weights_digest:
+            raise EvalsuiteError(f"{self._spec.name}: the fonts of this machine are others; install the same versions")
+
     def notices(self, prompts: Sequence[Prompt], seeds: Sequence[int]) -> tuple[str, ...]:  # noqa: ARG002
         """Nothing: it can set any prompt."""
         return ()
