@@ -79,15 +79,26 @@ TransformerOption = Annotated[
 ]
 ShardOption = Annotated[
     str | None,
-    typer.Option("--shard", help="Draw only this part of the plan, e.g. 3/8; 'evalsuite merge' puts them together."),
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Draw only this part of the plan, e.g. 3/8; 'evalsuite merge' puts them together.",
+    ),
 ]
 DevicesOption = Annotated[
     str | None,
-    typer.Option("--devices", help="One process for each: all, 0,1 (GPUs) or cpu:2; with --backend ray, cpu:N actors."),
+    typer.Option(
+        "--devices",
+        metavar="DEVICES",
+        help="One process for each: all, 0,1 (GPUs) or cpu:2; with --backend ray, cpu:N actors.",
+    ),
 ]
-BackendOption = Annotated[str, typer.Option("--backend", help="Where to draw and read: local, or ray.")]
+BackendOption = Annotated[Literal["local", "ray"], typer.Option("--backend", help="Where to draw and read.")]
 AddressOption = Annotated[
-    str | None, typer.Option("--address", help="Ray cluster: auto or HOST:PORT; by default one is started here.")
+    str | None,
+    typer.Option(
+        "--address", metavar="ADDRESS", help="Ray cluster: auto or HOST:PORT; by default one is started here."
+    ),
 ]
 UntilVerdictOption = Annotated[
     bool, typer.Option("--until-verdict", help="Draw image by image, and stop once the policy's gates have decided.")

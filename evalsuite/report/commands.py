@@ -115,7 +115,8 @@ def _typeset(spec: ModelSpec) -> Again:
         options.append(f"errors={settings['errors']}")
     if spec.is_malformed:
         options += [f"malformed={settings['malformed']}", f"severity={settings['severity']}"]
-        options.append(f"kinds={'+'.join(settings['kinds'])}")
+        if settings.get("kinds"):
+            options.append(f"kinds={'+'.join(settings['kinds'])}")
     if spec.size is not None:
         options.append("size={}x{}".format(*spec.size))
     name = ":".join(["typeset", *([",".join(options)] if options else [])])

@@ -107,6 +107,7 @@ def test_a_model_that_works_ahead_is_told_all_of_its_own_before_its_first_turn(m
     store = SimpleNamespace(
         prompts={f"p{number}": SimpleNamespace(id=f"p{number}") for number in range(3)},
         requests={request.key: request for request in missing},
+        own_requests={request.key: request for request in missing},
     )
     parts = []
 
@@ -116,6 +117,6 @@ def test_a_model_that_works_ahead_is_told_all_of_its_own_before_its_first_turn(m
 
     monkeypatch.setattr(runner, "drawings_of", drawings_of)
     session = runner._Session(SimpleNamespace(store=store, drawn={}, readings={}), lambda _: None)
-    session.draw(models, create_autospec(Pipeline, instance=True))
+    session.draw(models, create_autospec(Pipeline, instance=True), None)
     assert [part[:2] for part in parts] == [("a", 2), ("b", 2), ("b", 1), ("a", 1)]
     assert all(part[2] == ["p0", "p1", "p2"] for part in parts)

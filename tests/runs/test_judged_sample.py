@@ -125,7 +125,7 @@ def test_the_correction_by_hand(store, tmp_path):
     page = (store.folder / "index.html").read_text(encoding="utf-8").partition('<script type="application/json"')[0]
     assert "Corrected by a random sample" in page
     assert '<a href="#sample">' in page
-    assert "klein 0.9933" in repr(result)
+    assert "klein 0.993 [" in repr(result)
     assert result._repr_html_().count("<tr>") == 4
 
 

@@ -112,5 +112,7 @@ def test_an_unknown_protocol_is_refused_before_anything_is_drawn(tmp_path):
         check=False, capture_output=True, text=True, cwd=tmp_path, timeout=60,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "unknown protocol 'longtex': did you mean 'longtext'" in done.stderr
+    assert "'longtex' is not one of 'longtext', 'longtext-fixed', 'oneig'" in " ".join(
+        done.stderr.replace("│", " ").split()
+    )
     assert list(tmp_path.iterdir()) == []

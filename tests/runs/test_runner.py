@@ -179,7 +179,7 @@ def test_a_missing_image_counts_with_all_its_targets_and_is_named(tmp_path, suit
     # The notice comes before anything is drawn.
     assert [(step.stage, step.done, step.total, step.item) for step in steps[:2]] == [
         ("plan", 1, 1, "folder:images: 1 missing: two_0"),
-        ("draw", 0, 3, ""),
+        ("take", 0, 3, ""),
     ]
 
 
