@@ -49,8 +49,7 @@ class ServerOptions:
 
 
 def parse_name(argument: str) -> ServerOptions:
-    """The options of `URL[,model=NAME][,dialect=…][,like=PRESET][,concurrency=N][,rate=R][,attempts=N]
-    [,timeout=SECONDS]`.
+    """The options of `URL[,OPTION=VALUE…]`; the options are those of `_DEFAULTS`.
 
     Raises:
         EvalsuiteError: The address is none or has a password, or an option is unknown or out of range.

@@ -225,7 +225,7 @@ def test_load_is_for_servers():
     assert under_load("server:http://h", None, None) == "server:http://h"
     assert under_load("server:http://h,model=m", 8, 2.5) == "server:http://h,model=m,concurrency=8,rate=2.5"
     assert under_load("typeset", None, None) == "typeset"
-    with pytest.raises(EvalsuiteError, match="--concurrency and --rate: for server:URL models.*; typeset is none"):
+    with pytest.raises(EvalsuiteError, match=r"--concurrency and --rate: for server:URL models.*; typeset is none"):
         under_load("typeset", 8, 2.5)
 
 
