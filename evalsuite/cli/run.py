@@ -109,10 +109,12 @@ def run(
     json: JsonOption = False,
     glyphs: GlyphsOption = False,
     concurrency: Annotated[
-        int | None, typer.Option("--concurrency", metavar="N", help="For server:URL models: requests under way at a time.")
+        int | None,
+        typer.Option("--concurrency", metavar="N", help="For server:URL models: requests under way at a time."),
     ] = None,
     rate: Annotated[
-        float | None, typer.Option("--rate", metavar="R", help="For server:URL models: requests a second, at random moments.")
+        float | None,
+        typer.Option("--rate", metavar="R", help="For server:URL models: requests a second, at random moments."),
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
