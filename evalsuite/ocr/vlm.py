@@ -11,16 +11,17 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import inspect
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from evalsuite.chat_templates import check_chat_templates
 from evalsuite.digests import files_digest
 from evalsuite.errors import EvalsuiteError
 from evalsuite.extras import install_command
+from evalsuite.files import read_json_object, read_text
 from evalsuite.images import ImageError, to_rgb
 from evalsuite.ocr.base import OcrError
 from evalsuite.ocr.many import Answer, Source, lines_of
@@ -222,6 +223,7 @@ def _load(folder: VlmFolder, device: str, precision: str) -> _Loaded:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    check_chat_templates(folder.path)
     try:
         from transformers import Qwen2VLImageProcessorPil
     except ImportError as error:
@@ -253,9 +255,9 @@ def _chat_template(folder: Path, tokenizer: Any) -> str:
     """The template that knows images: beside the tokenizer in older checkpoints, whose own one is for text alone."""
     jinja, older = folder / "chat_template.jinja", folder / "chat_template.json"
     if jinja.is_file():
-        return jinja.read_text(encoding="utf-8")
+        return read_text(jinja)
     if older.is_file():
-        return str(json.loads(older.read_text(encoding="utf-8"))["chat_template"])
+        return str(read_json_object(older)["chat_template"])
     if not tokenizer.chat_template:
         raise ValueError("it has no chat template (chat_template.jinja or chat_template.json)")
     return str(tokenizer.chat_template)

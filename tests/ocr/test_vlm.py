@@ -264,6 +264,10 @@ def damage(folder: Path, what: str) -> None:
     elif what == "own code":
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModel": "x.Y"}}))
+    elif what == "a billion layers":
+        config = json.loads((folder / "config.json").read_text())
+        config["text_config"]["num_hidden_layers"] = 10**9
+        (folder / "config.json").write_text(json.dumps(config))
     elif what == "broken config":
         (folder / "config.json").write_text('{"model_type":')
     elif what == "a shard of the index is missing":
@@ -278,7 +282,8 @@ def damage(folder: Path, what: str) -> None:
     [
         ("other architecture", "model_type 'llama', not 'qwen2_5_vl'"),
         ("own code", "code of its own"),
-        ("broken config", r"config.json: cannot be read as JSON"),
+        ("a billion layers", "num_hidden_layers is '1000000000', not from 1 to 512"),
+        ("broken config", r"config.json: not JSON"),
         ("a shard of the index is missing", r"weights are missing: \.\./\.\./etc/passwd, model-00001-of-00002"),
         ("config.json", r"config.json: missing"),
         ("model.safetensors", "weights are missing: model.safetensors"),

@@ -272,7 +272,7 @@ def test_workflows_that_cannot_be_used_say_why(tmp_path, graph, message):
 
 def test_what_is_no_json_is_refused(tmp_path):
     (tmp_path / "w.json").write_text("[" * 100_000)
-    with pytest.raises(EvalsuiteError, match="is not JSON"):
+    with pytest.raises(EvalsuiteError, match="not JSON: nested too deeply"):
         load_workflow(str(tmp_path / "w.json"))
 
 
