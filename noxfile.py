@@ -151,17 +151,19 @@ def audit(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Kill a run at every step of the write order, and fuzz every parser: an hour. `-- SECONDS` per fuzzed parser.
+    """Kill a run at every step of the write order, damage one, and fuzz every parser: about an hour and a half.
 
-    What was done is kept in build/soak, so that a soak that was stopped goes on.
+    `-- SECONDS EVERY` sets the seconds per fuzzed parser (120), and to stop at each EVERYth step alone (1). What was
+    done is kept in build/soak, so that a soak that was stopped goes on.
     """
     install(session, "models", groups=("test",))
-    seconds = session.posargs[0] if session.posargs else "120"
+    seconds, every = (*session.posargs, *("120", "1")[len(session.posargs) :])[:2]
     state = Path("build/soak").resolve()
     state.mkdir(parents=True, exist_ok=True)
     tools = Path("tests/reliability")
-    session.run("python", str(tools / "kills.py"), str(state / "kills.jsonl"))
-    session.run("python", str(tools / "faults.py"), str(state / "faults.jsonl"))
+    session.run("python", str(tools / "kills.py"), str(state / "kills.jsonl"), "--every", every)
+    session.run("python", str(tools / "faults.py"), str(state / "faults.jsonl"), "--every", every)
+    session.run("python", str(tools / "damage.py"))
     session.run("pytest", str(tools / "test_fuzzing.py"), env={"EVALSUITE_FUZZ_EXAMPLES": "2000"})
     try:
         session.install("--quiet", *ATHERIS)

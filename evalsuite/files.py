@@ -1,7 +1,7 @@
 """Files: read whole but not without bound, and written so that neither a crash nor a full disk leaves half of one.
 
 What a user names may be anything: a pipe, a device, another encoding, a terabyte. Everything that is read by name goes
-through `read_file`, `read_text`, `parse_toml` or `parse_json`, and ends in one error with the file's name.
+through `read_file`, `read_text`, `parse_toml`, `parse_json` or `read_json_object`, and ends in one error that names it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ MAX_TEXT_BYTES = 64 * 2**20
 
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _SCRATCH = re.compile(r"\..+\.(?P<process>\d+)-[0-9a-f]{16}\.tmp")
+_SURROGATE = re.compile(r"[\ud800-\udfff]|\\u[dD]")
 _MARKS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 
 
@@ -109,14 +110,28 @@ def parse_json(text: str | bytes, where: str) -> Any:
         FileError: It is none, or nested too deeply, or holds a number of thousands of digits.
     """
     try:
+        text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
         value = json.loads(text, object_pairs_hook=_once)
-        json.dumps(value, ensure_ascii=False).encode()
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise FileError(f"{where}: holds half of a surrogate pair, which is no character") from error
     except RecursionError as error:
         raise FileError(f"{where}: not JSON: nested too deeply") from error
     except ValueError as error:
         raise FileError(f"{where}: not JSON: {str(error)[:200]}") from error
+    return value
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """The object that a JSON file is.
+
+    Raises:
+        FileNotFoundError, FileError: see `read_text` and `parse_json`; also for what is no object.
+    """
+    value = parse_json(read_text(path), str(path))
+    if not isinstance(value, dict):
+        raise FileError(f"{path}: is not a JSON object")
     return value
 
 

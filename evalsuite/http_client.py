@@ -8,7 +8,6 @@ alone, and is taken out of all text that the server sends back.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import threading
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.extras import require
+from evalsuite.files import FileError, parse_json
 from evalsuite.records import Json
 
 if TYPE_CHECKING:
@@ -305,8 +305,8 @@ class ServerClient:
             RetryError: It is none.
         """
         try:
-            return json.loads(reply.content)
-        except (ValueError, RecursionError) as error:
+            return parse_json(reply.content, "answer")
+        except FileError as error:
             raise RetryError(f"not JSON but {reply.kind}: {self.excerpt(reply.content)}") from error
 
     def is_own(self, url: str) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -181,6 +181,9 @@ class Request(Record, frozen=True, kw_only=True):
 
 # --- What was drawn ----------------------------------------------------------------------------------
 
+Seconds = Annotated[float, msgspec.Meta(ge=-1e-3, le=1e9)]
+"""A duration, as rows may hold it: under 32 years, and below zero by rounding alone."""
+
 
 class Phase(Record, frozen=True, kw_only=True):
     """One named part of drawing an image and the seconds that it took.
@@ -190,7 +193,7 @@ class Phase(Record, frozen=True, kw_only=True):
     """
 
     name: str
-    seconds: float
+    seconds: Seconds
 
 
 class Place(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -212,12 +215,12 @@ class Timing(Record, frozen=True, kw_only=True):
     rows that were drawn in the process of the run itself.
     """
 
-    total: float
+    total: Seconds
     phases: tuple[Phase, ...] = ()
-    steps: tuple[float, ...] = ()
+    steps: tuple[Seconds, ...] = ()
     batch: int = 1
     warmup: bool = False
-    load: float | None = None
+    load: Seconds | None = None
     place: Place | msgspec.UnsetType = msgspec.UNSET
 
 

@@ -296,6 +296,7 @@ class ClaimsResult:
     standings: tuple[Standing, ...]
     exit_code: int
     page: Path | None = None
+    notices: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         told = "; ".join(f"{each.claim.id} {each.outcome} by {each.model}" for each in self.verdicts)

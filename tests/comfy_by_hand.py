@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import uuid
 from contextlib import contextmanager
 
+from comfy_recorded import serving
 from servers_by_hand import picture, png
 
 
@@ -97,7 +97,11 @@ class Comfy:
         images = {"none": [], "two": [image, image]}.get(entry or "", [image])
         self.history[prompt_id] = {
             "outputs": {"save": {"images": images}},
-            "status": {"status_str": "success", "completed": True, "messages": [["execution_success", {}]]},
+            "status": {
+                "status_str": "success",
+                "completed": True,
+                "messages": [["execution_start", {"timestamp": 1000}], ["execution_success", {"timestamp": 1001}]],
+            },
         }
         self.running.remove(prompt_id)
         tell("executing", node=None)
@@ -148,11 +152,7 @@ class Comfy:
 @contextmanager
 def running_comfy():
     """The server at `.url`."""
-    import uvicorn
-    from starlette.applications import Starlette
     from starlette.routing import Route, WebSocketRoute
-
-    from evalsuite.serving.listen import listen_at
 
     comfy = Comfy()
     routes = [
@@ -162,14 +162,5 @@ def running_comfy():
         Route("/queue", comfy.get, methods=["GET"]),
         *(Route(path, comfy.post, methods=["POST"]) for path in ("/queue", "/interrupt")),
     ]
-    with listen_at("127.0.0.1", 0) as listening:
-        config = uvicorn.Config(
-            Starlette(routes=routes), log_level="error", access_log=False, ws="wsproto", timeout_graceful_shutdown=1
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        comfy.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    with serving(routes) as comfy.url:
         yield comfy
-        server.should_exit = True
-        thread.join()

@@ -46,6 +46,8 @@ def run(
     lock: StrPath = "baseline.lock",
     workers: int | None = None,
     glyphs: bool = False,
+    concurrency: int | None = None,
+    rate: float | None = None,
     report: bool = True,
     watch: Watcher = ignore,
 ) -> RunResult:
@@ -80,12 +82,15 @@ def run(
         lock: With `until_verdict`, the file that names baseline and anchor.
         workers: OCR processes; by default as many as cores and memory allow.
         glyphs: Let the glyph verifier look at every character that was read (`evalsuite.glyphs`).
+        concurrency: For `server:URL` models, requests under way at a time.
+        rate: For `server:URL` models, requests a second, sent at random moments.
         report: Write the HTML report.
         watch: Called with the progress.
 
     Raises:
         EvalsuiteError: for anything that the caller can fix. What was finished is kept.
     """
+    from evalsuite.models.servers import under_load
     from evalsuite.runs import api
 
     if glyphs:
@@ -102,8 +107,9 @@ def run(
         raise EvalsuiteError("--shard: what is drawn until a verdict cannot be dealt; leave out --until-verdict")
     if until_verdict and (devices is not None or backend != "local"):
         raise EvalsuiteError("--until-verdict: draws image by image in one process; leave out --devices and --backend")
+    names = names_of(models) if models is not None else api.default_models()
     options = api.RunOptions(
-        models=names_of(models) if models is not None else api.default_models(),
+        models=tuple(under_load(name, concurrency, rate) for name in names),
         suites=names_of(suites),
         out=path_of(out),
         model_options=options_of(settings, lora, transformer),

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypedDict
 
 from evalsuite.api.arguments import Names, Settings, StrPath, names_of, options_of, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
+    from evalsuite.load.api import PageWriter
     from evalsuite.load.records import LoadResult
+    from evalsuite.records import ModelSpec
+
+
+class LoadWriters(TypedDict):
+    """What `measure_load` is given to write a page and to accept a server."""
+
+    page: PageWriter
+    accept: Callable[[ModelSpec], None]
 
 
 def load(
@@ -23,6 +34,7 @@ def load(
     seed: int = 0,
     settings: Settings = (),
     out: StrPath | None = None,
+    into: StrPath | None = None,
     watch: Callable[[str, int, int], None] = lambda *_: None,
 ) -> LoadResult:
     """Measure images per second and latency of a server over levels of load, and write the page.
@@ -37,13 +49,13 @@ def load(
         seed: The first seed; also that of the arrivals.
         settings: Sampler settings that are sent.
         out: The folder of `load.json` and the page; by default one under `reports/`.
+        into: In place of it, the folder of a run that this server drew; its page shows the curves.
         watch: Called with the level, and how many of how many requests are answered.
 
     Raises:
         EvalsuiteError: The model is no server, a level is out of range, or the server cannot be used.
     """
     from evalsuite.load.api import LoadOptions, levels_of, measure_load
-    from evalsuite.report.load_page import build_load_page
 
     asked = tuple(concurrency), tuple(rates)
     options = LoadOptions(
@@ -55,8 +67,22 @@ def load(
         seed=seed,
         settings=options_of(settings, (), None),
         out=path_of(out),
+        into=path_of(into),
     )
-    return measure_load(options, watch=watch, page=build_load_page)[0]
+    return measure_load(options, watch=watch, **load_writers(path_of(into)))[0]
+
+
+def load_writers(into: Path | None) -> LoadWriters:
+    """How a load test's page is written and its server accepted: on its own, or in the folder of a run."""
+    from evalsuite.report import build_report
+    from evalsuite.report.load_page import build_load_page
+    from evalsuite.report.load_shown import accept_load
+    from evalsuite.runs import open_run
+
+    if into is None:
+        return {"page": build_load_page, "accept": lambda _: None}
+    run = open_run(into)
+    return {"page": lambda *_: build_report(run), "accept": partial(accept_load, run)}
 
 
 def serve(

@@ -113,7 +113,7 @@ def claims(
         models: Only these models of the run.
         ocr: The engine whose readings count; by default the published reader's where the run has them.
         trust_settings: Take settings that the run does not know to be the claim's.
-        report: Put the verdicts on the run's page.
+        report: Put the verdicts on the run's page. Where that fails, `notices` say so: the verdicts stand all the same.
 
     Raises:
         EvalsuiteError: when there is no run, or a claim, model or engine is not known.
@@ -128,12 +128,15 @@ def claims(
     names = names_of(claims)
     opened = open_run(store, engine_of(store, ocr) if ocr is not None else published_reader(store))
     found = check_claims(opened, names, models=names_of(models), trust_settings=trust_settings)
-    page = None
+    page, notices = None, []
     if report and (found.verdicts or any(row.role for row in found.standings)):
-        store_claims(opened, report_rows(found.verdicts), standing_rows(found.standings))
-        page = build_report(opened.read_by(store.manifest.ocr))
+        try:
+            store_claims(opened, report_rows(found.verdicts), standing_rows(found.standings))
+            page = build_report(opened.read_by(store.manifest.ocr))
+        except (EvalsuiteError, OSError) as error:
+            notices.append(f"the verdicts are not in the report: {error}")
     code = exit_code(found.verdicts, named=bool(names))
-    return ClaimsResult(found.verdicts, found.standings, int(code), page)
+    return ClaimsResult(found.verdicts, found.standings, int(code), page, tuple(notices))
 
 
 def export(

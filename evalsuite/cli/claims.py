@@ -70,6 +70,8 @@ def claims(
     result = evalsuite.claims(
         folder, claim or (), models=model or (), ocr=ocr, trust_settings=trust_settings, report=report
     )
+    for text in result.notices:
+        console.notice(text)
     if json:
         from evalsuite.cli.documents import claims_document
 

@@ -49,15 +49,23 @@ def load(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Folder; by default one in reports/.")
     ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            "--into", metavar="RUN", help="In place of it, a run folder of this server; its page shows the curve."
+        ),
+    ] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Measure images per second and latency of a server over levels of load."""
+    from evalsuite.api.serving import load_writers
     from evalsuite.claims import check_load
     from evalsuite.load import LoadOptions, measure_load
     from evalsuite.load.api import levels_of
     from evalsuite.models import ModelOptions, parse_settings
-    from evalsuite.report.load_page import build_load_page
 
+    if into is not None and out is not None:
+        raise EvalsuiteError("--into and --out: the result goes into one folder; name one of the two")
     wanted = _claim(claim)
 
     def watch(level: str, done: int, total: int) -> None:
@@ -73,9 +81,10 @@ def load(
         seed=seed,
         settings=ModelOptions(parse_settings(settings or [])),
         out=out,
+        into=into,
     )
     try:
-        result, folder = measure_load(options, watch=watch, page=build_load_page)
+        result, folder = measure_load(options, watch=watch, **load_writers(into))
     except KeyboardInterrupt:
         raise InterruptedRunError("interrupted; a load test that is not whole is not kept") from None
     columns = ("load", "images/s", "95 %", "p50", "p90", "p99", "service p50", "queueing p50", "images", "errors")

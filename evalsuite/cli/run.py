@@ -108,6 +108,14 @@ def run(
     workers: WorkersOption = None,
     json: JsonOption = False,
     glyphs: GlyphsOption = False,
+    concurrency: Annotated[
+        int | None,
+        typer.Option("--concurrency", metavar="N", help="For server:URL models: requests under way at a time."),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option("--rate", metavar="R", help="For server:URL models: requests a second, at random moments."),
+    ] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Draw, read and score prompts, and write the report. The same command resumes a run that was stopped."""
@@ -145,6 +153,8 @@ def run(
             lock=lock,
             workers=workers,
             glyphs=glyphs,
+            concurrency=concurrency,
+            rate=rate,
             watch=watch,
         )
     _conclude(result, protocol, json=json)

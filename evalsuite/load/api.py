@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalsuite.errors import EvalsuiteError
-from evalsuite.files import write_atomically
+from evalsuite.files import FileError, make_folder, read_file, write_atomically
 from evalsuite.http_client import run_async
 from evalsuite.load.drive import Driver
 from evalsuite.load.figures import level_figures
@@ -23,7 +23,11 @@ from evalsuite.suites import load_all
 
 if TYPE_CHECKING:
     from evalsuite.models.servers import ServerModel
+    from evalsuite.records import ModelSpec
 
+MAX_BYTES = 256 * 2**20
+"""Bytes of a stored result: ten levels of the most requests."""
+FILE = "load.json"
 MAX_CONCURRENCY = 1024
 MAX_REQUESTS = 100_000
 Watch = Callable[[str, int, int], None]
@@ -46,12 +50,23 @@ class LoadOptions:
     seed: int = 0
     settings: ModelOptions | None = None
     out: Path | None = None
+    into: Path | None = None
 
 
 def measure_load(
-    options: LoadOptions, *, watch: Watch = lambda *_: None, page: PageWriter | None = None
+    options: LoadOptions,
+    *,
+    watch: Watch = lambda *_: None,
+    page: PageWriter | None = None,
+    accept: Callable[[ModelSpec], None] = lambda _: None,
 ) -> tuple[LoadResult, Path]:
     """Put a server under each level of load in turn, and write `load.json`, and the page where `page` writes one.
+
+    Args:
+        options: What is asked for. `into` is the run folder that the result goes into, in place of a folder of its own.
+        watch: Called with the level, and how many of how many requests are answered.
+        page: Writes the page of a result into a folder.
+        accept: Raises where the server is not the one that is meant; called before anything is sent to be drawn.
 
     Returns:
         The result, and the folder that holds both.
@@ -64,6 +79,7 @@ def measure_load(
     widest = max(level.concurrency or MAX_CONCURRENCY for level in options.levels)
     figures, samples = [], []
     with _model(options, widest) as model:
+        accept(model.spec)
         for level in options.levels:
             own = level.concurrency or 1
             # Under a concurrency the window begins with an answer, so that one at least is left out.
@@ -90,7 +106,7 @@ def measure_load(
             figures=tuple(figures),
             samples=tuple(samples),
         )
-    folder = keep(result, options.out)
+    folder = keep(result, options.out) if options.into is None else _write(result, options.into)
     if page is not None:
         page(result, folder)
     return result, folder
@@ -108,11 +124,12 @@ def keep(result: LoadResult, out: Path | None) -> Path:
     folder = out or Path("reports") / name
     if (folder / "manifest.json").exists():
         raise EvalsuiteError(f"{folder}: a run folder; name another folder with --out")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "load.json", msgspec.json.format(msgspec.json.encode(result), indent=1))
-    except OSError as error:
-        raise EvalsuiteError(f"{folder}: cannot be written: {error.strerror}") from error
+    make_folder(folder)
+    return _write(result, folder)
+
+
+def _write(result: LoadResult, folder: Path) -> Path:
+    write_atomically(folder / FILE, msgspec.json.format(msgspec.json.encode(result), indent=1))
     return folder
 
 
@@ -120,15 +137,16 @@ def load_result(folder: Path) -> LoadResult:
     """A stored result.
 
     Raises:
-        EvalsuiteError: There is none, or this version cannot read it.
+        FileNotFoundError: There is none.
+        EvalsuiteError: This version cannot read it.
     """
-    path = folder / "load.json"
+    path = folder / FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=LoadResult)
-    except OSError as error:
-        raise EvalsuiteError(f"{path}: cannot be read: {error.strerror}") from error
+        return msgspec.json.decode(read_file(path, limit=MAX_BYTES, follow=False), type=LoadResult)
+    except FileError as error:
+        raise EvalsuiteError(f"{error}; delete it, or measure again") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise EvalsuiteError(f"{path}: not a load test's result: {error}") from error
+        raise EvalsuiteError(f"{path}: not a load test's result: {error}; delete it, or measure again") from error
 
 
 def _check(options: LoadOptions) -> None:

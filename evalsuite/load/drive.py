@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -14,6 +13,7 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.http_client import RefusedError, RetryError
 from evalsuite.load.records import Level, Sample
 from evalsuite.models.servers.answers import image_of
+from evalsuite.models.servers.pace import arrivals
 from evalsuite.models.settings import size_of
 
 if TYPE_CHECKING:
@@ -73,10 +73,7 @@ class Driver:
             await self._ask(next(self._requests), self._now(), None)
 
     async def _arrivals(self, tasks: asyncio.TaskGroup, rate: float) -> None:
-        random_gaps = random.Random(self._seed)  # noqa: S311 - arrivals, no secrets
-        due = 0.0
-        for number in range(self._warm_up + self._measured):
-            due += random_gaps.expovariate(rate)
+        for number, due in zip(range(self._warm_up + self._measured), arrivals(rate, self._seed), strict=False):
             await asyncio.sleep(max(0.0, due - self._now()))
             tasks.create_task(self._ask(number, due, "warm-up" if number < self._warm_up else "measured"))
 

@@ -89,6 +89,21 @@ class LoadResult(Record, frozen=True, kw_only=True):
     samples: tuple[tuple[Sample, ...], ...]
 
 
+def other_server(tested: ModelSpec, drawn: ModelSpec) -> str | None:
+    """In what the server of a load test is another than that of a run's model; None where they are the same."""
+    if drawn.kind != "server":
+        return f"{drawn.name} is no model of a server"
+    mine, theirs = ({"server": each.runtime.get("server"), "model": each.source} for each in (tested, drawn))
+    for name, one, other in ((name, mine[name], theirs[name]) for name in mine):
+        if one != other:
+            return f"{name} {one}, but {drawn.name} was drawn by {other}"
+    for name in sorted({*tested.settings, *drawn.settings}):
+        one, other = tested.settings.get(name), drawn.settings.get(name)
+        if one != other:
+            return f"{name} {one}, but {drawn.name} was drawn with {other}"
+    return None if tested.weights_digest == drawn.weights_digest else f"says other weights than those of {drawn.name}"
+
+
 def seconds_of(quantiles: Quantiles | None, name: str) -> str:
     """One of the quantiles (`p50`, `p90`, `p99`, `mean`) in seconds as text; a dash where there are none."""
     return "–" if quantiles is None else f"{getattr(quantiles, name):.3g}"

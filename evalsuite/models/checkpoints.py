@@ -5,7 +5,6 @@ Nothing is ever downloaded: what is missing is named, with the command that fetc
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.extras import install_command
+from evalsuite.files import read_json_object
 from evalsuite.models.weight_sets import WeightsMissingError, find_weights
 
 _REPOSITORY = re.compile(r"^[\w][\w.-]*/[\w][\w.-]*$")
@@ -123,16 +123,11 @@ def _read_index(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise WeightsMissingError(f"{folder}: there is no such folder")
     try:
-        index = json.loads(path.read_text(encoding="utf-8-sig"))
+        return read_json_object(path)
     except FileNotFoundError:
         raise WeightsMissingError(
             f"{folder}: holds no model_index.json, so it is no diffusers checkpoint. Give the folder that does."
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise EvalsuiteError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(index, dict):
-        raise EvalsuiteError(f"{path}: is not a JSON object")
-    return index
 
 
 def _check_part(folder: Path) -> None:

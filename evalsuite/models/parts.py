@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evalsuite.chat_templates import check_chat_templates
 from evalsuite.errors import EvalsuiteError
+from evalsuite.files import read_json_object
 from evalsuite.models.accounting import AccountingError, check_config, check_values, compare, refuse_quantised
 from evalsuite.models.checkpoints import Checkpoint
 from evalsuite.models.library_calls import refusing
@@ -58,6 +59,7 @@ def load_part(checkpoint: Checkpoint, part: str, dtype: Any) -> Any:
     folder = checkpoint.folder / part
     _check_class(folder, kind.__name__)
     if not issubclass(kind, nn.Module):
+        check_chat_templates(folder)
         with refusing(str(folder), kind.__name__):
             remote = {"trust_remote_code": False} if checkpoint.components[part][0] == "transformers" else {}
             loaded = kind.from_pretrained(folder, local_files_only=True, **remote)
@@ -113,12 +115,9 @@ def read_config(folder: Path, name: str = "config.json") -> Mapping[str, Any]:
     """
     path = folder / name
     try:
-        config = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise EvalsuiteError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(config, dict):
-        raise EvalsuiteError(f"{path}: is not a JSON object")
-    return config
+        return read_json_object(path)
+    except FileNotFoundError as error:
+        raise EvalsuiteError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def empty_model(kind: Any, folder: Path) -> Any:

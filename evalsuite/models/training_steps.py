@@ -7,11 +7,12 @@ Trainers write it as they like. Metadata: kohya-ss and musubi-tuner `ss_steps` a
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+from evalsuite.files import FileError, parse_json
 
 Unit = Literal["step", "epoch"]
 
@@ -63,10 +64,10 @@ def step_of(name: str, metadata: Mapping[str, str] | None = None) -> Trained | N
 def _of_metadata(metadata: Mapping[str, str]) -> Trained | None:
     info = metadata
     try:
-        told = json.loads(metadata.get("training_info", "{}"))
+        told = parse_json(metadata.get("training_info", "{}"), "training_info")
         if isinstance(told, dict):
             info = {**metadata, **{key: str(value) for key, value in told.items()}}
-    except (ValueError, RecursionError):  # what another trainer calls so is no matter
+    except FileError:  # what another trainer calls so is no matter
         pass
     keys: tuple[tuple[str, Unit], ...] = (
         ("ss_steps", "step"), ("global_step", "step"), ("step", "step"), ("ss_epoch", "epoch"), ("epoch", "epoch"),

@@ -6,13 +6,13 @@ The names are those that diffusers and transformers write: `diffusion_pytorch_mo
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.files import read_json_object
 from evalsuite.models.weights_file import TensorInfo, WeightsFile, WeightsFileError, read_weights_file
 
 _STEM = r"(?P<stem>diffusion_pytorch_model|model)"
@@ -146,8 +146,8 @@ def _sharded(folder: Path, variant: str | None, index: str, shards: list[str]) -
 
 def _read_index(path: Path) -> Mapping[str, str]:
     try:
-        places = json.loads(path.read_text(encoding="utf-8-sig"))["weight_map"]
+        places = read_json_object(path)["weight_map"]
         found = {str(name): str(file) for name, file in places.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, KeyError, TypeError, AttributeError) as error:
         raise EvalsuiteError(f"{path}: cannot be read: {error!r}") from error
     return found

@@ -5,7 +5,6 @@ The format (https://huggingface.co/docs/safetensors): eight bytes of length, a J
 
 from __future__ import annotations
 
-import json
 import math
 import stat
 import struct
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.files import FileError, parse_json
 
 _MAX_HEADER = 100_000_000
 """The longest header that the safetensors format allows, in bytes."""
@@ -73,26 +73,19 @@ def read_weights_file(path: Path) -> WeightsFile:
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
             if not 2 <= length <= min(_MAX_HEADER, size - 8):
                 raise WeightsFileError(f"{path}: is cut short or no safetensors file ({size:,} bytes)")
-            header = json.loads(file.read(length), object_pairs_hook=_once)
+            header = parse_json(file.read(length), "JSON")
         metadata = header.pop("__metadata__", None) or {}
         tensors = {name: _tensor(entry) for name, entry in header.items()}
         end = _end(header)
     except OSError as error:
         raise WeightsFileError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+    except FileError as error:
+        raise WeightsFileError(f"{path}: its safetensors header cannot be read: {error}") from error
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise WeightsFileError(f"{path}: its safetensors header cannot be read: {error!r}") from error
     if 8 + length + end != size:
         raise WeightsFileError(f"{path}: has {size:,} bytes, its header declares {8 + length + end:,}; cut short?")
     return WeightsFile(path, tensors, {str(key): str(value) for key, value in metadata.items()}, 8 + length)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object whose names are all different: of two tensors with one name, only one could be loaded."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"it names {next(name for name in names if names.count(name) > 1)!r} twice")
-    return found
 
 
 def _end(header: Mapping[str, Any]) -> int:

@@ -36,7 +36,7 @@ from evalsuite.images import ImageError, to_rgb
 from evalsuite.ocr.base import OcrError
 from evalsuite.ocr.many import Answer, Source, lines_of
 from evalsuite.ocr.options import parse_options, whole_number
-from evalsuite.ocr.vlm import MAX_NEW_TOKENS, PROMPT
+from evalsuite.ocr.vlm import MAX_NEW_TOKENS, PROMPT, cut_reason
 from evalsuite.ocr.vlm_folder import NAME, REPOSITORY
 from evalsuite.ocr.weights import OcrUnavailableError
 from evalsuite.records import Finding, Json, OcrSpec, TextLine
@@ -57,7 +57,7 @@ GIVE_UP_AFTER = 5
 """Images in a row that the server failed on before the run is stopped: then it is the server, not the images."""
 
 _ENDS = {
-    "length": "the answer is cut at {tokens} tokens (finish_reason length)",
+    "length": "{cut} (finish_reason length)",
     "content_filter": "the server's filter withheld the answer (finish_reason content_filter)",
 }
 _FATAL_STATUS = {
@@ -243,5 +243,5 @@ class ServedReader:
             RetryError: It is no whole completion.
             RefusedError: It is one that is no reading, and would not be at another attempt.
         """
-        endings = {name: told.format(tokens=self._manner.max_tokens) for name, told in _ENDS.items()}
+        endings = {name: told.format(cut=cut_reason(self._manner.max_tokens)) for name, told in _ENDS.items()}
         return completion_text(self._client, reply, endings)

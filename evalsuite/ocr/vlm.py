@@ -11,16 +11,17 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import inspect
-import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from evalsuite.chat_templates import check_chat_templates
 from evalsuite.digests import files_digest
 from evalsuite.errors import EvalsuiteError
 from evalsuite.extras import install_command
+from evalsuite.files import read_json_object, read_text
 from evalsuite.images import ImageError, to_rgb
 from evalsuite.ocr.base import OcrError
 from evalsuite.ocr.many import Answer, Source, lines_of
@@ -38,10 +39,15 @@ PROMPT = (
 )
 """What LongText-Bench and OneIG-Bench ask, word for word."""
 MAX_NEW_TOKENS = 1024
-"""LongText-Bench's limit; what a model writes beyond it is cut off."""
+"""LongText-Bench's limit. What a model had more to say than this is no reading of the image, but a failed one."""
 
 _IMAGE_TOKEN = "<|image_pad|>"  # noqa: S105 - a token of the vocabulary
 _PRECISIONS = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+
+
+def cut_reason(tokens: int) -> str:
+    """Why an answer that was cut at a limit of tokens is a failed reading, here and behind a server."""
+    return f"the answer is cut at {tokens} tokens"
 
 
 class QwenReader:
@@ -111,13 +117,16 @@ class QwenReader:
         """The text lines of an image, without places.
 
         Raises:
-            OcrError: when the image cannot be taken in or the model fails.
+            OcrError: when the image cannot be taken in, the model fails, or its answer is cut.
         """
         try:
             rgb = to_rgb(image)
         except ImageError as error:
             raise OcrError(str(error)) from error
-        return lines_of(self._answers([rgb])[0])
+        answer = _answer_of(self._texts([rgb])[0])
+        if answer.error is not None:
+            raise OcrError(answer.error)
+        return answer.lines
 
     def read_many(self, sources: Sequence[Source]) -> Iterator[tuple[int, Answer]]:
         """The answers in order, `batch` images at a time. See `ManyReader`.
@@ -137,7 +146,7 @@ class QwenReader:
     def _read_batch(self, images: dict[int, Image]) -> Iterator[tuple[int, Answer]]:
         started = time.perf_counter()
         try:
-            texts = self._answers(list(images.values()))
+            texts = self._texts(list(images.values()))
         except OcrError as error:
             if len(images) == 1:
                 yield next(iter(images)), Answer(error=str(error), seconds=time.perf_counter() - started)
@@ -147,9 +156,9 @@ class QwenReader:
             return
         seconds = (time.perf_counter() - started) / len(images)
         for index, text in zip(images, texts, strict=True):
-            yield index, Answer(lines_of(text), seconds=seconds)
+            yield index, replace(_answer_of(text), seconds=seconds)
 
-    def _answers(self, images: list[Image]) -> list[str]:
+    def _texts(self, images: list[Image]) -> list[str | None]:
         if self._loaded is None:
             self._loaded = _load(self._folder, self._device, self._precision)
         try:
@@ -161,6 +170,10 @@ class QwenReader:
         if len(texts) != len(images):
             raise OcrError(f"Qwen2.5-VL gave {len(texts)} answers for {len(images)} images")
         return texts
+
+
+def _answer_of(text: str | None) -> Answer:
+    return Answer(error=f"Qwen2.5-VL: {cut_reason(MAX_NEW_TOKENS)}") if text is None else Answer(lines_of(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +188,8 @@ class _Loaded:
     images: Any
     question: str
 
-    def generate(self, images: list[Image], seed: int) -> list[str]:
+    def generate(self, images: list[Image], seed: int) -> list[str | None]:
+        """The text for each image, or None where the model had not come to its end within the limit of tokens."""
         import torch
 
         pixels = self.images(images=images, return_tensors="pt")
@@ -197,7 +211,10 @@ class _Loaded:
             torch.manual_seed(seed)
             tokens = self.model.generate(**moved, max_new_tokens=MAX_NEW_TOKENS)
         answers = tokens[:, moved["input_ids"].shape[1] :]
-        return list(self.tokenizer.batch_decode(answers, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        texts = self.tokenizer.batch_decode(answers, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        ends = self.model.generation_config.eos_token_id
+        ending = torch.isin(answers, torch.tensor(ends, device=answers.device)).any(dim=1).tolist()
+        return [text if whole else None for text, whole in zip(texts, ending, strict=True)]
 
 
 def _load(folder: VlmFolder, device: str, precision: str) -> _Loaded:
@@ -206,6 +223,7 @@ def _load(folder: VlmFolder, device: str, precision: str) -> _Loaded:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    check_chat_templates(folder.path)
     try:
         from transformers import Qwen2VLImageProcessorPil
     except ImportError as error:
@@ -237,9 +255,9 @@ def _chat_template(folder: Path, tokenizer: Any) -> str:
     """The template that knows images: beside the tokenizer in older checkpoints, whose own one is for text alone."""
     jinja, older = folder / "chat_template.jinja", folder / "chat_template.json"
     if jinja.is_file():
-        return jinja.read_text(encoding="utf-8")
+        return read_text(jinja)
     if older.is_file():
-        return str(json.loads(older.read_text(encoding="utf-8"))["chat_template"])
+        return str(read_json_object(older)["chat_template"])
     if not tokenizer.chat_template:
         raise ValueError("it has no chat template (chat_template.jinja or chat_template.json)")
     return str(tokenizer.chat_template)

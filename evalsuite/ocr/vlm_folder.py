@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.files import read_json_object
 from evalsuite.ocr.weights import OcrUnavailableError
 from evalsuite.records import Json
 
 NAME = "qwen2.5-vl"
 REPOSITORY = "Qwen/Qwen2.5-VL-7B-Instruct"
 REVISION = "cc594898137f460bfe9f0759e9844b3ce807cfb5"
+
+MAX_LAYERS = 512
+"""Layers that a configuration may ask for; the largest Qwen2.5-VL has 80, and 32 that see."""
 
 _READ = frozenset({".safetensors", ".json", ".jinja", ".txt"})
 
@@ -63,6 +66,9 @@ def open_folder(path: Path, origin: str) -> VlmFolder:
     config = _json(path / "config.json")
     if config.get("model_type") != "qwen2_5_vl":
         raise EvalsuiteError(f"{path}: config.json says model_type {config.get('model_type')!r}, not 'qwen2_5_vl'")
+    for name, layers in _layers(config):
+        if isinstance(layers, bool) or not isinstance(layers, int) or not 1 <= layers <= MAX_LAYERS:
+            raise EvalsuiteError(f"{path}: config.json: {name} is {str(layers)[:40]!r}, not from 1 to {MAX_LAYERS}")
     if "auto_map" in config:
         raise EvalsuiteError(f"{path}: config.json asks for code of its own (auto_map), which is never run")
     index = path / "model.safetensors.index.json"
@@ -79,17 +85,19 @@ def open_folder(path: Path, origin: str) -> VlmFolder:
     )
 
 
+def _layers(config: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """The layers that a configuration asks for: transformers would make as many, whatever the weights hold."""
+    for part in (config, config.get("text_config"), config.get("vision_config")):
+        if isinstance(part, dict):
+            yield from ((name, part[name]) for name in ("num_hidden_layers", "depth") if name in part)
+
+
 def _inside(folder: Path, name: str) -> bool:
     return Path(name).name == name and (folder / name).is_file()
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        return read_json_object(path)
     except FileNotFoundError:
         raise OcrUnavailableError(f"{path}: missing; it is part of every Qwen2.5-VL checkpoint") from None
-    except (OSError, ValueError) as error:
-        raise EvalsuiteError(f"{path}: cannot be read as JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise EvalsuiteError(f"{path}: expected an object")
-    return value

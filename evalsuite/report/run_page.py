@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from evalsuite.report import charts, conclusions, headline, payload, pictures, shell, templating
 from evalsuite.report import figures as views
 from evalsuite.report.glyph_section import PAGE, section_of
+from evalsuite.report.load_shown import curves, load_of
 from evalsuite.report.sensitivity_tables import sensitivity_tables
 from evalsuite.report.worst import worst_images
 from evalsuite.runs.agreement import agreements
@@ -107,6 +108,7 @@ def render(
     summary = run.summary
     accuracy = views.accuracy_rows(run, run.correction)
     speed = views.speed_rows(summary)
+    load = load_of(run)
     heading = [spec.name for spec in run.manifest.models if spec.role != "reference"] or list(names)
     return templating.render(
         "index.html.j2",
@@ -146,7 +148,11 @@ def render(
         corrected=views.corrected_rows(run.correction) if run.correction else (),
         speed=speed,
         notices=run.standing_notices,
-        plots=charts.draw_all(summary, run.scores, run.generations, run.stop),
+        load=load,
+        plots=[
+            *charts.draw_all(summary, run.scores, run.generations, run.stop),
+            *(curves(load.result) if load is not None and load.other is None else ()),
+        ],
     )
 
 

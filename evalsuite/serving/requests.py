@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from evalsuite.files import FileError, parse_json
 from evalsuite.models import SettingError
 from evalsuite.models.settings import check_settings, size_of
 from evalsuite.records import Json
@@ -57,9 +57,9 @@ def parse_request(body: bytes, enhance: str) -> ImageRequest:
         BadRequestError: It is no JSON object, or a field is unknown or out of range.
     """
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise BadRequestError("the body is not JSON") from error
+        found = parse_json(body, "the body")
+    except FileError as error:
+        raise BadRequestError(str(error)) from error
     if not isinstance(found, dict):
         raise BadRequestError("the body is not a JSON object")
     known = (*_SETTINGS, *_FIXED, *_OTHER)

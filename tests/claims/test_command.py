@@ -51,3 +51,13 @@ def test_the_report_has_the_verdicts_and_the_standings(write):
     (place,) = [each for each in standings_of(folder) if each.model == "candidate"]
     assert own is not None
     assert int(own[1]) == place.rank
+
+
+def test_verdicts_are_told_though_the_run_cannot_be_written(write):
+    folder = write(Plan({"en": rows(0.9804, 40), "zh": rows(0.9661, 40, seed=1)}))
+    (folder / ".lock").unlink(missing_ok=True)
+    (folder / ".lock").mkdir()
+    found = CliRunner().invoke(app, ["claims", str(folder), "--claim", "ernie-image-longtext"])
+    assert found.exit_code == ExitCode.OK
+    assert "REPRODUCED: ERNIE-Image, with prompt enhancer" in found.output
+    assert "the verdicts are not in the report:" in found.output

@@ -161,3 +161,35 @@ def test_a_throughput_is_not_comparable_without_your_word_for_another_model_or_w
     assert "--trust-settings takes your word" in found[0].text
     assert "the server draws with tiny" in found[1].text
     assert "every level lost requests" in found[2].text
+
+
+def test_a_load_test_of_the_runs_server_stands_on_the_runs_page(server, tmp_path):
+    """Another server's, or the same one's with other settings, is refused before it is asked for an image."""
+    pytest.importorskip("tesserocr", reason="tesserocr is not installed (evalsuite[tesseract])")
+    run = tmp_path / "run"
+    drawn = ("--suite", "signage-en", "--limit", "1", "--ocr", "tesseract", "--no-ceiling", "--out", str(run))
+    arguments = ["--model", f"server:{server.url}", *(part for each in SETTINGS for part in ("--set", each)), "-q"]
+    found = CliRunner().invoke(app, ["run", *arguments, *drawn])
+    assert (run / "index.html").is_file(), found.output
+    plain = (run / "index.html").read_text(encoding="utf-8")
+    assert 'id="load"' not in plain
+    few = ["--concurrency", "1", "--concurrency", "2", "--requests", "4", "--warm-up", "0", "--suite", "signage-en"]
+    asked = len(server.requests)
+    other = [each.replace("steps=4", "steps=5") for each in arguments]
+    found = CliRunner().invoke(app, ["load", *other, *few, "--into", str(run)])
+    assert "steps 5, but" in str(found.exception)
+    assert len(server.requests) == asked
+    found = CliRunner().invoke(app, ["load", *arguments, *few, "--into", str(run)])
+    assert found.exit_code == 0, found.output
+    page = (run / "index.html").read_text(encoding="utf-8")
+    assert page.count('id="load"') == page.count('id="plot-load-concurrency"') == 1
+    kept = json.loads((run / "load.json").read_bytes())
+    kept["model"]["source"] = "another"
+    (run / "load.json").write_text(json.dumps(kept))
+    CliRunner().invoke(app, ["report", str(run)])
+    page = (run / "index.html").read_text(encoding="utf-8")
+    assert "model another, but" in page
+    assert 'id="plot-load-concurrency"' not in page
+    (run / "load.json").write_text("{")
+    found = CliRunner().invoke(app, ["report", str(run)])
+    assert "not a load test's result" in str(found.exception)

@@ -60,8 +60,9 @@ def build(folder: Path) -> None:
     )  # fmt: skip
     model = transformers.Qwen2_5_VLForConditionalGeneration(config)
     model.generation_config = transformers.GenerationConfig(
-        eos_token_id=[ids["<|im_end|>"]], pad_token_id=ids["<|endoftext|>"], **GENERATION
-    )
+        eos_token_id=[ids["<|im_end|>"]], pad_token_id=ids["<|endoftext|>"], **GENERATION,
+        forced_eos_token_id=ids["<|im_end|>"],  # untrained, it would not come to an end
+    )  # fmt: skip
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     transformers.Qwen2VLImageProcessorPil(min_pixels=3136, max_pixels=12845056).save_pretrained(folder)
@@ -113,6 +114,27 @@ def test_a_batch_reads_what_single_images_read(reader):
     batched = dict(reader("batch=2").read_many([lambda image=image: image for image in PICTURES]))
     assert [batched[index].lines for index in range(3)] == single
     assert all(answer.seconds > 0 and answer.error is None for answer in batched.values())
+
+
+def test_an_answer_that_is_cut_at_the_limit_is_a_failed_reading(reader, monkeypatch):
+    """Of three answers, one ends early, one with the last token that it may have, and one does not."""
+    engine = reader("batch=3")
+    engine.read(PICTURES[0])
+    model = engine._loaded.model
+    (end,), pad = model.generation_config.eos_token_id, model.generation_config.pad_token_id
+    letters = engine._loaded.tokenizer("OPENSALENOWBARGO"[:16]).input_ids
+    rows = [[*letters[:4], end, *[pad] * 11], [*letters[:15], end], letters]
+
+    def generate(_, input_ids, **__):
+        return torch.cat([input_ids, torch.tensor(rows[: len(input_ids)])], dim=1)
+
+    monkeypatch.setattr(type(model), "generate", generate)
+    answers = dict(engine.read_many([lambda image=image: image for image in PICTURES]))
+    assert [[line.text for line in answers[index].lines] for index in range(3)] == [["OPEN"], ["OPENSALENOWBARG"], []]
+    assert [answers[index].error for index in range(3)] == [None, None, "Qwen2.5-VL: the answer is cut at 16 tokens"]
+    rows[:] = [letters]
+    with pytest.raises(OcrError, match="cut at 16 tokens"):
+        engine.read(PICTURES[0])
 
 
 def test_what_the_model_is_given_is_what_transformers_own_processor_makes(reader, checkpoint, monkeypatch):
@@ -242,6 +264,10 @@ def damage(folder: Path, what: str) -> None:
     elif what == "own code":
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModel": "x.Y"}}))
+    elif what == "a billion layers":
+        config = json.loads((folder / "config.json").read_text())
+        config["text_config"]["num_hidden_layers"] = 10**9
+        (folder / "config.json").write_text(json.dumps(config))
     elif what == "broken config":
         (folder / "config.json").write_text('{"model_type":')
     elif what == "a shard of the index is missing":
@@ -256,7 +282,8 @@ def damage(folder: Path, what: str) -> None:
     [
         ("other architecture", "model_type 'llama', not 'qwen2_5_vl'"),
         ("own code", "code of its own"),
-        ("broken config", r"config.json: cannot be read as JSON"),
+        ("a billion layers", "num_hidden_layers is '1000000000', not from 1 to 512"),
+        ("broken config", r"config.json: not JSON"),
         ("a shard of the index is missing", r"weights are missing: \.\./\.\./etc/passwd, model-00001-of-00002"),
         ("config.json", r"config.json: missing"),
         ("model.safetensors", "weights are missing: model.safetensors"),

@@ -6,10 +6,12 @@ import json
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import evalsuite
 from evalsuite.errors import EvalsuiteError
+from evalsuite.records import Timing
 from evalsuite.runs import RunStore, open_run
 
 
@@ -124,3 +126,10 @@ def test_a_run_that_may_only_be_read_is_shown_elsewhere(run, tmp_path):
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     with pytest.raises(EvalsuiteError, match="a run folder; name another folder for the page"):
         evalsuite.report(run, out=run)
+
+
+@pytest.mark.parametrize("total", ["1e308", "-5.0"])
+def test_a_duration_that_no_image_takes_is_damage(total):
+    row = f'{{"total": {total}}}'.encode()
+    with pytest.raises(msgspec.ValidationError, match=r"Expected `float` .= .*\$.total"):
+        msgspec.json.decode(row, type=Timing)

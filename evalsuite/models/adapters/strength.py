@@ -8,7 +8,6 @@ every loader takes alpha = rank.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from evalsuite.digests import cached_sha256, files_digest
+from evalsuite.files import FileError, parse_json, read_text
 from evalsuite.models.adapters.contents import AdapterError
 from evalsuite.models.weights_file import WeightsFile
 
@@ -106,7 +106,7 @@ def read_strength(file: WeightsFile, kinds: set[str], *, decomposed: bool) -> St
     """
     config = adapter_files(file.path).get(_CONFIG)
     if config is not None:
-        source, settings = _CONFIG, _json(file.path, config.name, config.read_text(encoding="utf-8-sig"))
+        source, settings = _CONFIG, _json(file.path, config.name, read_text(config))
     elif "lora_adapter_metadata" in file.metadata:
         source = "its metadata"
         settings = _of_transformer(_json(file.path, source, file.metadata["lora_adapter_metadata"]))
@@ -143,9 +143,9 @@ def _check(path: Path, source: str, settings: Mapping[str, Any], kinds: set[str]
 
 def _json(path: Path, source: str, text: str) -> dict[str, Any]:
     try:
-        settings = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise AdapterError(f"--lora {path}: {source} cannot be read: {error}") from error
+        settings = parse_json(text, f"--lora {path}: {source}")
+    except FileError as error:
+        raise AdapterError(str(error)) from error
     if not isinstance(settings, dict):
         raise AdapterError(f"--lora {path}: {source} is no JSON object")
     return settings

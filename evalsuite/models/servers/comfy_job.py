@@ -39,8 +39,7 @@ class ComfyJob:
     save: str
     client_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     prompt_id: str | None = None
-    _began: float | None = None
-    _ended: float | None = None
+    _running: float | None = None
 
     async def run(self, graph: Graph) -> Made:
         """The image of a graph. Where it raises, call `cancel`.
@@ -56,8 +55,7 @@ class ComfyJob:
                 content = await self._fetch()
         except TimeoutError as error:
             raise RetryError(f"no image within {self.client.limits.timeout:g} s") from error
-        running = self._ended - self._began if self._began is not None and self._ended is not None else None
-        return Made(content, time.perf_counter() - started, running)
+        return Made(content, time.perf_counter() - started, self._running)
 
     async def cancel(self) -> None:
         """Take the job out of the queue, and interrupt it where it is the one that runs."""
@@ -134,17 +132,12 @@ class ComfyJob:
                 return False
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return False
-        if kind == "execution_start":
-            self._began = time.perf_counter()
         if kind == "execution_error":
             self._fail(said)
         if kind == "execution_interrupted":
             self.prompt_id = None
             raise RefusedError(f"{self.client.address}: somebody interrupted the workflow")
-        over = kind == "execution_success" or (kind == "executing" and said.get("node") is None)
-        if over:
-            self._ended = time.perf_counter()
-        return over
+        return kind == "execution_success" or (kind == "executing" and said.get("node") is None)
 
     def _fail(self, said: dict[str, Json]) -> None:
         self.prompt_id = None
@@ -161,7 +154,7 @@ class ComfyJob:
             if isinstance(entry, dict):
                 break
             await asyncio.sleep(POLL_SECONDS)
-        self._check_status(entry)
+        self._look_at_status(entry)
         self.prompt_id = None
         try:
             images = entry["outputs"][self.save]["images"]
@@ -171,10 +164,22 @@ class ComfyJob:
             raise RetryError(f"not one image of node {self.save}: {self.client.excerpt(reply.content)}") from error
         return (await self.client.exchange("GET", f"/view?{urlencode(names)}")).content
 
-    def _check_status(self, entry: dict[str, Json]) -> None:
-        """Raise what the history says went wrong, where the websocket could not."""
+    def _look_at_status(self, entry: dict[str, Json]) -> None:
+        """Raise what the history says went wrong, where the websocket could not, and note how long the workflow ran.
+
+        The times are ComfyUI's own: its messages can lie unread while an answer is awaited.
+        """
         status = entry.get("status")
         messages = status.get("messages") if isinstance(status, dict) else None
+        milliseconds: dict[str, int] = {}
         for each in messages if isinstance(messages, list) else []:
-            if isinstance(each, list) and len(each) == 2 and each[0] == "execution_error" and isinstance(each[1], dict):
-                self._fail(each[1])
+            if not (isinstance(each, list) and len(each) == 2 and isinstance(each[1], dict)):
+                continue
+            kind, said = each
+            if kind == "execution_error":
+                self._fail(said)
+            stamp = said.get("timestamp")
+            if isinstance(kind, str) and isinstance(stamp, int) and 0 <= stamp < 2**53:
+                milliseconds[kind] = stamp
+        if "execution_start" in milliseconds and "execution_success" in milliseconds:
+            self._running = (milliseconds["execution_success"] - milliseconds["execution_start"]) / 1000

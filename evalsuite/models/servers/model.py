@@ -10,6 +10,7 @@ import json
 import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
@@ -18,13 +19,14 @@ from evalsuite.models.base import Drawing
 from evalsuite.models.findings import enhancement_findings
 from evalsuite.models.servers.answers import ServedImage, image_of
 from evalsuite.models.servers.options import KEY_VARIABLE, ServerOptions, parse_name, sent_settings, shown_name
+from evalsuite.models.servers.pace import Pace
 from evalsuite.models.servers.requests import image_request
 from evalsuite.models.servers.told import ask_server
 from evalsuite.models.settings import ModelOptions, size_of
 from evalsuite.records import Finding, Json, Memory, ModelSpec, Phase, Prompt, Timing, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from evalsuite.models.servers.told import Told
@@ -52,6 +54,7 @@ class ServerModel:
         self._settings = settings
         self._lock = threading.Lock()
         self._failures = 0
+        self._answered = False
         self._spec = ModelSpec(
             name=shown_name(told.model, options.address),
             kind="server",
@@ -71,6 +74,7 @@ class ServerModel:
                 "model": told.model,
                 **({"like": preset} if preset else {}),
                 "concurrency": options.limits.connections,
+                **({"rate": options.rate} if options.rate is not None else {}),
                 "attempts": options.limits.attempts,
                 "timeout": options.limits.timeout,
                 **told.hardware,
@@ -139,28 +143,35 @@ class ServerModel:
     def draw(self, requests: Sequence[tuple[Prompt, int]]) -> Iterator[Drawing]:
         """One `Drawing` a request, in order; `concurrency` of them are under way at a time.
 
+        With a rate, they are sent at the moments of a Poisson process whose seed is the first request's, and each waits
+        for a free place among those.
+
         Raises:
             ServerError: The server wants another key, or has no such model.
         """
         workers = self._options.limits.connections
         pool = ThreadPoolExecutor(workers, thread_name_prefix="image-request")
         waiting: deque[Future[Drawing]] = deque()
+        pace = Pace(self._options.rate, seed=requests[0][1] if requests else 0)
         try:
-            for place, (prompt, seed) in enumerate(requests):
-                waiting.append(pool.submit(self._draw, prompt, seed, place < workers))
+            for place, ((prompt, seed), due) in enumerate(zip(requests, pace, strict=False)):
+                waiting.append(pool.submit(self._draw, prompt, seed, place, partial(pace.wait, due)))
                 if len(waiting) >= 2 * workers:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
+            pace.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             self._client.cancel()
 
-    def _draw(self, prompt: Prompt, seed: int, warmup: bool) -> Drawing:
+    def _draw(self, prompt: Prompt, seed: int, place: int, wait: Callable[[], None]) -> Drawing:
+        wait()
         with self._lock:
             if self._failures >= GIVE_UP_AFTER:
                 text = f"not asked for: {self._client.address} failed on the {self._failures} images before"
                 return Drawing(prompt, seed, error=text)
+            warmup = place < self._options.limits.connections if self._options.rate is None else not self._answered
         try:
             asked = self.ask_image(prompt.text, seed)
         except (FailedError, RefusedError) as error:
@@ -168,7 +179,7 @@ class ServerModel:
                 self._failures += isinstance(error, FailedError)
             return Drawing(prompt, seed, error=str(error))
         with self._lock:
-            self._failures = 0
+            self._failures, self._answered = 0, True
         return self._drawing(prompt, seed, asked, warmup=warmup)
 
     def _drawing(self, prompt: Prompt, seed: int, asked: Asked[ServedImage], *, warmup: bool) -> Drawing:

@@ -22,23 +22,34 @@ _COMMON = ("size", "steps", "guidance", "true_cfg", "negative_prompt", "enhance"
 TAKEN: Mapping[str, Sequence[str]] = {"sglang": _COMMON, "vllm-omni": _COMMON, "openai": ("size",)}
 """The settings that each dialect has a field for."""
 
-_DEFAULTS = {"model": "", "dialect": "sglang", "like": "", "concurrency": "1", "attempts": "5", "timeout": "600"}
+_DEFAULTS = {
+    "model": "", "dialect": "sglang", "like": "", "concurrency": "1", "rate": "", "attempts": "5", "timeout": "600",
+}  # fmt: skip
 _NUMBERS = {"concurrency": (1, 256), "attempts": (1, 20), "timeout": (1, 7200)}
+
+
+_RATES = (0.001, 10_000.0)
+UNDER_A_RATE = 64
+"""Requests under way at most where a rate is named and no concurrency."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """An address with its options. `model` and `like` are empty where they are not named."""
+    """An address with its options. `model` and `like` are empty where they are not named.
+
+    `rate` is how many requests are sent a second on average, at random moments; None sends each as soon as it may be.
+    """
 
     address: str
     model: str
     dialect: str
     like: str
     limits: Limits
+    rate: float | None = None
 
 
 def parse_name(argument: str) -> ServerOptions:
-    """The options of `URL[,model=NAME][,dialect=…][,like=PRESET][,concurrency=N][,attempts=N][,timeout=SECONDS]`.
+    """The options of `URL[,OPTION=VALUE…]`; the options are those of `_DEFAULTS`.
 
     Raises:
         EvalsuiteError: The address is none or has a password, or an option is unknown or out of range.
@@ -48,11 +59,41 @@ def parse_name(argument: str) -> ServerOptions:
         parse_address(argument, "server")
     address = parse_address(url, "server")
     found = parse_pieces("server", pieces, _DEFAULTS)
+    rate = _rate(found["rate"])
+    if rate is not None and not any(piece.startswith("concurrency=") for piece in pieces):
+        found["concurrency"] = str(UNDER_A_RATE)
     if found["dialect"] not in TAKEN:
         raise EvalsuiteError(f"server: dialect={found['dialect']}: one of {', '.join(TAKEN)}")
     if found["like"] and found["like"] not in load_presets().presets:
         raise EvalsuiteError(f"server: like={found['like']}: no such preset; see 'evalsuite models list'")
-    return ServerOptions(address, found["model"], found["dialect"], found["like"], limits_of("server", found))
+    return ServerOptions(address, found["model"], found["dialect"], found["like"], limits_of("server", found), rate)
+
+
+def under_load(model: str, concurrency: int | None, rate: float | None) -> str:
+    """A model's name with how many requests are under way at a time, and how many are sent a second.
+
+    Raises:
+        EvalsuiteError: The model is no server's.
+    """
+    asked = {"concurrency": concurrency, "rate": rate}
+    given = {key: value for key, value in asked.items() if value is not None}
+    if given and not model.startswith("server:"):
+        options = " and ".join(f"--{key}" for key in given)
+        raise EvalsuiteError(f"{options}: for server:URL models, which are asked over HTTP; {model} is none")
+    return model + "".join(f",{key}={value}" for key, value in given.items())
+
+
+def _rate(text: str) -> float | None:
+    if not text:
+        return None
+    low, high = _RATES
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not low <= rate <= high:
+        raise EvalsuiteError(f"server: rate={text}: requests a second, from {low:g} to {high:g}")
+    return rate
 
 
 def parse_pieces(kind: str, pieces: Sequence[str], defaults: Mapping[str, str]) -> dict[str, str]:

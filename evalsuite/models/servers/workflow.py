@@ -7,7 +7,6 @@ the classes of ComfyUI's own nodes, from the sampler backwards.
 from __future__ import annotations
 
 import copy
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from evalsuite.datafiles import data_dir
 from evalsuite.errors import EvalsuiteError
+from evalsuite.files import parse_json, read_file
 from evalsuite.records import Json
 from evalsuite.wording import listed
 
@@ -97,15 +97,10 @@ def load_workflow(text: str) -> Workflow:
     try:
         if not path.is_file():
             raise EvalsuiteError(f"comfyui: {text}: no such file; workflows by name: {', '.join(shipped)}")
-        content = path.read_bytes()[: MAX_BYTES + 1]
+        content = read_file(path, limit=MAX_BYTES)
     except OSError as error:
         raise EvalsuiteError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(content) > MAX_BYTES:
-        raise EvalsuiteError(f"{path}: more than {MAX_BYTES:,} bytes; no workflow is that large")
-    try:
-        graph = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise EvalsuiteError(f"{path}: is not JSON: {error}") from error
+    graph = parse_json(content, str(path))
     _check(graph, path)
     places = {what: tuple(found) for what in _INPUTS if (found := _find(graph, what, path))}
     for what in ("prompt", "seed", "width", "height"):

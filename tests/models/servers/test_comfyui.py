@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 
 import pytest
+from PIL import Image
 from servers_by_hand import picture
 
 from evalsuite.errors import EvalsuiteError
@@ -21,6 +24,8 @@ pytest.importorskip("wsproto", reason="wsproto is not installed (evalsuite[serve
 pytest.importorskip("uvicorn", reason="uvicorn is not installed (evalsuite[serve])")
 
 from comfy_by_hand import running_comfy
+from comfy_recorded import PROMPT as RECORDED_PROMPT
+from comfy_recorded import SIZE, playing, recording, workflow
 
 from evalsuite import http_client
 
@@ -267,7 +272,7 @@ def test_workflows_that_cannot_be_used_say_why(tmp_path, graph, message):
 
 def test_what_is_no_json_is_refused(tmp_path):
     (tmp_path / "w.json").write_text("[" * 100_000)
-    with pytest.raises(EvalsuiteError, match="is not JSON"):
+    with pytest.raises(EvalsuiteError, match="not JSON: nested too deeply"):
         load_workflow(str(tmp_path / "w.json"))
 
 
@@ -276,3 +281,87 @@ def test_every_shipped_workflow_is_whole():
     for name in shipped_workflows():
         found = load_workflow(name)
         assert set(found.places) == {"prompt", "seed", "width", "height", "steps", "guidance"}
+
+
+# --- What ComfyUI itself said ------------------------------------------------------------------------
+
+
+@contextmanager
+def recorded(scenario: str, tmp_path, source=None, size=SIZE):
+    """The recorded ComfyUI, and a model that draws by it."""
+    path = tmp_path / f"{scenario}.json"
+    path.write_text(json.dumps(workflow(scenario)))
+    options = ModelOptions(parse_settings([f"size={size[0]}x{size[1]}"]))
+    with (
+        playing(scenario) as player,
+        resolve(f"comfyui:{source or path}@{player.url},attempts=1", options=options) as model,
+    ):
+        yield player, model
+
+
+def test_comfyui_draws(tmp_path):
+    """The ground has the seed's colour; a red square begins at the column that is the prompt's length, in row 2."""
+    with recorded("drawn", tmp_path) as (player, model):
+        drawings = list(model.draw([(RECORDED_PROMPT, seed) for seed in (0x102030, 0xA0B0C0)]))
+    assert (player.strange, player.left) == ([], [])
+    for drawing, ground in zip(drawings, [(0x10, 0x20, 0x30), (0xA0, 0xB0, 0xC0)], strict=True):
+        expected = Image.new("RGB", SIZE, ground)
+        expected.paste((255, 0, 0), (4, 2, 12, 10))
+        assert drawing.image.tobytes() == expected.tobytes()
+        assert drawing.findings == ()
+    assert model.spec.runtime["server version"] == recording()["comfyui"]
+    assert model.spec.runtime["server hardware"] == "cpu"
+
+
+def test_the_seconds_of_drawing_are_comfyuis_own(tmp_path):
+    messages = [
+        said
+        for event in recording()["scenarios"]["drawn"]
+        if "message" in event and (said := json.loads(event["message"]))["type"].startswith("execution_s")
+    ]
+    began, ended = (each["data"]["timestamp"] for each in messages[:2])
+    with recorded("drawn", tmp_path) as (player, model):
+        player.seconds = (ended - began) / 1000
+        drawing = next(iter(model.draw([(RECORDED_PROMPT, 0x102030)])))
+    assert [phase.name for phase in drawing.timing.phases] == ["drawing", "other"]
+    assert drawing.timing.phases[0].seconds == pytest.approx((ended - began) / 1000)
+
+
+def test_comfyui_refuses_in_its_own_words(tmp_path):
+    with recorded("refused", tmp_path, "flux2-klein-4b") as (player, model):
+        (drawing,) = model.draw([(RECORDED_PROMPT, 7)])
+    assert player.strange == []
+    assert "ComfyUI refused the workflow: Prompt outputs failed validation" in drawing.error
+    # Its nodes and their inputs are those of the shipped workflow; only the weights are not there.
+    assert sorted(re.findall(r"(\w+) \((\w+)\): Value not in list: (\w+)", drawing.error)) == [
+        ("encoder", "CLIPLoader", "clip_name"),
+        ("model", "UNETLoader", "unet_name"),
+        ("vae", "VAELoader", "vae_name"),
+    ]
+
+
+def test_a_node_of_comfyui_fails(tmp_path):
+    with recorded("failing", tmp_path) as (player, model):
+        (drawing,) = model.draw([(RECORDED_PROMPT, 7)])
+    assert (player.strange, player.left) == ([], [])
+    assert drawing.error.endswith(
+        "ComfyUI: text (RegexReplace): re.error: missing ), unterminated subpattern at position 0"
+    )
+
+
+def test_a_job_of_comfyuis_is_stopped(tmp_path):
+    with recorded("slow", tmp_path, size=(512, 512)) as (player, model):
+        stopped = threading.Thread(target=lambda: _stop_once_played(player, model._client))
+        stopped.start()
+        with pytest.raises(CancelledError):
+            list(model.draw([(RECORDED_PROMPT, 7)]))
+        stopped.join()
+    assert (player.strange, player.left) == ([], [])
+    assert [each["request"] for each in player.events[-3:]] == ["POST /queue", "GET /queue", "POST /interrupt"]
+
+
+def _stop_once_played(player, client) -> None:
+    end = time.monotonic() + 20
+    while player.next.get("request") != "POST /queue" and time.monotonic() < end:
+        time.sleep(0.005)
+    client.cancel()

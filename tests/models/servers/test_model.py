@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+from itertools import accumulate, islice
 
 import pytest
 from PIL import Image
@@ -17,7 +19,8 @@ pytest.importorskip("httpx2", reason="httpx2 is not installed (evalsuite[server]
 pytest.importorskip("tenacity", reason="tenacity is not installed (evalsuite[server])")
 
 from evalsuite.http_client import ServerError
-from evalsuite.models.servers.options import KEY_VARIABLE
+from evalsuite.models.servers.options import KEY_VARIABLE, under_load
+from evalsuite.models.servers.pace import Pace
 from evalsuite.models.servers.requests import image_request
 
 KEY = "sk-loopback-77"
@@ -197,6 +200,33 @@ def test_many_are_under_way_and_come_back_in_order(server):
     assert [drawing.image.tobytes() for drawing in drawings] == [
         picture(seed, text=PROMPT.text).tobytes() for seed in range(12)
     ]
+
+
+def test_at_a_rate_requests_are_sent_at_the_moments_of_a_poisson_process(server):
+    drawings = draw(server, ",rate=1000", seeds=range(3, 9))
+    assert [drawing.seed for drawing in drawings] == list(range(3, 9))
+    assert drawings[0].timing.warmup
+    spec = open_model(server, ",rate=1000").spec
+    assert (spec.runtime["rate"], spec.runtime["concurrency"]) == (1000.0, 64)
+    assert open_model(server, ",rate=0.5,concurrency=2").spec.runtime["concurrency"] == 2
+    gaps = random.Random(3)
+    moments = list(islice(Pace(0.5, seed=3), 3))
+    assert moments == pytest.approx(list(accumulate(gaps.expovariate(0.5) for _ in range(3))))
+    assert list(islice(Pace(None, seed=3), 3)) == [0.0, 0.0, 0.0]
+
+
+def test_nobody_waits_for_a_moment_once_drawing_was_stopped():
+    pace = Pace(0.001, seed=0)
+    pace.stop()
+    pace.wait(1e9)
+
+
+def test_load_is_for_servers():
+    assert under_load("server:http://h", None, None) == "server:http://h"
+    assert under_load("server:http://h,model=m", 8, 2.5) == "server:http://h,model=m,concurrency=8,rate=2.5"
+    assert under_load("typeset", None, None) == "typeset"
+    with pytest.raises(EvalsuiteError, match=r"--concurrency and --rate: for server:URL models.*; typeset is none"):
+        under_load("typeset", 8, 2.5)
 
 
 def test_the_model_is_asked_for_and_settings_come_from_the_preset_of_its_name(server):
