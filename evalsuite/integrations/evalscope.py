@@ -65,7 +65,7 @@ class TextRenderingMetric(Metric):  # type: ignore[misc]  # EvalScope ships no t
         try:
             targets = _targets_of(reference, self._suites)
             found = score_text(prediction, targets, ocr=self._ocr, profile=self._profile)
-        except EvalsuiteError as error:
+        except Exception as error:  # whatever it is, EvalScope would make a 0 of it
             raise NoScoreError(str(error)) from error
         return [{"overall": found.character_accuracy}]
 
@@ -86,7 +86,7 @@ def _targets_of(prompt: str, suites: tuple[str, ...]) -> tuple[str, ...]:
 def _targets(suites: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
     from evalsuite.suites import load
 
-    return {prompt.text: prompt.targets for name in suites for prompt in load(name).prompts}
+    return {prompt.text: prompt.targets for name in suites for suite in load(name) for prompt in suite.prompts}
 
 
 @register_benchmark(
