@@ -23,6 +23,7 @@ from evalscope.constants import FileConstants, Tags
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.integrations.image_text import score_text
+from evalsuite.integrations.prompt_lists import write_lines
 from evalsuite.scoring import Counts, Rates, total
 
 if TYPE_CHECKING:
@@ -186,6 +187,4 @@ def write_dataset(file: str | Path, prompts: Iterable[Prompt], images: Mapping[s
                 raise EvalsuiteError(f"{prompt.id}: no image for this prompt; every prompt counts, so none is left out")
             row[FileConstants.IMAGE_PATH] = str(Path(images[prompt.id]).resolve())
         rows.append(json.dumps(row, ensure_ascii=False))
-    path = Path(file)
-    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return path
+    return write_lines(file, rows)

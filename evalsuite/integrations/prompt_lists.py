@@ -24,7 +24,7 @@ def write_sglang_manifest(file: str | Path, prompts: Iterable[Prompt], seeds: Se
         for prompt in prompts
         for number, seed in enumerate(seeds)
     ]
-    return _written(file, rows)
+    return write_lines(file, rows)
 
 
 def write_vllm_omni_prompts(file: str | Path, prompts: Iterable[Prompt]) -> Path:
@@ -41,12 +41,21 @@ def write_vllm_omni_prompts(file: str | Path, prompts: Iterable[Prompt]) -> Path
         if text in rows:
             raise EvalsuiteError(f"{prompt.id}: has the text of {rows[text]}; leave one out")
         rows[text] = prompt.id
-    return _written(file, list(rows))
+    return write_lines(file, list(rows))
 
 
-def _written(file: str | Path, rows: list[str]) -> Path:
+def write_lines(file: str | Path, rows: Sequence[str]) -> Path:
+    """Write rows as lines of UTF-8, in a folder that is made where it is missing; where they are then.
+
+    Raises:
+        EvalsuiteError: There are none, or the file cannot be written.
+    """
     if not rows:
         raise EvalsuiteError(f"{file}: no prompt to write")
     path = Path(file)
-    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise EvalsuiteError(f"{file}: cannot be written: {error.strerror}") from error
     return path

@@ -15,7 +15,6 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.integrations import evalscope as ours
 from evalsuite.records import Prompt
 
-
 pytestmark = pytest.mark.usefixtures("by_hand")
 
 
