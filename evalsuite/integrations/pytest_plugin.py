@@ -9,7 +9,7 @@ pytest loads it by itself where evalsuite is installed. It imports nothing heavy
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -50,6 +50,7 @@ def assert_text_rendering(
     from evalsuite.errors import EvalsuiteError
     from evalsuite.integrations.image_text import failure, score_text
 
+    named: list[tuple[Any, Any, str | None]]
     if isinstance(at_least, bool) or not 0 < at_least <= 1:
         raise EvalsuiteError(f"at_least={at_least!r}: a character accuracy above 0 and at most 1")
     if not isinstance(image, (list, tuple)):

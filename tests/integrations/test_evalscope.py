@@ -49,6 +49,14 @@ def test_the_rates_are_those_of_the_summed_counts(tmp_path, files):
     assert found["character_accuracy", "kind_2"] == 0
 
 
+def test_the_metric_s_arguments_are_the_benchmark_s_and_no_other_is_taken(tmp_path, files):
+    strict = {"metric_list": [{ours.METRIC: {"profile": "strict"}}]}
+    # Under `strict` the space counts too: ten characters, one wrong.
+    assert evaluate(tmp_path / "a", {"wrong": files["wrong"]}, **strict)["character_accuracy", "all"] == 0.9
+    with pytest.raises(EvalsuiteError, match="unknown argument 'suites'"):
+        evaluate(tmp_path / "b", {"wrong": files["wrong"]}, metric_list=[{ours.METRIC: {"suites": ["s"]}}])
+
+
 @pytest.mark.parametrize("name", ["broken", "blank", "damaged"])
 def test_what_is_broken_ends_the_evaluation(tmp_path, files, name):
     with pytest.raises(EvalsuiteError, match=f"{name}.png"):

@@ -55,3 +55,10 @@ def test_the_fixture_passes_fails_with_the_edits_and_breaks_on_what_is_broken(tm
 def test_pytest_finds_it_by_itself():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["entry-points"]["pytest11"] == {"evalsuite": "evalsuite.integrations.pytest_plugin"}
+
+
+def test_loading_it_imports_nothing_heavy():
+    """pytest does so at every start, also where no test wants it."""
+    heavy = "import sys, evalsuite.integrations.pytest_plugin; print({'numpy', 'PIL', 'msgspec'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ran.stdout == "set()\n"
