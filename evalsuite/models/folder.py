@@ -50,7 +50,13 @@ class FolderModel:
     uses_cpu = True
 
     def __init__(
-        self, source: Path, files: dict[tuple[str, int], Path], *, by_id: bool, listed: ListedFiles | None = None
+        self,
+        source: Path,
+        files: dict[tuple[str, int], Path],
+        *,
+        by_id: bool,
+        listed: ListedFiles | None = None,
+        listing: Path | None = None,
     ) -> None:
         self._files = files
         self._by_id = by_id
@@ -63,7 +69,7 @@ class FolderModel:
             name=f"folder:{source.name}",
             kind="folder",
             role="model",
-            source=str(source),
+            source=str(source) if listing is None else f"{source},prompts={listing}",
             weights_digest=digest(contents),
             settings={"files": len(files)},
         )
@@ -93,7 +99,7 @@ class FolderModel:
         if not folder.is_dir():
             raise FolderError(f"{folder}: no such folder of images")
         listed = read_listed(listing, _images(folder))
-        return cls(folder.resolve(), listed.files, by_id=False, listed=listed)
+        return cls(folder.resolve(), listed.files, by_id=False, listed=listed, listing=listing.resolve())
 
     @property
     def spec(self) -> ModelSpec:

@@ -72,7 +72,9 @@ def test_vllm_omni_s_arms_are_read_by_the_list_of_prompts(tmp_path):
     listing = write_vllm_omni_prompts(tmp_path / "prompts.txt", [two, one])
     for arm in ("baseline", "fp8"):
         folder = save(tmp_path / "quant_bench_output" / arm, "prompt_0.png", "prompt_1.png")
-        assert drawn(opened(folder, listing), (one, 0), (two, 0), (two, 1)) == [1, 0, None]
+        model = opened(folder, listing)
+        assert drawn(model, (one, 0), (two, 0), (two, 1)) == [1, 0, None]
+        assert (model.spec.name, resolve(f"folder:{model.spec.source}").spec) == (f"folder:{arm}", model.spec)
 
 
 def test_a_missing_file_does_not_shift_those_that_follow(tmp_path):
