@@ -2,7 +2,8 @@
 
 File names follow LongText-Bench: `{id}_{n}.png|jpg|webp`, or `{id}.png` for a single sample; `n` counts from
 0, or from 1 where no file has a 0. An id may be given without its suite's name and leading zeros
-(`7_0.png` for `signage-en-007`). All files are decoded once before anything is scored.
+(`7_0.png` for `signage-en-007`). The names that two serving engines give their images are in `listed_folder`.
+All files are decoded once before anything is scored.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from evalsuite.digests import file_sha256
-from evalsuite.errors import EvalsuiteError
 from evalsuite.files import FileError, parse_json, read_text
 from evalsuite.images import SUFFIXES, load_image
 from evalsuite.models.base import Drawing
+from evalsuite.models.folder_error import FolderError
+from evalsuite.models.listed_folder import ListedFiles, read_listed
 from evalsuite.records import ModelSpec, Prompt, digest
 from evalsuite.wording import listed
 
@@ -29,10 +31,6 @@ if TYPE_CHECKING:
 
 
 _NAME = re.compile(r"(?P<id>.+?)(?:_(?P<sample>\d{1,4}))?")
-
-
-class FolderError(EvalsuiteError):
-    """A folder of images, or its table, that cannot be scored as it is; the message names the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +49,18 @@ class FolderModel:
 
     uses_cpu = True
 
-    def __init__(self, source: Path, files: dict[tuple[str, int], Path], *, by_id: bool) -> None:
+    def __init__(
+        self,
+        source: Path,
+        files: dict[tuple[str, int], Path],
+        *,
+        by_id: bool,
+        listed: ListedFiles | None = None,
+        listing: Path | None = None,
+    ) -> None:
         self._files = files
         self._by_id = by_id
+        self._listed = listed
         contents = []
         for (ident, sample), path in sorted(files.items()):
             load_image(path)
@@ -62,7 +69,7 @@ class FolderModel:
             name=f"folder:{source.name}",
             kind="folder",
             role="model",
-            source=str(source),
+            source=str(source) if listing is None else f"{source},prompts={listing}",
             weights_digest=digest(contents),
             settings={"files": len(files)},
         )
@@ -71,16 +78,28 @@ class FolderModel:
     def parse(cls, arguments: str) -> Self:
         """The model for `folder:DIR`, or for `folder:TABLE` with a JSONL or CSV of image, prompt and seed.
 
+        `folder:DIR,prompts=LIST` is a folder of SGLang or vLLM-Omni with the list that it was drawn from.
+
         Raises:
             FolderError: when there is nothing to read.
             ImageError: when a file is no image that can be decoded.
         """
         source = Path(arguments).expanduser()
+        place, separator, listing = arguments.rpartition(",prompts=")
+        if separator and not source.exists():
+            return cls._listed_in(Path(place).expanduser(), Path(listing).expanduser())
         if not arguments or not source.exists():
             raise FolderError(f"folder:{arguments}: no such folder or table")
         if source.is_file():
             return cls(source, read_table(source), by_id=True)
         return cls(source.resolve(), _scan(source), by_id=False)
+
+    @classmethod
+    def _listed_in(cls, folder: Path, listing: Path) -> Self:
+        if not folder.is_dir():
+            raise FolderError(f"{folder}: no such folder of images")
+        listed = read_listed(listing, _images(folder))
+        return cls(folder.resolve(), listed.files, by_id=False, listed=listed, listing=listing.resolve())
 
     @property
     def spec(self) -> ModelSpec:
@@ -120,6 +139,8 @@ class FolderModel:
         return tuple(f"{len(names)} {kind}: {listed(names, 8)}" for kind, names in pairs if names)
 
     def _find(self, prompt: Prompt, seed: int) -> Path | None:
+        if self._listed is not None:
+            return self._listed.find(prompt, seed)
         if self._by_id:
             return self._files.get((prompt.id, seed))
         short = prompt.id.removeprefix(f"{prompt.suite}-")
@@ -150,14 +171,19 @@ class FolderModel:
         return None
 
 
-def _scan(folder: Path) -> dict[tuple[str, int], Path]:
-    found: dict[tuple[str, int], Path] = {}
+def _images(folder: Path) -> list[Path]:
     try:
         paths = sorted(path for path in folder.iterdir() if is_image(path))
     except OSError as error:
         raise FolderError(f"{folder}: cannot be read: {error.strerror}") from error
     if not paths:
         raise FolderError(f"{folder}: holds no images ({', '.join(SUFFIXES)})")
+    return paths
+
+
+def _scan(folder: Path) -> dict[tuple[str, int], Path]:
+    found: dict[tuple[str, int], Path] = {}
+    paths = _images(folder)
     for path in paths:
         parts = _NAME.fullmatch(path.stem)
         if parts is None:
