@@ -42,7 +42,8 @@ GLYPHS = ("glyphs_judged", "glyphs_suspicious", "glyphs_cannot_tell")
 """Counts of the glyph verifier, None for images that it has not looked at; no part of any rate."""
 
 CONTENT = ("content_share", "content_similarity", "content_psnr", "content_against", "clip_score")
-"""What was measured beside the text, None where it was not. Of several baselines the last; equal pictures have no PSNR."""
+"""What was measured beside the text, None where it was not; of several baselines the last. Equal pictures have no PSNR.
+"""
 
 RATES = ("character_accuracy", "strict_accuracy", "exact_string_rate", "cer", "wer", "ned")
 

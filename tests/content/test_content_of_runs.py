@@ -82,7 +82,7 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("content")
 
     def made(name, change, text):
-        def outcome(spec, each, seed):
+        def outcome(spec, each, _):
             return perfect(each) if spec.role == "reference" else Outcome(lines=(text,))
 
         klein = msgspec.structs.replace(MODELS[0], weights_digest=f"{name:0>64}")
