@@ -185,5 +185,17 @@ def bench(session: nox.Session) -> None:
     names = sorted(path.stem for path in modules)
     if not session.posargs or session.posargs[0] not in names:
         session.error(f"name a benchmark: {', '.join(names)}")
-    install(session, "ocr", "openvino", "tesseract", "fonts", "models", "datasets", "content", "server", "serve", groups=("test",))
+    install(
+        session,
+        "ocr",
+        "openvino",
+        "tesseract",
+        "fonts",
+        "models",
+        "datasets",
+        "content",
+        "server",
+        "serve",
+        groups=("test",),
+    )
     session.run("python", "-m", f"benchmarks.{session.posargs[0]}", *session.posargs[1:])

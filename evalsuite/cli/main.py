@@ -13,7 +13,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalsuite import __version__
-from evalsuite.cli import claims, console, content, doctor, gate, load, models, report, run, schema, serve, suites, sweep, view
+from evalsuite.cli import (
+    claims,
+    console,
+    content,
+    doctor,
+    gate,
+    load,
+    models,
+    report,
+    run,
+    schema,
+    serve,
+    suites,
+    sweep,
+    view,
+)
 from evalsuite.cli.stopping import treat_termination_as_interrupt
 from evalsuite.errors import EvalsuiteError, ExitCode
 
