@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalsuite.cli import console, figures
-from evalsuite.cli.options import RunFolder
+from evalsuite.cli.options import RunFolder, examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,19 +20,29 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "evalsuite content reports/mine --baseline reports/before",
+        "evalsuite content reports/mine --agreement clip:/models/clip-vit-base-patch32",
+    )
+)
 def content(
     folder: RunFolder,
     baseline: Annotated[
         Path | None,
-        typer.Option("--baseline", help="Run folder whose images of the same prompts and seeds are the standard."),
+        typer.Option(
+            "--baseline", metavar="RUN", help="Run folder whose images of the same prompts and seeds are the standard."
+        ),
     ] = None,
     baseline_model: Annotated[
-        str | None, typer.Option("--baseline-model", help="The model in the baseline's run, where it has several.")
+        str | None,
+        typer.Option(
+            "--baseline-model", metavar="MODEL", help="The model in the baseline's run, where it has several."
+        ),
     ] = None,
     agreement: Annotated[
         str | None,
-        typer.Option("--agreement", help="clip:FOLDER: also CLIPScore, by a CLIP checkpoint on this machine."),
+        typer.Option("--agreement", metavar="clip:FOLDER", help="Also CLIPScore, by a CLIP checkpoint in a folder."),
     ] = None,
 ) -> None:
     """Measure whether the picture around the text is still there. No score changes."""
