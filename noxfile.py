@@ -88,7 +88,7 @@ def tests(session: nox.Session) -> None:
     """Run the tests, two files at a time. Arguments after -- go to pytest, e.g. `-m 'not slow'`, `-n 0` for one."""
     install(
         session,
-        *("ocr", "openvino", "tesseract", "fonts", "models", "datasets", "server", "serve", "ray"),
+        *("ocr", "openvino", "tesseract", "fonts", "models", "datasets", "content", "server", "serve", "ray"),
         groups=("test",),
     )
     two = ["--numprocesses", "2", "--dist", "loadfile"]
@@ -187,5 +187,17 @@ def bench(session: nox.Session) -> None:
     names = sorted(path.stem for path in modules)
     if not session.posargs or session.posargs[0] not in names:
         session.error(f"name a benchmark: {', '.join(names)}")
-    install(session, "ocr", "openvino", "tesseract", "fonts", "models", "datasets", "server", "serve", groups=("test",))
+    install(
+        session,
+        "ocr",
+        "openvino",
+        "tesseract",
+        "fonts",
+        "models",
+        "datasets",
+        "content",
+        "server",
+        "serve",
+        groups=("test",),
+    )
     session.run("python", "-m", f"benchmarks.{session.posargs[0]}", *session.posargs[1:])

@@ -1,8 +1,8 @@
 """evalsuite: does this text-to-image checkpoint still draw text correctly, and how fast?
 
 Every command of the command line is a function here (`evalsuite.api`): `run`, `score`, `rescore`, `report`, `judge`,
-`compare`, `glyphs`, `gate`, `gate_while_drawing`, `plan`, `claims`, `sweep`, `export`, `promote`, `verify`, `serve`,
-`load`, `merge`, `view`;
+`compare`, `glyphs`, `content`, `gate`, `gate_while_drawing`, `plan`, `claims`, `sweep`, `export`, `promote`, `verify`,
+`serve`, `load`, `merge`, `view`;
 `open_run` gives a stored run with all its figures.
 
 >>> import evalsuite
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from evalsuite.api import (
         claims,
         compare,
+        content,
         export,
         gate,
         gate_while_drawing,
@@ -54,6 +55,7 @@ __all__ = [
     "__version__",
     "claims",
     "compare",
+    "content",
     "export",
     "gate",
     "gate_while_drawing",

@@ -7,6 +7,7 @@ from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING
 
+from evalsuite.content.figures import PAIR_COLUMNS, PICTURE_COLUMNS, pair_cells, picture_cells
 from evalsuite.gate.drawn_words import COLUMNS, about, bounds, wager_cells
 from evalsuite.glyphs.rows import GLYPH_COLUMNS, glyph_rows
 from evalsuite.runs.figures import JUDGED_COLUMNS, correction_rows, figures_of
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from evalsuite.claims import ClaimVerdict, Standing
+    from evalsuite.content.figures import ContentReport
     from evalsuite.gate import Policy
     from evalsuite.gate.baseline import BaselineLock
     from evalsuite.gate.foresee import Forecast
     from evalsuite.gate.verdict import Verdict
     from evalsuite.glyphs.corrected import GlyphCorrection
     from evalsuite.glyphs.counts import GlyphReport
-    from evalsuite.report.comparison import Difference
+    from evalsuite.report.comparison import Contestant, Difference
     from evalsuite.runs.corrected import Correction
     from evalsuite.runs.evidence import Missing
     from evalsuite.runs.figures import RunFigure
@@ -178,12 +180,34 @@ class GlyphsResult:
 
 
 @dataclass(frozen=True, repr=False)
+class ContentResult:
+    """What a run's pictures hold beside their text. `page` is the run's page, None where it was not written."""
+
+    run: OpenRun
+    found: ContentReport
+    page: Path | None = None
+
+    def __repr__(self) -> str:
+        told = "; ".join(
+            [f"{each.model} {each.language}: not flat {with_ends(each.share, 4)}" for each in self.found.pictures]
+            + [f"{each.model} {each.language}: similarity {with_ends(each.similarity, 4)}" for each in self.found.pairs]
+        )
+        return f"<evalsuite content {self.run.folder}: {told}>"
+
+    def _repr_html_(self) -> str:
+        if self.found.pairs:
+            return html_table(PAIR_COLUMNS, [pair_cells(each) for each in self.found.pairs])
+        return html_table(PICTURE_COLUMNS, [picture_cells(each) for each in self.found.pictures])
+
+
+@dataclass(frozen=True, repr=False)
 class ComparisonResult:
     """Runs side by side. `differences` hold what each model's accuracy is above the first one's."""
 
     page: Path
     runs: tuple[OpenRun, ...]
     differences: tuple[Difference, ...]
+    contestants: tuple[Contestant, ...]
 
     @property
     def complete(self) -> bool:

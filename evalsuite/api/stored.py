@@ -12,7 +12,7 @@ from evalsuite.errors import EvalsuiteError
 
 if TYPE_CHECKING:
     from evalsuite.glyphs.looking import Looked
-    from evalsuite.results import ClaimsResult, ComparisonResult, GlyphsResult, JudgeResult, RunResult
+    from evalsuite.results import ClaimsResult, ComparisonResult, ContentResult, GlyphsResult, JudgeResult, RunResult
     from evalsuite.runs.opened import OpenRun
     from evalsuite.runs.progress import Watcher
     from evalsuite.runs.verify import Verification
@@ -93,7 +93,8 @@ def compare(folders: StrPath | Iterable[StrPath], out: StrPath) -> ComparisonRes
     paths = [Path(folders)] if isinstance(folders, (str, os.PathLike)) else [Path(each) for each in folders]
     runs = tuple(open_run(path) for path in paths)
     page = build_comparison(runs, Path(out))
-    return ComparisonResult(page, runs, tuple(compare_all(runs, contestants(runs))))
+    called = contestants(runs)
+    return ComparisonResult(page, runs, tuple(compare_all(runs, called)), tuple(called))
 
 
 def claims(
@@ -214,6 +215,44 @@ def glyphs(
         page = build_glyphs_page(opened, looked)
         build_report(opened, looked=looked)
     return GlyphsResult(opened, looked.found, page, looked.correction)
+
+
+def content(
+    folder: StrPath,
+    baseline: StrPath | None = None,
+    *,
+    baseline_model: str | None = None,
+    agreement: str | None = None,
+    report: bool = True,
+    watch: Watcher | None = None,
+) -> ContentResult:
+    """Measure whether the pictures of a run still hold what is beside their text.
+
+    Nothing is drawn or read again, and no score changes. What was measured is kept in the folder, and only images that
+    are new cost time. What the figures can tell is in docs/content.md.
+
+    Args:
+        folder: The run folder.
+        baseline: Run folder whose images of the same prompts and seeds are the standard; may be the same folder, where
+            it holds several models.
+        baseline_model: The model in the baseline's run, where it has several.
+        agreement: `clip:FOLDER`: also CLIPScore, by a CLIP checkpoint on this machine.
+        report: Write the run's page.
+        watch: Told after each image how far it has come.
+
+    Raises:
+        NotComparableError: The runs differ in prompts, seeds or OCR.
+        EvalsuiteError: There is no run, an image cannot be opened, or what this needs is not there.
+    """
+    from evalsuite.content import measure
+    from evalsuite.report import build_report
+    from evalsuite.results import ContentResult
+    from evalsuite.runs import open_run
+
+    run = open_run(Path(folder))
+    standard = None if baseline is None else open_run(Path(baseline))
+    found = measure(run, standard, baseline_model=baseline_model, agreement=agreement, watch=watch)
+    return ContentResult(run, found, build_report(run) if report else None)
 
 
 def look_and_show(run: OpenRun, *, out: Path | None = None, watch: Watcher | None = None) -> Looked:

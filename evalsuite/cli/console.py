@@ -43,6 +43,7 @@ _STAGES = {
     "read": "Reading",
     "score": "Scoring",
     "look": "Looking",
+    "content": "Measuring",
     "merge": "Merging",
 }
 ESTIMATE_OVER = 6 * 3600.0

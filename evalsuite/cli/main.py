@@ -13,7 +13,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalsuite import __version__
-from evalsuite.cli import claims, console, doctor, gate, load, models, report, run, schema, serve, suites, sweep, view
+from evalsuite.cli import (
+    claims,
+    console,
+    content,
+    doctor,
+    gate,
+    load,
+    models,
+    report,
+    run,
+    schema,
+    serve,
+    suites,
+    sweep,
+    view,
+)
 from evalsuite.cli.stopping import treat_termination_as_interrupt
 from evalsuite.errors import EvalsuiteError, ExitCode
 
@@ -29,7 +44,7 @@ app = typer.Typer(
 )
 app.add_typer(suites.app, name="suites")
 app.add_typer(models.app, name="models")
-for group in (run, doctor, report, gate, sweep, claims, serve, load, schema, view):
+for group in (run, doctor, report, content, gate, sweep, claims, serve, load, schema, view):
     app.add_typer(group.app)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from evalsuite.cli import console, figures
+from evalsuite.cli.content import show_compared
 from evalsuite.cli.options import GlyphsOption, JsonOption, RunFolder, SeedOption, examples
 from evalsuite.errors import ExitCode
 from evalsuite.files import WriteError
@@ -154,6 +155,7 @@ def compare(
     else:
         for text in notices:
             console.notice(text)
+        show_compared(result.runs, result.contestants)
         console.say(f"Comparison: {result.page}")
     figures.leave(result.runs, figures.RESUME)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from typing import TYPE_CHECKING
 
 from evalsuite import scoring
+from evalsuite.content import measured
 from evalsuite.errors import EvalsuiteError
 from evalsuite.extras import install_command
 from evalsuite.glyphs import looked_at
@@ -39,6 +41,10 @@ COUNTS = (
 GLYPHS = ("glyphs_judged", "glyphs_suspicious", "glyphs_cannot_tell")
 """Counts of the glyph verifier, None for images that it has not looked at; no part of any rate."""
 
+CONTENT = ("content_share", "content_similarity", "content_psnr", "content_against", "clip_score")
+"""What was measured beside the text, None where it was not; of several baselines the last. Equal pictures have no PSNR.
+"""
+
 RATES = ("character_accuracy", "strict_accuracy", "exact_string_rate", "cer", "wer", "ned")
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -52,7 +58,7 @@ def rows(run: OpenRun) -> Iterator[dict[str, Json]]:
     """
     roles = {spec.name: spec.role for spec in run.manifest.models}
     lost = {each.key: each.why for each in run.missing if each.stage == "file"}
-    glyphs = _glyphs(run)
+    glyphs, beside = _glyphs(run), _content(run)
     for score in run.scores:
         prompt = run.prompts[score.prompt]
         reading = run.readings.get(score.key)
@@ -75,6 +81,8 @@ def rows(run: OpenRun) -> Iterator[dict[str, Json]]:
             **{name: getattr(rates, name) for name in RATES},
             **{name: getattr(counted, name) for name in COUNTS},
             **glyphs.get(score.key, dict.fromkeys(GLYPHS)),
+            **dict.fromkeys(CONTENT),
+            **beside.get(score.key, {}),
             "prompt": prompt.text,
             "target_strings": list(prompt.targets),
             "read": ["".join(edit.read for edit in target.edits) for target in score.result.targets],
@@ -102,6 +110,27 @@ def _glyphs(run: OpenRun) -> dict[str, dict[str, Json]]:
         bad = sights.count("suspicious")
         judged = bad + sights.count("sound")
         found[key] = dict(zip(GLYPHS, (judged, bad, len(sights) - judged), strict=True))
+    return found
+
+
+def _content(run: OpenRun) -> dict[str, dict[str, Json]]:
+    """What was measured beside each image's text, by key, under `CONTENT`."""
+    if measured(run) is None:
+        return {}
+    from evalsuite.content.agreement import read_agreement
+    from evalsuite.content.measures import psnr
+    from evalsuite.content.measuring import read_pairs, read_pictures
+
+    found: dict[str, dict[str, Json]] = {key: {"content_share": row.share} for key, row in read_pictures(run).items()}
+    for pair in read_pairs(run).values():
+        decibels = psnr(pair.mse)
+        found.setdefault(pair.key, {}).update(
+            content_similarity=pair.similarity,
+            content_psnr=None if decibels is None or math.isinf(decibels) else decibels,
+            content_against=pair.against,
+        )
+    for key, scored in read_agreement(run).items():
+        found.setdefault(key, {})["clip_score"] = scored.score
     return found
 
 
@@ -183,7 +212,7 @@ _LISTS = {"target_strings", "read", "extra", "ocr_lines", "errors", "findings"}
 def _arrow_type(pa: Json, name: str) -> Json:
     if name in _INTEGERS:
         return pa.int64()
-    if name in RATES or name == "seconds":
+    if name in RATES or name == "seconds" or (name in CONTENT and name != "content_against"):
         return pa.float64()
     if name in {"all_exact", "warmup"}:
         return pa.bool_()

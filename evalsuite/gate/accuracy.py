@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from evalsuite import scoring
-from evalsuite.gate.metrics import METRICS, SOUND_GLYPHS
+from evalsuite.gate.metrics import CONTENT, METRICS, SOUND_GLYPHS
 from evalsuite.gate.slices import expand
 from evalsuite.gate.verdict import GateResult, WorstPrompt
 from evalsuite.stats import Gaffke, bounds, power
@@ -108,6 +108,9 @@ def measure(
             if metric == SOUND_GLYPHS:
                 measured.append(_sound_glyphs(rule, label, prompts, baseline, candidate, against))
                 continue
+            if metric in CONTENT:
+                measured.append(_content(rule, label, prompts, baseline, candidate, against))
+                continue
             name = f"{label}/{metric}" + ("" if average == policy.average else f"/{average}")
             anchored = against == "anchor"
             one, other, den = _arrays(metric, prompts, seeds, *counts)
@@ -153,6 +156,30 @@ def _sound_glyphs(
         baseline=float(found.baseline.mean()),
         candidate=float(found.candidate.mean()),
         found=found.found,
+        differences=np.repeat(difference[:, None], len(baseline.manifest.seeds), axis=1),
+        den=np.ones_like(difference),
+        achieved=found.candidate,
+    )
+
+
+def _content(
+    rule: GateRule, label: str, prompts: Sequence[Prompt], baseline: Side, candidate: Side, against: Against
+) -> Measured:
+    from evalsuite.gate.content import compare_content
+
+    metric = str(rule.metric)
+    anchored, found = against == "anchor", compare_content(metric, baseline, candidate, prompts)
+    difference = found.candidate - found.baseline
+    return Measured(
+        name=f"anchor/{label}/{metric}" if anchored else f"{label}/{metric}",
+        against=against,
+        slice=label,
+        metric=metric,
+        average="macro",
+        margin=rule.anchor_margin if anchored and rule.anchor_margin is not None else rule.margin,
+        baseline=float(found.baseline.mean()),
+        candidate=float(found.candidate.mean()),
+        found=bounds.compare(difference),
         differences=np.repeat(difference[:, None], len(baseline.manifest.seeds), axis=1),
         den=np.ones_like(difference),
         achieved=found.candidate,
@@ -275,6 +302,8 @@ def _advice(gate: Measured, policy: Policy, look: int, floor: float) -> str:
         return "a margin below the baseline's rate, or prompts that the baseline can draw, would let it decide"
     if gate.metric == SOUND_GLYPHS:
         return "more marked glyphs in both runs ('evalsuite glyphs RUN --sample N'), then more prompts, would narrow it"
+    if gate.metric in CONTENT:
+        return "more prompts would narrow it"
     wanted = power.needs(gate.found, gate.differences, gate.den, gate.margin, policy.level)
     k = gate.differences.shape[1]
     ways = []

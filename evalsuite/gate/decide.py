@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from evalsuite.gate.accuracy import conclude, measure, sizes, worst_prompts
 from evalsuite.gate.compare import differences, settings_notes
-from evalsuite.gate.metrics import SOUND_GLYPHS
+from evalsuite.gate.metrics import CONTENT, SOUND_GLYPHS
 from evalsuite.gate.slices import expand
 from evalsuite.gate.speed import conclude_speed, measure_speed
 from evalsuite.gate.verdict import EXIT_CODES, RunRef, Verdict
@@ -77,6 +77,11 @@ def judge(
 
         missing = tuple(missing_glyphs(policy, [*sides, ("candidate", candidate)]))
         notes += () if missing else glyph_notes(policy, sides, candidate)
+    if not missing and any(rule.metric in CONTENT for rule in policy.gates):
+        from evalsuite.gate.content import content_notes, missing_content
+
+        missing = tuple(missing_content(policy, sides, candidate))
+        notes += () if missing else content_notes(policy, sides, candidate)
     if missing or look is None:
         return verdict_of(facts, policy, "INCOMPLETE", notes, missing=missing)
     gates, speed, more = _measure_all(policy, sides, candidate, look, acknowledged)

@@ -27,7 +27,7 @@ from evalsuite.gate.decide import (
     verdict_of,
     without_prompts,
 )
-from evalsuite.gate.policy import refuse_glyphs
+from evalsuite.gate.policy import refuse_unscored
 from evalsuite.gate.sequential import SequentialGates
 from evalsuite.gate.side import side_of
 from evalsuite.gate.verdict import Difference, Drawn, Verdict, WagerResult
@@ -103,7 +103,7 @@ def draw_until_verdict(
     if len(plan.models) != 1:
         raise EvalsuiteError("one model is drawn until a verdict; draw and gate the others by themselves")
     sides, policy = by.sides, by.policy
-    refuse_glyphs(policy, "which takes a complete run, marked by a person")
+    refuse_unscored(policy, "which takes a complete run")
     manifest = msgspec.structs.replace(
         plan.manifest,
         sequential=SequentialPlan(

@@ -10,7 +10,7 @@ from evalsuite import scoring
 from evalsuite.errors import IncompleteError
 from evalsuite.gate.decide import without_prompts
 from evalsuite.gate.metrics import METRICS
-from evalsuite.gate.policy import refuse_glyphs
+from evalsuite.gate.policy import refuse_unscored
 from evalsuite.gate.slices import expand
 from evalsuite.records import Record
 from evalsuite.stats.wealth import Expected, expected_images
@@ -49,7 +49,7 @@ def foresee(side: Side, policy: Policy) -> tuple[Forecast, ...]:
     Raises:
         IncompleteError: The run misses images, or has no prompt in a slice that the policy gates.
     """
-    refuse_glyphs(policy, "which is not gated while drawing")
+    refuse_unscored(policy, "which is not gated while drawing")
     if side.missing:
         raise IncompleteError(
             f"{side.run.folder}: {len(side.missing)} images are missing or unread, e.g. {side.missing[0].text}; a "

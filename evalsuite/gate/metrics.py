@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 Parts = Callable[["Counts"], tuple[float, float]]
 
 SOUND_GLYPHS = "sound_glyph_rate"
-"""The one gate that rests on no score: the share of glyphs that are not malformed (`gate.glyphs`)."""
+"""A gate that rests on no score: the share of glyphs that are not malformed (`gate.glyphs`)."""
+
+CONTENT_SIMILARITY = "content_similarity"
+"""Another: likeness to the baseline's images outside the text, 1 for the baseline itself (`gate.content`)."""
+
+CONTENT_SHARE = "content_share"
+"""Another: the share of the picture beside the text that is not flat ground (`gate.content`)."""
+
+CONTENT = (CONTENT_SIMILARITY, CONTENT_SHARE)
+UNSCORED = (SOUND_GLYPHS, *CONTENT)
 
 METRICS: dict[str, Parts] = {
     "character_accuracy": lambda counts: (counts.length - counts.edits, counts.length),

@@ -12,7 +12,7 @@ import msgspec
 from evalsuite.datafiles import data_dir
 from evalsuite.errors import EvalsuiteError
 from evalsuite.files import read_file
-from evalsuite.gate.metrics import METRICS, SOUND_GLYPHS
+from evalsuite.gate.metrics import METRICS, UNSCORED
 from evalsuite.records import Record, digest
 from evalsuite.stats.power import carried_margin, look_level, prompts_that_carry
 from evalsuite.wording import did_you_mean
@@ -39,7 +39,8 @@ class GateRule(Record, frozen=True, kw_only=True):
     the margin against the anchor, by default `margin`. `min_accuracy` is a floor: the candidate's own rate must surely
     be above it, whatever the baseline's. `prompts` is how many the slice holds in the suite that the policy is for:
     where they can hardly carry the margin, loading the policy says so. `metric` may be `sound_glyph_rate`, which needs
-    glyphs that a person marked in both runs (docs/glyphs.md).
+    glyphs that a person marked in both runs (docs/glyphs.md), or `content_similarity` or `content_share`, which look at
+    the pictures beside their text (docs/content.md).
     """
 
     slice: str = "all"
@@ -146,14 +147,15 @@ class Policy(Record, frozen=True, kw_only=True):
         return 2 if self.extension is not None and samples == self.extension.samples else None
 
 
-def refuse_glyphs(policy: Policy, why: str) -> None:
-    """Refuse a policy with a gate on sound glyphs where there can be no marks of them.
+def refuse_unscored(policy: Policy, why: str) -> None:
+    """Refuse a policy with a gate that rests on no score (`metrics.UNSCORED`) where only scores are to be had.
 
     Raises:
         PolicyError: naming the gate.
     """
-    if any(rule.metric == SOUND_GLYPHS for rule in policy.gates):
-        raise PolicyError(f"policy {policy.name}: gates {SOUND_GLYPHS}, {why}; use another policy")
+    for rule in policy.gates:
+        if rule.metric in UNSCORED:
+            raise PolicyError(f"policy {policy.name}: gates {rule.metric}, {why}; use another policy")
 
 
 def load_policy(name: str | Path) -> Policy:
@@ -219,7 +221,7 @@ def _rule_problems(rule: GateRule, metric: str) -> Iterable[str]:
         yield f"min_accuracy = {rule.min_accuracy}: an accuracy above 0 and below 1 is needed, e.g. 0.5"
     if rule.prompts is not None and rule.prompts < 1:
         yield f"prompts = {rule.prompts}: at least one prompt is needed"
-    if metric == SOUND_GLYPHS:
+    if metric in UNSCORED:
         if rule.metric is None:
             yield f"metric = {metric!r}: for single gates only; name it in their [[gates]], and another for the policy"
         if rule.average == "micro":
@@ -227,7 +229,7 @@ def _rule_problems(rule: GateRule, metric: str) -> Iterable[str]:
         if rule.min_accuracy is not None:
             yield f"min_accuracy: {metric} has no floor; leave it out"
     elif metric not in METRICS:
-        hint = did_you_mean(metric, sorted(METRICS))
+        hint = did_you_mean(metric, sorted([*METRICS, *UNSCORED]))
         yield f"metric = {metric!r}: it must lie between 0 and 1 for every prompt; {hint}"
     dimension, equals, value = rule.slice.partition("=")
     if rule.slice != "all" and not (dimension in DIMENSIONS and equals and value):

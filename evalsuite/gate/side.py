@@ -12,6 +12,7 @@ from evalsuite.gate.verdict import RunRef
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from evalsuite.gate.content import SideContent
     from evalsuite.gate.glyphs import JudgedGlyphs
     from evalsuite.records import Environment, Generation, Manifest, ModelSpec, Score, ScorerSpec
     from evalsuite.runs.evidence import Missing, Stage
@@ -86,6 +87,13 @@ class Side:
         from evalsuite.gate.glyphs import judged_glyphs
 
         return judged_glyphs(self)
+
+    @cached_property
+    def content(self) -> SideContent:
+        """What this model's pictures hold beside their text, measured when it is asked for."""
+        from evalsuite.gate.content import SideContent
+
+        return SideContent(self)
 
     @cached_property
     def digest(self) -> str:

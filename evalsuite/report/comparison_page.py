@@ -9,6 +9,7 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.report import comparison, headline, payload, pictures, shell, templating
 from evalsuite.report import figures as views
 from evalsuite.report.charts.scatter import scatter
+from evalsuite.report.content_section import comparison_lines
 from evalsuite.report.glyph_differences import glyph_differences
 from evalsuite.report.run_page import SHARED, STYLES
 from evalsuite.runs.store import refuse_links
@@ -94,6 +95,7 @@ def render(
         answers=headline.answers(accuracy, speed if same_machine else ()),
         sentences=headline.sentences(runs, called, compared),
         glyph_differences=glyph_differences(runs, called),
+        content=comparison_lines(runs, called),
         reasons=views.REASONS,
         speed=speed,
         same_machine=same_machine,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalsuite.report import charts, conclusions, headline, payload, pictures, shell, templating
+from evalsuite.report import charts, conclusions, content_section, headline, payload, pictures, shell, templating
 from evalsuite.report import figures as views
 from evalsuite.report.glyph_section import PAGE, section_of
 from evalsuite.report.load_shown import curves, load_of
@@ -142,6 +142,7 @@ def render(
         judged=views.judged(summary, run.judgement) if run.judgement else None,
         correction=run.correction,
         glyphs=glyphs,
+        content=content_section.section_of(run),
         agreements=found_agreements,
         most_differing=views.MAX_NAMES,
         figure=views.figure,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["plan", "load", "draw", "take", "read", "score", "look", "merge"]
+Stage = Literal["plan", "load", "draw", "take", "read", "score", "look", "content", "merge"]
 """`load` counts models whose weights are brought in; `take` is drawing where the images exist already."""
 
 

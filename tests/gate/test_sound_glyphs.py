@@ -9,7 +9,7 @@ from runs_by_hand import prompt
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.gate import judge, side_of
-from evalsuite.gate.draw import refuse_glyphs
+from evalsuite.gate.draw import refuse_unscored
 from evalsuite.gate.glyphs import JudgedGlyphs, compare_glyphs
 from evalsuite.gate.policy import PolicyError, load_policy
 from evalsuite.glyphs.by_prompt import Seen
@@ -130,4 +130,4 @@ def test_it_is_no_primary_metric_and_is_not_gated_while_drawing(tmp_path):
     with pytest.raises(PolicyError, match="for single gates only"):
         policy_of(tmp_path, head)
     with pytest.raises(EvalsuiteError, match="which takes a complete run"):
-        refuse_glyphs(policy_of(tmp_path), "which takes a complete run")
+        refuse_unscored(policy_of(tmp_path), "which takes a complete run")
