@@ -27,6 +27,10 @@ RAPIDOCR = ("rapidocr==3.10.0", "rapidocr-onnxruntime==1.4.4")
 PIP_AUDIT = ("pip-audit==2.10.1",)
 ATHERIS = ("atheris==3.0.0",)
 
+# Of the trackers, the one that is light. wandb has 200 MB, and no mlflow-skinny fits all pinned versions: the tests of
+# these two read back what their clients wrote where they are installed, and are skipped elsewhere.
+TRACKERS = ("tensorboard",)
+
 # A sample of the six own suites, balanced over their categories, with both ceilings: under three minutes on two cores.
 EVAL_DEFAULT = ["--suite", "all", "--limit", "18", "--styled-ceiling"]
 
@@ -88,7 +92,19 @@ def tests(session: nox.Session) -> None:
     """Run the tests, two files at a time. Arguments after -- go to pytest, e.g. `-m 'not slow'`, `-n 0` for one."""
     install(
         session,
-        *("ocr", "openvino", "tesseract", "fonts", "models", "datasets", "content", "server", "serve", "ray"),
+        *(
+            "ocr",
+            "openvino",
+            "tesseract",
+            "fonts",
+            "models",
+            "datasets",
+            "content",
+            "server",
+            "serve",
+            "ray",
+            *TRACKERS,
+        ),
         groups=("test",),
     )
     two = ["--numprocesses", "2", "--dist", "loadfile"]
@@ -97,8 +113,15 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Run every example of docs/python.md, in an empty folder, and compare what it shows: a few minutes."""
-    install(session, "ocr", "fonts", "models")
+    """Build the site into build/site with its links checked, and run every example of docs/python.md: a few minutes.
+
+    `nox -s docs -- site` only builds.
+    """
+    only_site = session.posargs == ["site"]
+    install(session, *(() if only_site else ("ocr", "fonts", "models")), groups=("docs",))
+    session.run("mkdocs", "build", "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
+    if only_site:
+        return
     page = Path("docs/python.md").resolve()
     empty = Path(session.create_tmp(), "docs").resolve()
     shutil.rmtree(empty, ignore_errors=True)

@@ -1,8 +1,8 @@
 """evalsuite: does this text-to-image checkpoint still draw text correctly, and how fast?
 
 Every command of the command line is a function here (`evalsuite.api`): `run`, `score`, `rescore`, `report`, `judge`,
-`compare`, `glyphs`, `content`, `gate`, `gate_while_drawing`, `plan`, `claims`, `sweep`, `export`, `promote`, `verify`,
-`serve`, `load`, `merge`, `view`;
+`compare`, `glyphs`, `content`, `gate`, `gate_while_drawing`, `plan`, `claims`, `sweep`, `export`, `promote`, `track`,
+`verify`, `serve`, `load`, `merge`, `view`;
 `open_run` gives a stored run with all its figures.
 
 >>> import evalsuite
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         score,
         serve,
         sweep,
+        track,
         verify,
         view,
     )
@@ -72,6 +73,7 @@ __all__ = [
     "score",
     "serve",
     "sweep",
+    "track",
     "verify",
     "view",
 ]

@@ -31,6 +31,9 @@ EXTRAS = {
     "datasets": ("datasets",),
     "server": ("httpx2", "tenacity"),
     "serve": ("starlette", "uvicorn"),
+    "wandb": ("wandb",),
+    "mlflow": ("mlflow",),
+    "tensorboard": ("tensorboard",),
 }
 """The extras of pyproject.toml with the modules that are looked for."""
 

@@ -7,7 +7,7 @@ in a console and a table in a notebook. Nothing is printed. Heavy libraries load
 from evalsuite.api.gating import gate, gate_while_drawing, plan, promote
 from evalsuite.api.running import merge, rescore, run, score
 from evalsuite.api.serving import load, serve, view
-from evalsuite.api.stored import claims, compare, content, export, glyphs, judge, report, verify
+from evalsuite.api.stored import claims, compare, content, export, glyphs, judge, report, track, verify
 from evalsuite.api.sweeping import plan_sweep, sweep
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "score",
     "serve",
     "sweep",
+    "track",
     "verify",
     "view",
 ]

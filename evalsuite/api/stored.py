@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from evalsuite.runs.opened import OpenRun
     from evalsuite.runs.progress import Watcher
     from evalsuite.runs.verify import Verification
+    from evalsuite.track import Tracked
 
 
 def report(
@@ -143,12 +144,12 @@ def claims(
 def export(
     folder: StrPath, form: str, *, out: StrPath | None = None, model: str | None = None, overwrite: bool = False
 ) -> Path:
-    """Write a run as `parquet`, `csv`, `dataset`, `markdown`, `model-card` or `glyphs`, and return where.
+    """Write a run as `parquet`, `csv`, `dataset`, `hub`, `markdown`, `model-card` or `glyphs`, and return where.
 
     Args:
         folder: The run folder.
         form: What to write.
-        out: The file, or a folder for it; for `dataset` the folder itself. By default in the run folder.
+        out: The file, or a folder for it; for `dataset` and `hub` the folder itself. By default in the run folder.
         model: The model of a model card.
         overwrite: Whether what `out` names may be there already.
 
@@ -264,3 +265,23 @@ def look_and_show(run: OpenRun, *, out: Path | None = None, watch: Watcher | Non
     looked = look(run, keep=out is None, watch=watch or ignore)
     build_glyphs_page(run, looked, out=out)
     return looked
+
+
+def track(folder: StrPath, trackers: Names) -> tuple[Tracked, ...]:
+    """Send a stored run to experiment trackers: figures with intervals, the worst images, the report.
+
+    Args:
+        folder: The run folder, or a `RunResult`'s `folder`.
+        trackers: `wandb`, `mlflow` or `tensorboard`, or several of them; each makes a new run there.
+
+    Raises:
+        EvalsuiteError: for an unknown tracker, or one that is not installed, before any is written to.
+        TrackError: when a tracker refuses or cannot be reached; the run folder is as it was.
+    """
+    from evalsuite.runs import open_run
+    from evalsuite.track import check_trackers, track_run
+
+    names = tuple(dict.fromkeys(names_of(trackers)))
+    check_trackers(names)
+    run = open_run(Path(folder))
+    return tuple(track_run(run, name) for name in names)

@@ -30,6 +30,14 @@ class Protocol(StrEnum):
     TEXTPECKER = "textpecker"
 
 
+class TrackerName(StrEnum):
+    """What `--track` takes (`evalsuite.track`)."""
+
+    WANDB = "wandb"
+    MLFLOW = "mlflow"
+    TENSORBOARD = "tensorboard"
+
+
 def examples(*commands: str) -> str:
     """The examples under a command's help, a line each."""
     return "\n\n".join(("Examples:" if len(commands) > 1 else "Example:", *commands))
@@ -131,6 +139,12 @@ WorkersOption = Annotated[
     int | None,
     typer.Option(
         "--ocr-workers", metavar="N", min=1, max=64, help="OCR processes; by default as cores and memory allow."
+    ),
+]
+TrackOption = Annotated[
+    list[TrackerName] | None,
+    typer.Option(
+        "--track", help="Send figures, worst images and report to this tracker too (docs/tracking.md); repeatable."
     ),
 ]
 GlyphsOption = Annotated[

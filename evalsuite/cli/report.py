@@ -165,13 +165,14 @@ def compare(
         "evalsuite export reports/mine --to csv",
         "evalsuite export reports/mine --to parquet -o images.parquet",
         "evalsuite export reports/mine --to dataset -o my-dataset",
+        "evalsuite export reports/mine --to hub -o my-dataset",
         "evalsuite export reports/mine --to model-card -m flux2-klein-4b -o tables/",
     )
 )
 def export(
     folder: RunFolder,
     form: Annotated[
-        Literal["parquet", "csv", "dataset", "markdown", "model-card", "glyphs"],
+        Literal["parquet", "csv", "dataset", "hub", "markdown", "model-card", "glyphs"],
         typer.Option("--to", help="What to write; glyphs are those that a person marked."),
     ],
     model: Annotated[
@@ -183,8 +184,8 @@ def export(
             "--out",
             "-o",
             metavar="PATH",
-            help="The file to write, or a folder for it; for dataset the new folder itself, for glyphs the folder that "
-            "they are added to. By default the run folder.",
+            help="The file to write, or a folder for it; for dataset and hub the new folder itself, for glyphs the "
+            "folder that they are added to. By default the run folder.",
         ),
     ] = None,
     overwrite: Annotated[

@@ -33,19 +33,21 @@ from evalsuite.cli.options import (
     SettingsOption,
     ShardOption,
     SuitesOption,
+    TrackOption,
     TransformerOption,
     UntilVerdictOption,
     WorkersOption,
     examples,
 )
 from evalsuite.cli.protocols import show_protocols
+from evalsuite.cli.tracking import check_asked, send
 from evalsuite.errors import EvalsuiteError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from evalsuite.cli.documents import RunDocument
-    from evalsuite.cli.options import Protocol
+    from evalsuite.cli.options import Protocol, TrackerName
     from evalsuite.results import RunResult
     from evalsuite.runs.protocol_scores import ProtocolScores
 
@@ -116,6 +118,7 @@ def run(
         float | None,
         typer.Option("--rate", metavar="R", help="For server:URL models: requests a second, at random moments."),
     ] = None,
+    track: TrackOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Draw, read and score prompts, and write the report. The same command resumes a run that was stopped."""
@@ -125,6 +128,7 @@ def run(
         raise EvalsuiteError("--protocol: other benchmarks' protocols want complete runs; merge the shards first")
     if until_verdict and protocol:
         raise EvalsuiteError("--protocol: other benchmarks' protocols want complete runs; leave out --until-verdict")
+    check_asked(track)
     with console.progress(quiet=quiet) as watch:
         result = evalsuite.run(
             model,
@@ -157,7 +161,7 @@ def run(
             rate=rate,
             watch=watch,
         )
-    _conclude(result, protocol, json=json)
+    _conclude(result, protocol, track, json=json)
 
 
 @app.command(
@@ -192,11 +196,13 @@ def score(
     workers: WorkersOption = None,
     json: JsonOption = False,
     glyphs: GlyphsOption = False,
+    track: TrackOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Score a stored run again, with other OCR or another profile, or score images that exist already."""
     import evalsuite
 
+    check_asked(track)
     with console.progress(quiet=quiet) as watch:
         if targets is not None:
             if adjudications is not None:
@@ -225,7 +231,7 @@ def score(
                 glyphs=glyphs,
                 watch=watch,
             )
-    _conclude(result, protocol, json=json)
+    _conclude(result, protocol, track, json=json)
 
 
 @app.command(epilog=examples("evalsuite merge reports/whole reports/shard-1 reports/shard-2"))
@@ -234,18 +240,25 @@ def merge(
     shards: Annotated[list[Path], typer.Argument(metavar="SHARD...", help="The run folders of its shards.")],
     protocol: ProtocolOption = None,
     json: JsonOption = False,
+    track: TrackOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Put the shards of a run together: the run that one machine would have made."""
     import evalsuite
 
+    check_asked(track)
     with console.progress(quiet=quiet) as watch:
         result = evalsuite.merge(out, shards, watch=watch)
-    _conclude(result, protocol, json=json)
+    _conclude(result, protocol, track, json=json)
 
 
-def _conclude(result: RunResult, protocols: Sequence[Protocol] | None, *, json: bool) -> NoReturn:
-    """Print the table and the path of the report, or the document, and leave with the exit code of completeness."""
+def _conclude(
+    result: RunResult, protocols: Sequence[Protocol] | None, trackers: Sequence[TrackerName] | None, *, json: bool
+) -> NoReturn:
+    """Print the table and the path of the report, or the document, and leave with the exit code of completeness.
+
+    What a tracker does changes no exit code: the run is done by then.
+    """
     from evalsuite.runs.protocol_scores import score_run
 
     scores = [score_run(result.run, name.value) for name in protocols or ()]
@@ -263,6 +276,7 @@ def _conclude(result: RunResult, protocols: Sequence[Protocol] | None, *, json: 
         console.say(f"Report: {result.page}")
         if result.verdict is not None:
             show_verdict(result.verdict)
+    send(result.run, trackers)
     if result.verdict is None:
         figures.leave([result.run], "run the same command again to fill them in")
     raise typer.Exit(code)

@@ -19,10 +19,12 @@ from evalsuite.cli.options import (
     SeedOption,
     SettingsOption,
     SuitesOption,
+    TrackOption,
     UntilVerdictOption,
     WorkersOption,
     examples,
 )
+from evalsuite.cli.tracking import check_asked, sweep_tracking
 from evalsuite.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -74,12 +76,14 @@ def sweep(
     every: Annotated[
         float, typer.Option("--every", metavar="SECONDS", min=0.1, help="Seconds between looks with --watch.")
     ] = 30.0,
+    track: TrackOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Run every checkpoint of a folder in step order, and show accuracy, speed and verdict. Resumes by itself."""
     from evalsuite.api import plan_sweep
     from evalsuite.sweep import follow, run_sweep
 
+    check_asked(track)
     plan = plan_sweep(
         folder,
         model,
@@ -98,9 +102,10 @@ def sweep(
         workers=workers,
     )
     complete = True
-    with console.progress(quiet=quiet) as watcher:
+    with sweep_tracking(track, plan.out) as tracked, console.progress(quiet=quiet) as watcher:
         for state in follow(plan, every=every, watch=watcher) if watch else [run_sweep(plan, watch=watcher)]:
             _show(state, plan.out)
+            tracked(state)
             complete = not state.incomplete
     raise typer.Exit(ExitCode.OK if complete else ExitCode.INCOMPLETE)
 

@@ -12,13 +12,14 @@ from evalsuite.wording import did_you_mean
 if TYPE_CHECKING:
     from evalsuite.runs.opened import OpenRun
 
-Format = Literal["parquet", "csv", "dataset", "markdown", "model-card", "glyphs"]
+Format = Literal["parquet", "csv", "dataset", "hub", "markdown", "model-card", "glyphs"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 _DEFAULT_NAMES: dict[Format, str] = {
     "parquet": "images.parquet",
     "csv": "images.csv",
     "dataset": "dataset",
+    "hub": "hub-dataset",
     "markdown": "summary.md",
     "model-card": "model-card.md",
     "glyphs": "glyph-labels",
@@ -41,13 +42,13 @@ def write_export(
         run: What is written.
         form: One of `FORMATS`.
         out: The file; or a folder that is there, or ends in a slash, for a file with the form's own name. For
-            `dataset` the folder itself. By default the form's own name in the run folder, which is replaced.
+            `dataset` and `hub` the folder itself. By default the form's own name in the run folder, which is replaced.
         model: The model of a model card.
         overwrite: Whether what `out` names may be there already.
 
     Raises:
         EvalsuiteError: for an unknown form, an unknown model, or a place that is taken or cannot be written.
-        IncompleteError: for a model card of an incomplete run, and for a dataset without any image.
+        IncompleteError: for a model card of an incomplete run, and for a dataset or hub folder without any image.
     """
     known = next((each for each in FORMATS if each == form), None)
     if known is None:
@@ -67,15 +68,15 @@ def _place(out: str | os.PathLike[str], form: Format) -> Path:
     """What `--out` names: a folder that is there or is written as one holds the file under the form's own name."""
     folder = Path(out)
     as_folder = folder.is_dir() or os.fspath(out).endswith(("/", os.sep))
-    return folder / _DEFAULT_NAMES[form] if as_folder and form != "dataset" else folder
+    return folder / _DEFAULT_NAMES[form] if as_folder and form not in ("dataset", "hub") else folder
 
 
 def _write(run: OpenRun, form: Format, target: Path, model: str | None, *, overwrite: bool) -> Path:
     from evalsuite.export import dataset, markdown, tables
     from evalsuite.files import make_folder, write_atomically
 
-    if form == "dataset":
-        return dataset.write_dataset(run, target, overwrite=overwrite)
+    if form in ("dataset", "hub"):
+        return dataset.write_dataset(run, target, overwrite=overwrite, for_hub=form == "hub")
     if form == "glyphs":
         from evalsuite.export.glyph_labels import write_labels
 

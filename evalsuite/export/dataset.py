@@ -13,6 +13,7 @@ from evalsuite.export.tables import rows
 from evalsuite.files import make_folder, read_file, write_atomically
 from evalsuite.images import MAX_FILE_BYTES
 from evalsuite.records import encode
+from evalsuite.wording import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from evalsuite.runs.opened import OpenRun
 
 
-def write_dataset(run: OpenRun, folder: Path, *, overwrite: bool = False) -> Path:
+def write_dataset(run: OpenRun, folder: Path, *, overwrite: bool = False, for_hub: bool = False) -> Path:
     """Write an image folder: `load_dataset("imagefolder", data_dir=folder)` gives its rows with their images.
 
     Only images that are there as they were drawn can be rows of an image folder; `missing.jsonl` lists the others. The
@@ -31,6 +32,7 @@ def write_dataset(run: OpenRun, folder: Path, *, overwrite: bool = False) -> Pat
     Args:
         run: What is written.
         folder: A new folder, or an empty one.
+        for_hub: Begin the card with the metadata that the Hugging Face hub reads.
         overwrite: Whether a dataset that was written by this function may be there already.
 
     Raises:
@@ -51,7 +53,7 @@ def write_dataset(run: OpenRun, folder: Path, *, overwrite: bool = False) -> Pat
     make_folder(folder.parent)
     scratch = folder.with_name(f".{folder.name}.{os.getpid()}-{secrets.token_hex(8)}.tmp")
     try:
-        _fill(run, listed, scratch)
+        _fill(run, listed, scratch, for_hub=for_hub)
         if folder.exists():
             shutil.rmtree(folder)
         scratch.rename(folder)
@@ -78,7 +80,7 @@ def _is_dataset(folder: Path) -> bool:
     }
 
 
-def _fill(run: OpenRun, listed: Sequence[dict[str, Json]], folder: Path) -> None:
+def _fill(run: OpenRun, listed: Sequence[dict[str, Json]], folder: Path, *, for_hub: bool) -> None:
     split = folder / "test"  # `datasets` names a split by its folder
     make_folder(split / "images")
     present, absent = [], []
@@ -95,11 +97,34 @@ def _fill(run: OpenRun, listed: Sequence[dict[str, Json]], folder: Path) -> None
     write_atomically(split / "metadata.jsonl", _lines(present))
     if absent:
         write_atomically(folder / "missing.jsonl", _lines(absent))
-    write_atomically(folder / "README.md", _card(run, len(present), len(absent)).encode())
+    head = _metadata(run, len(present)) if for_hub else ""
+    write_atomically(folder / "README.md", (head + _card(run, len(present), len(absent))).encode())
 
 
 def _lines(listed: list[dict[str, Json]]) -> bytes:
     return b"".join(encode(row) + b"\n" for row in listed)
+
+
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+"""The hub's categories of size, each with the number of rows that it lies below."""
+
+
+def _metadata(run: OpenRun, images: int) -> str:
+    """The YAML block that the hub reads: languages, task, size, and the split's files.
+
+    No licence is among it: that of the pictures is the models' makers' and the uploader's to state.
+    """
+    import yaml
+
+    block: Json = {
+        "pretty_name": f"evalsuite {visible(run.manifest.name)}",
+        "language": list(dict.fromkeys(prompt.language for prompt in run.manifest.prompts)),
+        "task_categories": ["text-to-image"],
+        "tags": ["evalsuite", "text-rendering", "ocr"],
+        "size_categories": [next((name for limit, name in _SIZES if images < limit), "1M<n<10M")],
+        "configs": [{"config_name": "default", "data_files": [{"split": "test", "path": "test/**"}]}],
+    }
+    return f"---\n{yaml.safe_dump(block, allow_unicode=True, sort_keys=False, width=120)}---\n\n"
 
 
 def _card(run: OpenRun, present: int, absent: int) -> str:

@@ -359,3 +359,20 @@ def test_unknown_forms_and_places_are_one_clear_line(run, tmp_path):
         export(run, "csv", out=tmp_path / "file" / "table.csv")
     with pytest.raises(EvalsuiteError, match="no run here"):
         export(tmp_path, FORMATS[0])
+
+
+def test_a_folder_for_the_hub_is_a_dataset_whose_card_begins_with_its_metadata(run, tmp_path):
+    folder = export(run, "hub", out=tmp_path / "up")
+    _, head, text = (folder / "README.md").read_text(encoding="utf-8").split("---\n", 2)
+    assert yaml.safe_load(head) == {
+        "pretty_name": "evalsuite run",
+        "language": ["en", "zh"],
+        "task_categories": ["text-to-image"],
+        "tags": ["evalsuite", "text-rendering", "ocr"],
+        "size_categories": ["n<1K"],
+        "configs": [{"config_name": "default", "data_files": [{"split": "test", "path": "test/**"}]}],
+    }
+    assert "# run\n" in text
+    assert len((folder / "test" / "metadata.jsonl").read_text(encoding="utf-8").splitlines()) == 12
+    with pytest.raises(EvalsuiteError, match="replace a dataset with --overwrite"):
+        export(run, "hub", out=folder)
