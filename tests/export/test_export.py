@@ -349,7 +349,7 @@ def test_a_card_of_one_model_does_not_want_the_images_of_another(tmp_path):
 
 def test_unknown_forms_and_places_are_one_clear_line(run, tmp_path):
     with pytest.raises(
-        EvalsuiteError, match=r"--to xlsx: no such form; known: parquet, csv, dataset, markdown, model-card"
+        EvalsuiteError, match=r"--to xlsx: no such form; known: parquet, csv, dataset, hub, markdown, model-card"
     ):
         export(run, "xlsx")
     with pytest.raises(EvalsuiteError, match="did you mean 'parquet'"):
