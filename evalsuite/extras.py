@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 EXTRAS = {
     "ocr": ("onnxruntime", "paddleocr", "paddlex"),
+    "openvino": ("openvino",),
     "tesseract": ("tesserocr",),
     "fonts": (
         "justmytype_intl_cjk",
@@ -29,8 +30,10 @@ EXTRAS = {
     ),
     "models": ("accelerate", "diffusers", "peft", "torch", "transformers"),
     "datasets": ("datasets",),
+    "content": ("skimage",),
     "server": ("httpx2", "tenacity"),
     "serve": ("starlette", "uvicorn"),
+    "ray": ("ray",),
     "wandb": ("wandb",),
     "mlflow": ("mlflow",),
     "tensorboard": ("tensorboard",),
