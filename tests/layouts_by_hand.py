@@ -33,6 +33,20 @@ def page(places: list[Place], angle: float = 0) -> list[TextLine]:
     return [line(*place, angle, (512, 512)) for place in places]
 
 
+def arc(words: list[str], radius: float, span: float, *, below: bool = False) -> list[TextLine]:
+    """Words on `span` degrees of a circle about (512, 512), 40 high: over its top, or `below` along its foot."""
+    letters = sum(map(len, words)) + len(words) - 1
+    lines, passed = [], 0
+    for word in words:
+        turn = ((passed + len(word) / 2) / letters - 0.5) * span
+        passed += len(word) + 1
+        width = radius * math.radians(span) * len(word) / letters
+        x = 512 + radius * math.sin(math.radians(turn))
+        y = 512 + radius * math.cos(math.radians(turn)) * (1 if below else -1)
+        lines.append(line(word, x - width / 2, y - 20, width, 40, -turn if below else turn))
+    return lines
+
+
 def lost(targets: list[str], lines: list[TextLine], profile: str = "standard") -> tuple[int, int]:
     """Edits and left-over characters."""
     counts = count(score_image(targets, lines, profile))

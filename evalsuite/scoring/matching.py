@@ -22,9 +22,6 @@ DUPLICATE_CLOSENESS = (2, 3)
 MAX_CELLS = 8_000_000
 """Distances of patterns to places of a reading that are computed; of a larger reading, the first lines are searched."""
 
-_SHORT_LINE = 3
-"""Units that a line has at the least before a target that lost fewer is taken to have lost none to reading order."""
-
 
 def match(page: Page, patterns: Patterns) -> Packing:
     """The best packing of the patterns into the page.
@@ -162,7 +159,7 @@ class Searches:
         """Could a target have lost, or have run through, a line that reads on elsewhere?"""
         if self._shortest < 2:
             return True
-        return all(search.least_distance(number) >= min(self._shortest, _SHORT_LINE) for search in self._common)
+        return all(search.least_distance(number) > 0 for search in self._common)
 
 
 def assigned_units(page: Page, packing: Packing, patterns: Patterns) -> list[tuple[Candidate, list[int]]]:

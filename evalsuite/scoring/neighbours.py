@@ -5,7 +5,8 @@ In the frame of line a (its direction level, text below it further down), line b
 * *right* of it: in the same row, and the nearest one there;
 * *below* it: in a lower row, overlapping it along the line, with no other such line between;
 * as a *wrap*: the first line of a row, a line of which is below some line of a's row;
-* at the *head of a column*: a is the foot of its column, b the head of another that begins further right.
+* at the *head of a column*: a is the foot of its column, b the head of another that begins further right;
+* *along an arc* (`arcs`).
 
 Lines that follow each other have letters of like size and nearly the same direction. A line of one character
 has no direction of its own: it is tried in the page's, in that of the nearest longer line, and, in scripts
@@ -23,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
+from evalsuite.scoring.arcs import along_arcs
 from evalsuite.scoring.boxes import Oriented
 
 Floats = npt.NDArray[np.float64]
@@ -71,11 +73,15 @@ class Neighbours:
         """May `other` read on from `line`?"""
         return any(
             other in view.followers[line] or view.begins_column(line, other) for view in self._views if view.agree[line]
-        )
+        ) or bool(self._arcs[line, other])
 
     def among(self, lines: Sequence[int]) -> Among:
         """The graph with line i for its line `lines[i]`."""
         return Among(self, tuple(lines))
+
+    @cached_property
+    def _arcs(self) -> Flags:
+        return along_arcs(self._boxes)
 
     @cached_property
     def _views(self) -> list[_View]:

@@ -16,7 +16,7 @@ from evalsuite.scoring.pieces import Alphabet, Candidate, Pattern, Patterns
 from evalsuite.scoring.whole_lines import whole_lines, without_error
 
 SCORER = "evalsuite-packing"
-VERSION = "2"
+VERSION = "3"
 """Version of the alignment and the counts. Any change that can change a count must change it."""
 
 

@@ -7,7 +7,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layouts_by_hand import Place, line, lost, page
+from layouts_by_hand import Place, arc, line, lost, page
 
 from evalsuite.records import TextLine
 
@@ -114,6 +114,32 @@ def test_the_four_sides_of_a_coin() -> None:
         ("通", 284, 175, 137, 132),
     ]
     assert lost(["康熙通寶"], page(coin)) == (0, 0)
+
+
+@pytest.mark.parametrize("words", [["THE", "GOLDEN", "LION"], ["WEL", "COME", "HOME"], ["BEST", "PIZZA", "IN", "TOWN"]])
+@pytest.mark.parametrize("span", [40, 60, 90, 120, 150, 180])
+@pytest.mark.parametrize("radius", [150, 250, 400])
+@pytest.mark.parametrize("below", [False, True])
+def test_words_on_an_arc(words: list[str], span: float, radius: float, below: bool) -> None:
+    """Each word is a box of its own, along the tangent of the circle at its middle."""
+    assert lost([" ".join(words)], arc(words, radius, span, below=below)) == (0, 0)
+
+
+@pytest.mark.parametrize("span", [60, 90, 120, 150])
+def test_a_badge_of_two_arcs_and_a_name(span: float) -> None:
+    name = line("JOE'S", 430, 490, 160, 50)
+    badge = [*arc(["FRESH", "HOT", "COFFEE"], 300, span), name, *arc(["OPEN", "SINCE", "1987"], 300, span, below=True)]
+    assert lost(["FRESH HOT COFFEE", "JOE'S", "OPEN SINCE 1987"], badge) == (0, 0)
+
+
+def test_words_on_an_arc_in_another_order_are_not_read_in_the_targets() -> None:
+    assert lost(["BEST PIZZA IN TOWN"], arc(["TOWN", "BEST", "PIZZA"], 250, 120)) != (0, 0)
+    assert lost(["THE GOLDEN LION"], arc(["LION", "GOLDEN", "THE"], 250, 120)) != (0, 0)
+
+
+def test_two_lines_that_differ_by_one_letter_keep_their_order() -> None:
+    """Exchanged, they would cost two errors, fewer than a line has letters."""
+    assert lost(["WELCOME HOME"], arc(["WEL", "COME", "HOME"], 150, 120, below=True)) == (0, 0)
 
 
 @pytest.mark.parametrize("angle", ANGLES)
