@@ -223,7 +223,8 @@ def content(
     baseline: StrPath | None = None,
     *,
     baseline_model: str | None = None,
-    agreement: str | None = None,
+    agreement: Names = (),
+    distance: Names = (),
     report: bool = True,
     watch: Watcher | None = None,
 ) -> ContentResult:
@@ -237,8 +238,9 @@ def content(
         baseline: Run folder whose images of the same prompts and seeds are the standard; may be the same folder, where
             it holds several models.
         baseline_model: The model in the baseline's run, where it has several.
-        agreement: `clip:FOLDER`: also CLIPScore, by a CLIP checkpoint on this machine.
-        report: Write the run's page.
+        agreement: `clip:FOLDER` or `vqa:FOLDER`, or both: also CLIPScore or VQAScore, by a local checkpoint.
+        distance: `lpips:FOLDER` or `dino:FOLDER`, or both: also the distance from the baseline's images.
+        report: Write the run's page. `summary.json` holds the figures either way.
         watch: Told after each image how far it has come.
 
     Raises:
@@ -246,13 +248,21 @@ def content(
         EvalsuiteError: There is no run, an image cannot be opened, or what this needs is not there.
     """
     from evalsuite.content import measure
-    from evalsuite.report import build_report
+    from evalsuite.report import build_report, store_summary
     from evalsuite.results import ContentResult
     from evalsuite.runs import open_run
 
     run = open_run(Path(folder))
     standard = None if baseline is None else open_run(Path(baseline))
-    found = measure(run, standard, baseline_model=baseline_model, agreement=agreement, watch=watch)
+    found = measure(
+        run,
+        standard,
+        baseline_model=baseline_model,
+        agreement=names_of(agreement),
+        distance=names_of(distance),
+        watch=watch,
+    )
+    store_summary(run)
     return ContentResult(run, found, build_report(run) if report else None)
 
 

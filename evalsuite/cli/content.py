@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evalsuite.cli import console, figures
-from evalsuite.cli.options import RunFolder, examples
+from evalsuite.cli.options import JsonOption, RunFolder, examples
+from evalsuite.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ app = typer.Typer()
 @app.command(
     epilog=examples(
         "evalsuite content reports/mine --baseline reports/before",
+        "evalsuite content reports/mine --baseline reports/before --distance lpips:/models/lpips-alex",
         "evalsuite content reports/mine --agreement clip:/models/clip-vit-base-patch32",
     )
 )
@@ -41,15 +43,45 @@ def content(
         ),
     ] = None,
     agreement: Annotated[
-        str | None,
-        typer.Option("--agreement", metavar="clip:FOLDER", help="Also CLIPScore, by a CLIP checkpoint in a folder."),
+        list[str] | None,
+        typer.Option(
+            "--agreement",
+            metavar="KIND:FOLDER",
+            help="Also CLIPScore (clip:FOLDER) or VQAScore by Qwen2.5-VL (vqa:FOLDER), by local weights; repeatable.",
+        ),
     ] = None,
+    distance: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--distance",
+            metavar="KIND:FOLDER",
+            help="Also LPIPS (lpips:FOLDER) or DINO distance (dino:FOLDER) from the baseline, by local weights; "
+            "repeatable.",
+        ),
+    ] = None,
+    json: JsonOption = False,
 ) -> None:
     """Measure whether the picture around the text is still there. No score changes."""
     import evalsuite
 
     with console.progress() as watch:
-        result = evalsuite.content(folder, baseline, baseline_model=baseline_model, agreement=agreement, watch=watch)
+        result = evalsuite.content(
+            folder,
+            baseline,
+            baseline_model=baseline_model,
+            agreement=agreement or (),
+            distance=distance or (),
+            watch=watch,
+        )
+    if json:
+        from evalsuite.cli.documents import ContentDocument
+
+        code = ExitCode.INCOMPLETE if result.run.faults else ExitCode.OK
+        console.document(
+            ContentDocument(folder=str(folder), page=str(result.page), exit_code=int(code), content=result.found)
+        )
+        figures.leave([result.run], figures.RESUME)
+        return
     show(result.found)
     console.say(f"Report: {result.page}")
     figures.leave([result.run], figures.RESUME)
@@ -57,21 +89,24 @@ def content(
 
 def show(found: ContentReport) -> None:
     """Print what was measured, by model and language."""
-    from evalsuite.content.figures import PAIR_COLUMNS, PICTURE_COLUMNS, pair_cells, picture_cells
+    from evalsuite.content import figures as of
 
-    console.table(
-        "Pictures beside their text", PICTURE_COLUMNS, [picture_cells(each) for each in found.pictures],
-        right=PICTURE_COLUMNS[2:],
-    )  # fmt: skip
-    if found.scorer is not None:
-        cut = sum(each.cut for each in found.pictures)
-        note = f"; {cut} prompts are longer than it takes, and only their beginning counts" if cut else ""
-        console.say(f"Agreement with the prompt: {found.scorer}{note}.")
-    if found.pairs:
-        console.table(
-            "Beside the baseline, outside the text", PAIR_COLUMNS, [pair_cells(each) for each in found.pairs],
-            right=PAIR_COLUMNS[3:],
-        )  # fmt: skip
+    tables = (
+        ("Pictures beside their text", of.PICTURE_COLUMNS, [of.picture_cells(each) for each in found.pictures], 2),
+        ("Agreement with the prompt", of.AGREEMENT_COLUMNS, [of.agreement_cells(each) for each in found.agreements], 3),
+        ("Beside the baseline, outside the text", of.PAIR_COLUMNS, [of.pair_cells(each) for each in found.pairs], 3),
+        (
+            "Distance from the baseline, outside the text",
+            of.DISTANCE_COLUMNS,
+            [of.distance_cells(each) for each in found.distances],
+            4,
+        ),
+    )
+    for title, columns, rows, numbers in tables:
+        if rows:
+            console.table(title, columns, rows, right=columns[numbers:])
+    if cut := sum(each.cut for each in found.agreements):
+        console.say(f"{cut} prompts are longer than the scorer takes: only their beginning counts.")
 
 
 def show_compared(runs: Sequence[OpenRun], called: Sequence[Contestant]) -> None:

@@ -14,11 +14,12 @@ from evalsuite.claims import Standing
 from evalsuite.claims.published import Published
 from evalsuite.claims.verdict import Difference as ClaimDifference
 from evalsuite.claims.verdict import Gap, Measured, MoreImages, Outcome
+from evalsuite.content.figures import ContentReport
 from evalsuite.gate.verdict import Verdict
 from evalsuite.models.servers.ignored import Trial
 from evalsuite.records import Json, Prompt, Record
 from evalsuite.report.comparison import Difference
-from evalsuite.runs.figures import RunFigures
+from evalsuite.report.summary_file import RunSummary
 from evalsuite.runs.protocol_scores import ProtocolScores
 from evalsuite.stats import Interval
 
@@ -42,7 +43,7 @@ class RunDocument(Record, frozen=True, kw_only=True):
     page: str | None
     resumed: bool
     exit_code: int
-    summary: RunFigures
+    summary: RunSummary
     protocols: tuple[ProtocolScores, ...] = ()
     verdict: Verdict | None = None
     notices: tuple[str, ...] = ()
@@ -116,6 +117,16 @@ class ComparisonDocument(Record, frozen=True, kw_only=True):
     notices: tuple[str, ...] = ()
 
 
+class ContentDocument(Record, frozen=True, kw_only=True):
+    """`content --json`: what was measured of a run's pictures beside their text, by any call of the command."""
+
+    format: Literal[1] = 1
+    folder: str
+    page: str | None
+    exit_code: int
+    content: ContentReport
+
+
 class CheckRow(Record, frozen=True, kw_only=True):
     """One part that evalsuite uses: whether it is there, and what it is or how to get it."""
 
@@ -181,10 +192,11 @@ class SuitesDocument(Record, frozen=True, kw_only=True):
 
 DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "run": RunDocument,
-    "summary.json": RunFigures,
+    "summary.json": RunSummary,
     "claims": ClaimsDocument,
     "claims --list": PublishedDocument,
     "compare": ComparisonDocument,
+    "content": ContentDocument,
     "doctor": DoctorDocument,
     "doctor --server": ServerDocument,
     "models list": ModelsDocument,

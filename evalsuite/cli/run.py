@@ -284,14 +284,14 @@ def _conclude(
 
 def _document(result: RunResult, scores: Sequence[ProtocolScores], code: int) -> RunDocument:
     from evalsuite.cli.documents import RunDocument
-    from evalsuite.runs.figures import run_figures
+    from evalsuite.report import run_summary
 
     return RunDocument(
         folder=str(result.folder),
         page=str(result.page) if result.page is not None else None,
         resumed=result.resumed,
         exit_code=code,
-        summary=run_figures(result.run),
+        summary=run_summary(result.run),
         protocols=tuple(scores),
         verdict=result.verdict,
         notices=result.notices,

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from evalsuite.content.figures import ContentReport
     from evalsuite.runs.opened import OpenRun
     from evalsuite.runs.progress import Watcher
@@ -20,14 +22,17 @@ def measure(
     baseline: OpenRun | None = None,
     *,
     baseline_model: str | None = None,
-    agreement: str | None = None,
+    agreement: Sequence[str] = (),
+    distance: Sequence[str] = (),
     watch: Watcher | None = None,
 ) -> ContentReport:
     """See `content.kept.measure`."""
     from evalsuite.content import kept
     from evalsuite.runs.progress import ignore
 
-    return kept.measure(run, baseline, baseline_model=baseline_model, agreement=agreement, watch=watch or ignore)
+    return kept.measure(
+        run, baseline, baseline_model=baseline_model, agreement=agreement, distance=distance, watch=watch or ignore
+    )
 
 
 def measured(run: OpenRun) -> ContentReport | None:

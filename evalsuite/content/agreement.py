@@ -1,4 +1,4 @@
-"""Agreement of pictures with their prompts: CLIPScore, by a CLIP checkpoint in a local folder.
+"""Agreement of pictures with their prompts, by a checkpoint in a local folder: CLIPScore, or VQAScore (`vqa`).
 
 CLIPScore = 2.5 · max(cos(picture, prompt), 0) (Hessel et al., CLIPScore: A Reference-free Evaluation Metric for Image
 Captioning, EMNLP 2021). CLIP takes 77 tokens of a prompt; of longer ones only the beginning counts, which is told.
@@ -6,9 +6,10 @@ Captioning, EMNLP 2021). CLIP takes 77 tokens of a prompt; of longer ones only t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
-from evalsuite.content.figures import CLIPSCORE_MOST
+from evalsuite.content.figures import CLIPSCORE_MOST, most_of
 from evalsuite.content.measuring import present
 from evalsuite.content.rows import AgreementRow, agreement_of, sealed
 from evalsuite.digests import files_digest
@@ -19,15 +20,23 @@ from evalsuite.runs.progress import Progress, ignore
 from evalsuite.runs.score_cache import load_key
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from PIL.Image import Image
 
     from evalsuite.runs.opened import OpenRun
     from evalsuite.runs.progress import Watcher
 
 NEEDED = ("config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json")
-MEASURES = ("clip",)
+
+
+class Scorer(Protocol):
+    """What tells how well a picture agrees with its prompt. `digest` covers every file that it reads."""
+
+    name: str
+    digest: str
+
+    def score(self, image: Image, prompt: str) -> tuple[float, bool]:
+        """The score, from 0, and whether only the prompt's beginning was taken."""
+        ...
 
 
 class ClipScorer:
@@ -84,43 +93,54 @@ class ClipScorer:
         return CLIPSCORE_MOST * min(1.0, max(0.0, cosine)), whole > self._limit
 
 
-def open_scorer(named: str) -> ClipScorer:
-    """The scorer of `clip:FOLDER`.
+def open_scorer(named: str) -> Scorer:
+    """The scorer of `clip:FOLDER` or `vqa:FOLDER`.
 
     Raises:
         EvalsuiteError: It names none, or the checkpoint cannot be used.
     """
-    from pathlib import Path
+    kind, colon, path = named.partition(":")
+    if kind not in ("clip", "vqa") or not colon or not path:
+        raise EvalsuiteError(
+            f"--agreement {named}: name a checkpoint on this machine, CLIP as clip:FOLDER or Qwen2.5-VL as vqa:FOLDER"
+        )
+    folder = Path(path).expanduser()
+    if kind == "clip":
+        return ClipScorer(folder)
+    from evalsuite.content.vqa import VqaScorer
 
-    kind, colon, folder = named.partition(":")
-    if kind not in MEASURES or not colon or not folder:
-        raise EvalsuiteError(f"--agreement {named}: name a CLIP checkpoint on this machine as clip:FOLDER")
-    return ClipScorer(Path(folder))
+    return VqaScorer(folder)
 
 
-def measure_agreement(run: OpenRun, scorer: ClipScorer, *, watch: Watcher = ignore) -> dict[str, AgreementRow]:
-    """The row of every read image of a run by one scorer, by key; kept rows that fit are not made again.
+def measure_agreement(run: OpenRun, scorer: Scorer, *, watch: Watcher = ignore) -> list[AgreementRow]:
+    """The row of every read image of a run by one scorer; kept rows that fit are not made again.
 
     Raises:
-        EvalsuiteError: An image cannot be opened.
+        EvalsuiteError: An image cannot be opened, or the scorer gives no number.
     """
-    kept = {key: row for key, row in read_agreement(run).items() if row.scorer_digest == scorer.digest}
+    kept = {row.key: row for row in read_agreement(run) if row.scorer_digest == scorer.digest}
     there = present(run)
     wanted = [score.key for score in run.scores if score.key in there]
-    found = {}
+    found = []
     for number, key in enumerate(wanted, 1):
-        found[key] = kept.get(key) or _scored(run, key, scorer)
+        found.append(kept.get(key) or _scored(run, key, scorer))
         watch(Progress("content", number, len(wanted), run.requests[key].prompt))
     return found
 
 
-def read_agreement(run: OpenRun) -> dict[str, AgreementRow]:
-    """The kept rows that are of the run's images and prompts, by key.
+def read_agreement(run: OpenRun) -> list[AgreementRow]:
+    """The kept rows that are of the run's images and prompts.
 
     Raises:
         DamagedRunError: The file holds what evalsuite does not write.
     """
-    return {row.key: row for row in agreement_of(run.folder).read() if _fits(run, row)}
+    return [row for row in agreement_of(run.folder).read() if _fits(run, row)]
+
+
+def keep_agreement(run: OpenRun, rows: list[AgreementRow]) -> None:
+    """Write the rows into the run's folder, whose lock must be held; those of other scorers stay."""
+    found = {(row.key, row.scorer_digest): row for row in [*read_agreement(run), *rows]}
+    agreement_of(run.folder).replace(found.values())
 
 
 def _fits(run: OpenRun, row: AgreementRow) -> bool:
@@ -129,7 +149,7 @@ def _fits(run: OpenRun, row: AgreementRow) -> bool:
         reading is not None
         and row.image_sha256 == reading.image_sha256
         and row.prompt == _prompt_digest(run, row.key)
-        and 0 <= row.score <= CLIPSCORE_MOST
+        and 0 <= row.score <= most_of(row.scorer)
     )
 
 
@@ -137,7 +157,7 @@ def _prompt_digest(run: OpenRun, key: str) -> str:
     return digest(run.prompts[run.requests[key].prompt].text)[:16]
 
 
-def _scored(run: OpenRun, key: str, scorer: ClipScorer) -> AgreementRow:
+def _scored(run: OpenRun, key: str, scorer: Scorer) -> AgreementRow:
     image = load_image(run.store.image_path(run.generations[key]))
     score, cut = scorer.score(image, run.prompts[run.requests[key].prompt].text)
     row = AgreementRow(

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from evalsuite.content.measures import psnr
-from evalsuite.stats import mean_interval
+from evalsuite.records import Record
+from evalsuite.stats import Interval, mean_interval
 from evalsuite.wording import with_ends
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from evalsuite.content.rows import AgreementRow, PairRow, PictureRow
+    from evalsuite.content.rows import AgreementRow, DistanceRow, PairRow, PictureRow
     from evalsuite.runs.opened import OpenRun
-    from evalsuite.stats import Interval
 
 CLIPSCORE_MOST = 2.5
 """The greatest CLIPScore (`agreement`)."""
 
-PICTURE_COLUMNS = ("model", "lang", "images", "not flat", "CLIPScore", "cannot tell")
+PICTURE_COLUMNS = ("model", "lang", "images", "not flat", "cannot tell")
+AGREEMENT_COLUMNS = ("model", "lang", "measure", "images", "agreement", "prompts cut")
 PAIR_COLUMNS = ("model", "lang", "against", "images", "similarity", "PSNR dB", "cannot tell")
+DISTANCE_COLUMNS = ("model", "lang", "against", "measure", "images", "distance", "cannot tell")
 
 
-@dataclass(frozen=True, slots=True)
-class PictureFigure:
-    """One model in one language: the share of its pictures that is not flat ground, and their agreement with prompts.
+def most_of(scorer: str) -> float:
+    """The greatest score by a scorer of this name: a CLIPScore goes up to 2.5, a VQAScore is a probability."""
+    return CLIPSCORE_MOST if scorer.startswith("CLIPScore ") else 1.0
 
-    Means over prompts of means over seeds. `untold` images have no share; `agreement` is None where nobody measured it.
+
+class PictureFigure(Record, frozen=True, kw_only=True):
+    """One model in one language: the share of its pictures that is not flat ground, in [0, 1].
+
+    All figures are means over prompts of means over seeds. `untold` images have no share.
     """
 
     model: str
@@ -36,15 +40,27 @@ class PictureFigure:
     images: int
     untold: int
     share: Interval
-    agreement: Interval | None
+
+
+class AgreementFigure(Record, frozen=True, kw_only=True):
+    """One model in one language: how well its pictures agree with their prompts by one scorer (`measure`).
+
+    Of `cut` images only the prompt's beginning was taken.
+    """
+
+    model: str
+    language: str
+    measure: str
+    images: int
+    agreement: Interval
     cut: int
 
 
-@dataclass(frozen=True, slots=True)
-class PairFigure:
+class PairFigure(Record, frozen=True, kw_only=True):
     """One model in one language beside a baseline: mean SSIM outside the text, and the PSNR of the mean squared error.
 
-    `decibels` is infinite where all pictures are equal there, None where none can be told.
+    `decibels` is infinite where all pictures are equal there (in JSON null, with the similarity 1), None where none can
+    be told.
     """
 
     model: str
@@ -61,27 +77,39 @@ class PairFigure:
         return "–" if self.decibels is None else "∞" if self.decibels == float("inf") else f"{self.decibels:.1f}"
 
 
-@dataclass(frozen=True, slots=True)
-class ContentReport:
-    """All that is known of a run's pictures beside their text. `scorer` is what measured the agreement."""
+class DistanceFigure(Record, frozen=True, kw_only=True):
+    """One model in one language: its mean distance from a baseline's pictures by one network (`measure`), from 0."""
+
+    model: str
+    language: str
+    against: str
+    measure: str
+    images: int
+    untold: int
+    distance: Interval
+
+
+class ContentReport(Record, frozen=True, kw_only=True):
+    """All that is known of a run's pictures beside their text."""
 
     pictures: tuple[PictureFigure, ...]
+    agreements: tuple[AgreementFigure, ...]
     pairs: tuple[PairFigure, ...]
-    scorer: str | None
+    distances: tuple[DistanceFigure, ...]
 
 
 def report_of(
     run: OpenRun,
     pictures: Mapping[str, PictureRow],
     pairs: Iterable[PairRow],
-    agreement: Mapping[str, AgreementRow],
+    agreement: Iterable[AgreementRow],
+    distances: Iterable[DistanceRow],
 ) -> ContentReport:
     """The figures of the rows that there are."""
     groups = _groups(run)
-    singles, doubles = [], []
+    singles = []
     for (model, language), keys in groups.items():
         rows = {key: pictures[key] for key in keys if key in pictures}
-        scored = {key: agreement[key] for key in keys if key in agreement}
         if rows:
             told = {key: row.share for key, row in rows.items() if row.share is not None}
             singles.append(
@@ -91,24 +119,70 @@ def report_of(
                     images=len(rows),
                     untold=len(rows) - len(told),
                     share=mean_interval(by_prompt(run, told), bounds=(0.0, 1.0)),
-                    agreement=mean_interval(
-                        by_prompt(run, {key: row.score for key, row in scored.items()}), bounds=(0.0, CLIPSCORE_MOST)
-                    )
-                    if scored
-                    else None,
-                    cut=sum(row.cut for row in scored.values()),
                 )
             )
-    by_baseline: dict[str, dict[str, PairRow]] = defaultdict(dict)
-    for row in pairs:
-        by_baseline[row.against][row.key] = row
-    for against, found in by_baseline.items():
+    return ContentReport(
+        pictures=tuple(singles),
+        agreements=tuple(_agreements(run, groups, agreement)),
+        pairs=tuple(
+            pair_figure(run, model, language, against, rows)
+            for (against,), model, language, rows in _grouped(groups, pairs, lambda row: (row.against,))
+        ),
+        distances=tuple(
+            _distance(run, model, language, of, rows)
+            for of, model, language, rows in _grouped(
+                groups, distances, lambda row: (row.against, row.scorer, row.scorer_digest)
+            )
+        ),
+    )
+
+
+R = TypeVar("R", "PairRow", "AgreementRow", "DistanceRow")
+
+
+def _grouped(
+    groups: Mapping[tuple[str, str], list[str]], rows: Iterable[R], of: Callable[[R], tuple[str, ...]]
+) -> Iterator[tuple[tuple[str, ...], str, str, dict[str, R]]]:
+    """The rows by what they are of, then by model and language, each group by the images' keys."""
+    found: dict[tuple[str, ...], dict[str, R]] = {}
+    for row in rows:
+        found.setdefault(of(row), {})[row.key] = row
+    for what, by_key in found.items():
         for (model, language), keys in groups.items():
-            rows_here = {key: found[key] for key in keys if key in found}
-            if rows_here:
-                doubles.append(pair_figure(run, model, language, against, rows_here))
-    scorer = next((row.scorer for row in agreement.values()), None)
-    return ContentReport(tuple(singles), tuple(doubles), scorer)
+            here = {key: by_key[key] for key in keys if key in by_key}
+            if here:
+                yield what, model, language, here
+
+
+def _agreements(
+    run: OpenRun, groups: Mapping[tuple[str, str], list[str]], rows: Iterable[AgreementRow]
+) -> Iterator[AgreementFigure]:
+    for (scorer, _), model, language, here in _grouped(groups, rows, lambda row: (row.scorer, row.scorer_digest)):
+        values = by_prompt(run, {key: row.score for key, row in here.items()})
+        yield AgreementFigure(
+            model=model,
+            language=language,
+            measure=scorer,
+            images=len(here),
+            agreement=mean_interval(values, bounds=(0.0, most_of(scorer))),
+            cut=sum(row.cut for row in here.values()),
+        )
+
+
+def _distance(
+    run: OpenRun, model: str, language: str, of: tuple[str, ...], rows: Mapping[str, DistanceRow]
+) -> DistanceFigure:
+    told = {key: row.distance for key, row in rows.items() if row.distance is not None}
+    against, measure, _ = of
+    return DistanceFigure(
+        model=model,
+        language=language,
+        against=against,
+        measure=measure,
+        images=len(rows),
+        untold=len(rows) - len(told),
+        distance=mean_interval(by_prompt(run, told), bounds=(0.0, None)),
+    )
 
 
 def pair_figure(run: OpenRun, model: str, language: str, against: str, rows: Mapping[str, PairRow]) -> PairFigure:
@@ -141,8 +215,20 @@ def by_unit(run: OpenRun, values: Mapping[str, float]) -> dict[str, float]:
 
 def picture_cells(each: PictureFigure) -> tuple[str, ...]:
     """A row of text under `PICTURE_COLUMNS`."""
-    agreement = "–" if each.agreement is None else with_ends(each.agreement, 4)
-    return each.model, each.language, str(each.images), with_ends(each.share, 4), agreement, str(each.untold)
+    return each.model, each.language, str(each.images), with_ends(each.share, 4), str(each.untold)
+
+
+def agreement_cells(each: AgreementFigure) -> tuple[str, ...]:
+    """A row of text under `AGREEMENT_COLUMNS`."""
+    return each.model, each.language, each.measure, str(each.images), with_ends(each.agreement, 4), str(each.cut)
+
+
+def distance_cells(each: DistanceFigure) -> tuple[str, ...]:
+    """A row of text under `DISTANCE_COLUMNS`."""
+    return (
+        each.model, each.language, each.against, each.measure, str(each.images), with_ends(each.distance, 4),
+        str(each.untold),
+    )  # fmt: skip
 
 
 def pair_cells(each: PairFigure) -> tuple[str, ...]:

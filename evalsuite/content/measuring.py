@@ -79,13 +79,7 @@ def measure_pairs(
     kept: dict[Pair, PairRow] = dict(read_pairs(run))
     if only_sealed:
         kept = {_pair(row): row for row in bearing_seal(kept.values(), secret)}
-    others = {(each.prompt, each.seed): each.key for each in baseline.scores_of(baseline_model)}
-    here, there = present(run), present(baseline)
-    wanted = []
-    for score in run.scores_of(model):
-        other = others.get((score.prompt, score.seed))
-        if other is not None and other in there and score.key in here:
-            wanted.append((score.key, other))
+    wanted = baseline_keys(run, model, baseline, baseline_model)
     found = {}
     against = f"{baseline.manifest.name} · {baseline_model}"
     for number, (key, other) in enumerate(wanted, 1):
@@ -94,6 +88,18 @@ def measure_pairs(
             row = sealed(_compare(run, key, baseline, other, against), secret)
         found[key] = row
         watch(Progress("content", number, len(wanted), run.requests[key].prompt))
+    return found
+
+
+def baseline_keys(run: OpenRun, model: str, baseline: OpenRun, baseline_model: str) -> list[tuple[str, str]]:
+    """The keys of a model's images, each with that of the baseline's of the same prompt and seed; both were read."""
+    others = {(each.prompt, each.seed): each.key for each in baseline.scores_of(baseline_model)}
+    here, there = present(run), present(baseline)
+    found = []
+    for score in run.scores_of(model):
+        other = others.get((score.prompt, score.seed))
+        if other is not None and other in there and score.key in here:
+            found.append((score.key, other))
     return found
 
 
@@ -193,8 +199,14 @@ def _compare(run: OpenRun, key: str, baseline: OpenRun, other: str, against: str
 
 
 def _outside(pixels: NDArray[np.uint8], *readings: Reading) -> NDArray[np.bool_] | None:
+    text = text_of(pixels, *readings)
+    return None if text is None else outside(text)
+
+
+def text_of(pixels: NDArray[np.uint8], *readings: Reading) -> NDArray[np.bool_] | None:
+    """The pixels (H, W) of a picture that are text in any reading; None where one does not say where it read."""
     lines = [line for reading in readings for line in reading.lines]
     if any(line.polygon is None for line in lines):
         return None
     height, width = pixels.shape[:2]
-    return outside(text_region(lines, width, height))
+    return text_region(lines, width, height)

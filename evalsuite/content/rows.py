@@ -1,7 +1,8 @@
 """What was measured beside the text, kept in the run folder: derived, one row per image, or per image and baseline's.
 
-`content.jsonl` holds single pictures, `content.pairs.jsonl` pictures beside a baseline's, `content.agreement.jsonl` how
-well they agree with their prompts. A row is believed only where images and readings are those that it was made from.
+`content.jsonl` holds single pictures, `content.pairs.jsonl` pictures beside a baseline's, `content.distances.jsonl` how
+far they are from these by a network, `content.agreement.jsonl` how well they agree with their prompts. A row is
+believed only where images and readings are those that it was made from.
 What a verdict rests on must also bear this user's seal (`runs.score_cache`): anyone may have edited the file.
 """
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 PICTURES, PAIRS, AGREEMENT = "content.jsonl", "content.pairs.jsonl", "content.agreement.jsonl"
+DISTANCES = "content.distances.jsonl"
 
 
 def measure_digest() -> str:
@@ -89,7 +91,23 @@ class AgreementRow(Record, frozen=True, kw_only=True):
     seal: str | None = None
 
 
-Row = TypeVar("Row", PictureRow, PairRow, AgreementRow)
+class DistanceRow(Record, frozen=True, kw_only=True):
+    """How far one picture is from the baseline's by one measure, outside the text; None where it cannot be told."""
+
+    key: str
+    image_sha256: str
+    reading: str
+    against: str
+    baseline_sha256: str
+    baseline_reading: str
+    measure: str
+    scorer: str
+    scorer_digest: str
+    distance: float | None
+    seal: str | None = None
+
+
+Row = TypeVar("Row", PictureRow, PairRow, AgreementRow, DistanceRow)
 
 
 def pictures_of(folder: Path) -> RowFile[PictureRow]:
@@ -103,8 +121,13 @@ def pairs_of(folder: Path) -> RowFile[PairRow]:
 
 
 def agreement_of(folder: Path) -> RowFile[AgreementRow]:
-    """The file of agreement with prompts, by one scorer."""
+    """The file of agreement with prompts, by any scorer."""
     return RowFile(folder / AGREEMENT, AgreementRow)
+
+
+def distances_of(folder: Path) -> RowFile[DistanceRow]:
+    """The file of distances from baselines, by any measure."""
+    return RowFile(folder / DISTANCES, DistanceRow)
 
 
 def sealed(row: Row, key: bytes | None) -> Row:

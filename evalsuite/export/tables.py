@@ -41,8 +41,19 @@ COUNTS = (
 GLYPHS = ("glyphs_judged", "glyphs_suspicious", "glyphs_cannot_tell")
 """Counts of the glyph verifier, None for images that it has not looked at; no part of any rate."""
 
-CONTENT = ("content_share", "content_similarity", "content_psnr", "content_against", "clip_score")
-"""What was measured beside the text, None where it was not; of several baselines the last. Equal pictures have no PSNR.
+CONTENT = (
+    "content_share",
+    "content_similarity",
+    "content_psnr",
+    "content_lpips",
+    "content_dino",
+    "content_against",
+    "clip_score",
+    "vqa_score",
+)
+"""What was measured beside the text, None where it was not; of several baselines or checkpoints of a kind the last.
+
+Equal pictures have no PSNR.
 """
 
 RATES = ("character_accuracy", "strict_accuracy", "exact_string_rate", "cer", "wer", "ned")
@@ -118,6 +129,7 @@ def _content(run: OpenRun) -> dict[str, dict[str, Json]]:
     if measured(run) is None:
         return {}
     from evalsuite.content.agreement import read_agreement
+    from evalsuite.content.distances import read_distances
     from evalsuite.content.measures import psnr
     from evalsuite.content.measuring import read_pairs, read_pictures
 
@@ -129,9 +141,17 @@ def _content(run: OpenRun) -> dict[str, dict[str, Json]]:
             content_psnr=None if decibels is None or math.isinf(decibels) else decibels,
             content_against=pair.against,
         )
-    for key, scored in read_agreement(run).items():
-        found.setdefault(key, {})["clip_score"] = scored.score
+    for apart in read_distances(run).values():
+        found.setdefault(apart.key, {})[f"content_{_kind(apart.scorer)}"] = apart.distance
+    for scored in read_agreement(run):
+        name = "clip_score" if _kind(scored.scorer) == "clipscore" else "vqa_score"
+        found.setdefault(scored.key, {})[name] = scored.score
     return found
+
+
+def _kind(scorer: str) -> str:
+    """`lpips` of `LPIPS (AlexNet)`."""
+    return scorer.partition(" ")[0].lower()
 
 
 def _drawing(generation: Generation | None) -> dict[str, Json]:

@@ -1,7 +1,8 @@
 """Tesseract 5 through tesserocr: a reader of another kind, trained by other people on other data.
 
-Its errors are its own, so where it and PP-OCR differ on English lettering a person should look. The weights are the
-distribution's `traineddata` files; tesserocr carries the library itself.
+Its errors are its own, so where it and PP-OCR differ on English lettering a person should look. With `lines=paddle` it
+reads the lines that PP-OCR's detector finds, which knows lines of scripts that its recogniser has no letters for. The
+weights are the distribution's `traineddata` files; tesserocr carries the library itself.
 """
 
 from __future__ import annotations
@@ -10,8 +11,13 @@ import importlib.metadata
 import importlib.util
 import os
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from PIL import Image as PillowImage
+from PIL import ImageOps
 
 from evalsuite.digests import file_sha256
 from evalsuite.errors import EvalsuiteError
@@ -19,13 +25,18 @@ from evalsuite.extras import install_command
 from evalsuite.images import MAX_SIDE, ImageError, to_rgb
 from evalsuite.ocr.base import OcrError
 from evalsuite.ocr.options import parse_options
+from evalsuite.ocr.traineddata import characters_of
 from evalsuite.ocr.weights import OcrUnavailableError
 from evalsuite.records import Json, OcrSpec, TextLine, digest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from PIL.Image import Image
 
-DEFAULTS = {"lang": "eng", "data": ""}
+    from evalsuite.ocr.paddle import PaddleReader
+
+DEFAULTS = {"lang": "eng", "data": "", "lines": "own"}
 
 DATA_FOLDERS = (
     "/usr/share/tesseract-ocr/5/tessdata",
@@ -45,17 +56,29 @@ SETTINGS: dict[str, Json] = {
     "resolution": 150,
 }
 
+LINE_SETTINGS: dict[str, Json] = {
+    "lines": "paddle",
+    # A line as it stands, without the search for words and their layout, which loses short lines.
+    "page_segmentation": 13,
+    "engine_mode": 1,
+    # Pixels of a line's height, and of its ground around it.
+    "line_height": 32,
+    "line_margin": 8,
+    "resolution": 150,
+}
+
 MIN_SIDE = 8
 
 
 class TesseractReader:
-    """Reads text lines with Tesseract's LSTM engine; upright boxes, no places of characters.
+    """Reads text lines with Tesseract's LSTM engine; no places of characters.
 
-    The library loads on the first `read`. One reader serves one thread.
+    Boxes are upright, or those of `detector`, where it finds the lines. The library loads on the first `read`. One reader serves one thread.
     """
 
-    def __init__(self, folder: Path, languages: tuple[str, ...]) -> None:
-        self._folder, self._languages = folder, languages
+    def __init__(self, folder: Path, languages: tuple[str, ...], detector: PaddleReader | None = None) -> None:
+        self._folder, self._languages, self._detector = folder, languages, detector
+        self._settings = SETTINGS if detector is None else LINE_SETTINGS
         self._api: Any = None
         files = {language: folder / f"{language}.traineddata" for language in languages}
         for language, file in files.items():
@@ -66,14 +89,19 @@ class TesseractReader:
                 )
         self._spec = OcrSpec(
             name="tesseract",
-            weights_digest=digest([[language, file_sha256(file)] for language, file in files.items()]),
-            settings={"languages": list(languages), **SETTINGS},
+            weights_digest=digest(
+                [
+                    *([language, file_sha256(file)] for language, file in files.items()),
+                    *([] if detector is None else [["lines", detector.spec.digest]]),
+                ]
+            ),
+            settings={"languages": list(languages), **self._settings},
             versions={"tesserocr": importlib.metadata.version("tesserocr"), "tesseract": _version()},
         )
 
     @classmethod
     def parse(cls, arguments: str = "") -> Self:
-        """The reader that `tesseract` or `tesseract:lang=eng+chi_sim,data=FOLDER` names.
+        """The reader that `tesseract` or `tesseract:lang=eng+chi_sim,data=FOLDER,lines=paddle` names.
 
         Raises:
             OcrUnavailableError: when tesserocr or a language's data is missing.
@@ -85,17 +113,31 @@ class TesseractReader:
             raise EvalsuiteError(
                 f"tesseract: lang={options['lang']}: languages as Tesseract names them, e.g. eng+chi_sim"
             )
+        if options["lines"] not in ("own", "paddle"):
+            raise EvalsuiteError(f"tesseract: lines={options['lines']}: own or paddle, whose detector finds the lines")
         if importlib.util.find_spec("tesserocr") is None:
             raise OcrUnavailableError(f"tesserocr is not installed; run: {install_command('tesseract')}")
-        return cls(_data_folder(options["data"], languages[0]), languages)
+        detector = None
+        if options["lines"] == "paddle":
+            from evalsuite.ocr.paddle import PaddleReader
+
+            detector = PaddleReader.parse()
+        return cls(_data_folder(options["data"], languages[0]), languages, detector)
 
     @property
     def spec(self) -> OcrSpec:
         """Digest of the languages' data, settings and library versions."""
         return self._spec
 
+    @cached_property
+    def alphabet(self) -> frozenset[str] | None:
+        """The characters that the languages' networks can answer with; None where a file does not tell."""
+        found = [characters_of(self._folder / f"{language}.traineddata") for language in self._languages]
+        known = [each for each in found if each is not None]
+        return frozenset().union(*known) if len(known) == len(found) else None
+
     def read(self, image: Image) -> tuple[TextLine, ...]:
-        """The text lines of an image, in Tesseract's order, in upright boxes.
+        """The text lines of an image, in Tesseract's order or the detector's, each in the order in which it is read.
 
         Raises:
             OcrError: when the image is too large or too small, or Tesseract fails.
@@ -108,6 +150,8 @@ class TesseractReader:
             picture = to_rgb(image)
         except ImageError as error:
             raise OcrError(str(error)) from error
+        if self._detector is not None:
+            return tuple(self._found_lines(picture, self._detector))
         low, high = SETTINGS["long_side"]
         scale = min(max(*picture.size, low), high) / max(picture.size)
         if scale != 1:
@@ -120,30 +164,66 @@ class TesseractReader:
     def _lines(self, picture: Image, scale: float) -> tuple[TextLine, ...]:
         import tesserocr
 
+        # Only the text of a whole page is in the order in which it is read, from right to left too.
+        text = [line.strip() for line in self._recognise(picture).splitlines() if line.strip()]
+        level = tesserocr.RIL.TEXTLINE
+        found = self._api.GetIterator()
+        places = []
+        for item in tesserocr.iterate_level(found, level) if found else ():
+            # An iterator over a page without text stands on nothing.
+            if not item.Empty(level) and item.GetUTF8Text(level).strip():
+                places.append((item.BoundingBox(level), float(item.Confidence(level))))
+        self._api.Clear()
+        if len(text) != len(places):
+            raise OcrError(f"Tesseract gave {len(text)} lines of text for {len(places)} places")
+        lines = []
+        for line, (box, sure) in zip(text, places, strict=True):
+            left, top, right, bottom = (float(round(value / scale)) for value in box)
+            polygon = ((left, top), (right, top), (right, bottom), (left, bottom))
+            lines.append(TextLine(text=line, polygon=polygon, confidence=_confidence(sure)))
+        return tuple(lines)
+
+    def _found_lines(self, picture: Image, detector: PaddleReader) -> Iterator[TextLine]:
+        height, margin = LINE_SETTINGS["line_height"], LINE_SETTINGS["line_margin"]
+        for quad, pixels in detector.cut_lines(picture):
+            if not pixels.size:
+                continue
+            line = PillowImage.fromarray(np.ascontiguousarray(pixels[:, :, ::-1]))
+            line = line.resize(
+                (max(MIN_SIDE, round(line.width * height / line.height)), height), PillowImage.Resampling.LANCZOS
+            )
+            edges = np.concatenate([np.asarray(line)[0], np.asarray(line)[-1]])
+            ground = tuple(int(value) for value in np.median(edges, axis=0))
+            try:
+                text = " ".join(self._recognise(ImageOps.expand(line, margin, fill=ground)).split())
+                sure = float(self._api.MeanTextConf())
+                self._api.Clear()
+            except RuntimeError as error:
+                raise OcrError(f"Tesseract failed: {error}") from error
+            if text:
+                polygon = tuple((float(round(x)), float(round(y))) for x, y in quad.corners)
+                yield TextLine(text=text, polygon=polygon, confidence=_confidence(sure))
+
+    def _recognise(self, picture: Image) -> str:
+        """The text of a picture, in the order in which it is read."""
+        import tesserocr
+
         if self._api is None:
             self._api = tesserocr.PyTessBaseAPI(
                 path=str(self._folder),
                 lang="+".join(self._languages),
-                psm=SETTINGS["page_segmentation"],
-                oem=SETTINGS["engine_mode"],
+                psm=self._settings["page_segmentation"],
+                oem=self._settings["engine_mode"],
             )
         self._api.SetImage(picture)
-        self._api.SetSourceResolution(SETTINGS["resolution"])
+        self._api.SetSourceResolution(self._settings["resolution"])
         if not self._api.Recognize():
             raise OcrError("Tesseract gave up on the image")
-        level = tesserocr.RIL.TEXTLINE
-        found = self._api.GetIterator()
-        lines = []
-        for item in tesserocr.iterate_level(found, level) if found else ():
-            # An iterator over a page without text stands on nothing.
-            text = "" if item.Empty(level) else item.GetUTF8Text(level).strip()
-            if text:
-                left, top, right, bottom = (float(round(value / scale)) for value in item.BoundingBox(level))
-                confidence = round(float(item.Confidence(level)) / 100, 4)
-                polygon = ((left, top), (right, top), (right, bottom), (left, bottom))
-                lines.append(TextLine(text=text, polygon=polygon, confidence=min(max(confidence, 0.0), 1.0)))
-        self._api.Clear()
-        return tuple(lines)
+        return str(self._api.GetUTF8Text())
+
+
+def _confidence(percent: float) -> float:
+    return min(max(round(percent / 100, 4), 0.0), 1.0)
 
 
 def _data_folder(named: str, language: str) -> Path:

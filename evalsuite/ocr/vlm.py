@@ -10,23 +10,21 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import inspect
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from evalsuite.chat_templates import check_chat_templates
 from evalsuite.digests import files_digest
 from evalsuite.errors import EvalsuiteError
 from evalsuite.extras import install_command
-from evalsuite.files import read_json_object, read_text
 from evalsuite.images import ImageError, to_rgb
 from evalsuite.ocr.base import OcrError
 from evalsuite.ocr.many import Answer, Source, lines_of
 from evalsuite.ocr.options import parse_options, whole_number
 from evalsuite.ocr.vlm_folder import NAME, VlmFolder, cached_folder, open_folder
+from evalsuite.ocr.vlm_model import PRECISIONS, LoadedVlm, load_vlm
 from evalsuite.ocr.weights import OcrUnavailableError
 from evalsuite.records import Json, OcrSpec, TextLine
 
@@ -40,9 +38,6 @@ PROMPT = (
 """What LongText-Bench and OneIG-Bench ask, word for word."""
 MAX_NEW_TOKENS = 1024
 """LongText-Bench's limit. What a model had more to say than this is no reading of the image, but a failed one."""
-
-_IMAGE_TOKEN = "<|image_pad|>"  # noqa: S105 - a token of the vocabulary
-_PRECISIONS = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 
 
 def cut_reason(tokens: int) -> str:
@@ -65,7 +60,7 @@ class QwenReader:
         self._device = device
         self._precision = precision
         self._seed = seed
-        self._loaded: _Loaded | None = None
+        self._loaded: LoadedVlm | None = None
         text = folder.config.get("text_config", folder.config)
         settings: dict[str, Json] = {
             "model": folder.origin,
@@ -102,8 +97,8 @@ class QwenReader:
         first, _, rest = arguments.partition(",")
         folder, given = ("", arguments) if "=" in first else (first, rest)
         options = parse_options(NAME, given, {"batch": "1", "device": "auto", "precision": "bf16", "seed": "0"})
-        if options["precision"] not in _PRECISIONS:
-            raise EvalsuiteError(f"{NAME}: precision={options['precision']}: one of {', '.join(_PRECISIONS)}")
+        if options["precision"] not in PRECISIONS:
+            raise EvalsuiteError(f"{NAME}: precision={options['precision']}: one of {', '.join(PRECISIONS)}")
         batch, seed = whole_number(NAME, options, "batch", 1, 256), whole_number(NAME, options, "seed", 0, 2**32 - 1)
         found = open_folder(Path(folder).expanduser(), f"folder {Path(folder).name}") if folder else cached_folder()
         return cls(found, batch=batch, device=options["device"], precision=options["precision"], seed=seed)
@@ -160,9 +155,9 @@ class QwenReader:
 
     def _texts(self, images: list[Image]) -> list[str | None]:
         if self._loaded is None:
-            self._loaded = _load(self._folder, self._device, self._precision)
+            self._loaded = load_vlm(self._folder, self._device, self._precision)
         try:
-            texts = self._loaded.generate(images, self._seed)
+            texts = self._loaded.generate(images, PROMPT, limit=MAX_NEW_TOKENS, seed=self._seed)
         except (RuntimeError, ValueError) as error:  # CUDA out of memory is a RuntimeError
             raise OcrError(
                 f"Qwen2.5-VL failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
@@ -174,100 +169,3 @@ class QwenReader:
 
 def _answer_of(text: str | None) -> Answer:
     return Answer(error=f"Qwen2.5-VL: {cut_reason(MAX_NEW_TOKENS)}") if text is None else Answer(lines_of(text))
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """The model with what turns images into its inputs and its outputs into text.
-
-    transformers' own processor class is not used: it asks for the video processor, which needs torchvision.
-    """
-
-    model: Any
-    tokenizer: Any
-    images: Any
-    question: str
-
-    def generate(self, images: list[Image], seed: int) -> list[str | None]:
-        """The text for each image, or None where the model had not come to its end within the limit of tokens."""
-        import torch
-
-        pixels = self.images(images=images, return_tensors="pt")
-        grids = pixels["image_grid_thw"]
-        merged = self.images.merge_size**2
-        texts = [self.question.replace(_IMAGE_TOKEN, _IMAGE_TOKEN * (int(grid.prod()) // merged)) for grid in grids]
-        inputs = dict(self.tokenizer(texts, padding=True, padding_side="left", return_tensors="pt"))
-        inputs |= {"pixel_values": pixels["pixel_values"], "image_grid_thw": grids}
-        if "mm_token_type_ids" in inspect.signature(self.model.forward).parameters:
-            pad = self.tokenizer.convert_tokens_to_ids(_IMAGE_TOKEN)
-            inputs["mm_token_type_ids"] = (inputs["input_ids"] == pad).int()
-        device = self.model.device
-        moved = {
-            key: value.to(device, self.model.dtype) if key == "pixel_values" else value.to(device)
-            for key, value in inputs.items()
-        }
-        devices = [device] if device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices), torch.inference_mode():
-            torch.manual_seed(seed)
-            tokens = self.model.generate(**moved, max_new_tokens=MAX_NEW_TOKENS)
-        answers = tokens[:, moved["input_ids"].shape[1] :]
-        texts = self.tokenizer.batch_decode(answers, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        ends = self.model.generation_config.eos_token_id
-        ending = torch.isin(answers, torch.tensor(ends, device=answers.device)).any(dim=1).tolist()
-        return [text if whole else None for text, whole in zip(texts, ending, strict=True)]
-
-
-def _load(folder: VlmFolder, device: str, precision: str) -> _Loaded:
-    import torch
-    from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    check_chat_templates(folder.path)
-    try:
-        from transformers import Qwen2VLImageProcessorPil
-    except ImportError as error:
-        found = importlib.metadata.version("transformers")
-        raise OcrUnavailableError(f"{NAME} needs transformers 5.4 or newer, not {found}") from error
-    try:
-        model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
-            folder.path, dtype=getattr(torch, _PRECISIONS[precision]), local_files_only=True, use_safetensors=True
-        )
-        tokenizer = AutoTokenizer.from_pretrained(folder.path, local_files_only=True)
-        images = Qwen2VLImageProcessorPil.from_pretrained(folder.path, local_files_only=True)
-        question = tokenizer.apply_chat_template(
-            [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]}],
-            chat_template=_chat_template(folder.path, tokenizer),
-            tokenize=False,
-            add_generation_prompt=True,
-        )
-        model = model.to(_device(device)).eval()
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise EvalsuiteError(f"{folder.path}: cannot be loaded as Qwen2.5-VL: {error}") from error
-    if question.count(_IMAGE_TOKEN) != 1:
-        raise EvalsuiteError(
-            f"{folder.path}: its chat template has {question.count(_IMAGE_TOKEN)} places for an image, not 1"
-        )
-    return _Loaded(model, tokenizer, images, question)
-
-
-def _chat_template(folder: Path, tokenizer: Any) -> str:
-    """The template that knows images: beside the tokenizer in older checkpoints, whose own one is for text alone."""
-    jinja, older = folder / "chat_template.jinja", folder / "chat_template.json"
-    if jinja.is_file():
-        return read_text(jinja)
-    if older.is_file():
-        return str(read_json_object(older)["chat_template"])
-    if not tokenizer.chat_template:
-        raise ValueError("it has no chat template (chat_template.jinja or chat_template.json)")
-    return str(tokenizer.chat_template)
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name != "auto":
-        return name
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"

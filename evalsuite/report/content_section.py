@@ -11,7 +11,7 @@ from evalsuite.report import figures
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evalsuite.content.figures import PairFigure, PictureFigure
+    from evalsuite.content.figures import AgreementFigure, DistanceFigure, PairFigure, PictureFigure
     from evalsuite.report.comparison import Contestant
     from evalsuite.runs.opened import OpenRun
     from evalsuite.stats import Interval
@@ -23,7 +23,14 @@ class PictureLine:
 
     of: PictureFigure
     share: figures.Figure
-    agreement: figures.Figure | None
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementLine:
+    """A line of the table of agreement with prompts."""
+
+    of: AgreementFigure
+    agreement: figures.Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +42,21 @@ class PairLine:
 
 
 @dataclass(frozen=True, slots=True)
+class DistanceLine:
+    """A line of the table of distances from a baseline's."""
+
+    of: DistanceFigure
+    distance: figures.Figure
+
+
+@dataclass(frozen=True, slots=True)
 class ContentSection:
     """What a run's page shows."""
 
     pictures: Sequence[PictureLine]
+    agreements: Sequence[AgreementLine]
     pairs: Sequence[PairLine]
-    scorer: str | None
+    distances: Sequence[DistanceLine]
     cut: int
 
 
@@ -61,13 +77,11 @@ def section_of(run: OpenRun) -> ContentSection | None:
     if found is None or not found.pictures:
         return None
     return ContentSection(
-        pictures=[
-            PictureLine(each, figures.figure(each.share), figures.figure(each.agreement) if each.agreement else None)
-            for each in found.pictures
-        ],
+        pictures=[PictureLine(each, figures.figure(each.share)) for each in found.pictures],
+        agreements=[AgreementLine(each, figures.figure(each.agreement)) for each in found.agreements],
         pairs=[PairLine(each, figures.figure(each.similarity)) for each in found.pairs],
-        scorer=found.scorer,
-        cut=sum(each.cut for each in found.pictures),
+        distances=[DistanceLine(each, figures.figure(each.distance)) for each in found.distances],
+        cut=sum(each.cut for each in found.agreements),
     )
 
 

@@ -6,13 +6,32 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from evalsuite.content import measured
+from evalsuite.content.figures import ContentReport
 from evalsuite.files import make_folder, write_atomically
-from evalsuite.runs.figures import run_figures
+from evalsuite.runs.figures import RunFigures, run_figures
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from evalsuite.runs.opened import OpenRun
+
+
+class RunSummary(RunFigures, frozen=True, kw_only=True):
+    """The figures of a run, and what `evalsuite content` measured of its pictures; None where nobody did."""
+
+    content: ContentReport | None = None
+
+
+def run_summary(run: OpenRun) -> RunSummary:
+    """All that scripts need of a run, in one record.
+
+    Raises:
+        DamagedRunError: A file of what was measured beside the text is damaged.
+    """
+    found = run_figures(run)
+    fields = {name: getattr(found, name) for name in RunFigures.__struct_fields__}
+    return RunSummary(**fields, content=measured(run))
 
 
 def store_summary(run: OpenRun, out: Path | None = None) -> Path:
@@ -23,5 +42,5 @@ def store_summary(run: OpenRun, out: Path | None = None) -> Path:
     """
     path = (out or run.folder) / "summary.json"
     make_folder(path.parent)
-    write_atomically(path, msgspec.json.format(msgspec.json.encode(run_figures(run)), indent=1) + b"\n")
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(run_summary(run)), indent=1) + b"\n")
     return path

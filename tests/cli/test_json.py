@@ -40,7 +40,7 @@ def test_a_run_is_told_with_its_figures_as_its_summary_holds_them(run):
     # 39 characters, of which one is lost and one is read wrongly.
     assert found.summary.figures[0].accuracy.estimate == pytest.approx(37 / 39)
     assert [each.protocol for each in found.protocols] == ["oneig"]
-    assert msgspec.json.decode((run / "summary.json").read_bytes(), type=documents.RunFigures) == found.summary
+    assert msgspec.json.decode((run / "summary.json").read_bytes(), type=documents.RunSummary) == found.summary
 
 
 def test_an_incomplete_run_says_so_in_the_document_and_by_its_exit_code(tmp_path):

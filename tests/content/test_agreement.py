@@ -63,21 +63,23 @@ def test_the_score_is_two_and_a_half_cosines_and_a_long_prompt_is_cut(clip):
 def test_rows_are_kept_for_the_checkpoint_and_shown(clip, tmp_path, handmade):
     store = handmade.make_run(tmp_path / "run", models=handmade.MODELS[:1])
     result = evalsuite.content(store.folder, agreement=f"clip:{clip}")
-    assert result.found.scorer == "CLIPScore (tiny)"
-    assert all(each.agreement is not None for each in result.found.pictures)
+    assert [(each.measure, each.images) for each in result.found.agreements] == [
+        ("CLIPScore (tiny)", 2), ("CLIPScore (tiny)", 1)
+    ]  # fmt: skip
     page = result.page.read_text(encoding="utf-8")
     assert "CLIPScore (tiny)" in page
     rows = read_agreement(open_run(store.folder))
     assert len(rows) == 3
-    assert sum(row.cut for row in rows.values()) == sum(each.cut for each in result.found.pictures)
+    assert sum(row.cut for row in rows) == sum(each.cut for each in result.found.agreements)
 
 
 @pytest.mark.parametrize(
     ("named", "said"),
     [
-        ("clip", "name a CLIP checkpoint on this machine as clip:FOLDER"),
-        ("lpips:x", "name a CLIP checkpoint"),
+        ("clip", "CLIP as clip:FOLDER or Qwen2.5-VL as vqa:FOLDER"),
+        ("lpips:x", "name a checkpoint on this machine"),
         ("clip:/nowhere/at/all", "clip:/nowhere/at/all: no such folder"),
+        ("vqa:/nowhere/at/all", "/nowhere/at/all: no such folder"),
     ],
 )
 def test_what_names_no_checkpoint_is_refused(named, said):

@@ -107,7 +107,7 @@ def policy_of(tmp_path, metric, **more):
 def test_a_run_beside_its_baseline(runs):
     result = evalsuite.content(runs["same"], runs["before"], report=False)
     (picture,), (pair,) = result.found.pictures, result.found.pairs
-    assert (picture.images, picture.untold, picture.agreement) == (40, 0, None)
+    assert (picture.images, picture.untold, result.found.agreements) == (40, 0, ())
     assert (pair.similarity.estimate, pair.psnr, pair.against) == (1.0, "∞", "before · klein")
     assert "similarity 1" in repr(result)
     lost = evalsuite.content(runs["flat"], runs["before"], report=False).found

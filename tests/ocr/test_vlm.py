@@ -328,3 +328,42 @@ def test_without_weights_the_error_says_how_to_get_them(monkeypatch, tmp_path):
         EvalsuiteError, match=rf"hf download Qwen/Qwen2.5-VL-7B-Instruct --revision {vlm_folder.REVISION}"
     ):
         QwenReader.parse()
+
+
+def test_vqascore_is_the_probability_of_yes_to_the_published_question(checkpoint, tmp_path, handmade):
+    from evalsuite.content.agreement import open_scorer
+    from evalsuite.ocr.vlm_folder import open_folder
+    from evalsuite.ocr.vlm_model import load_vlm
+
+    scorer = open_scorer(f"vqa:{checkpoint}")
+    image, prompt = PICTURES[0].convert("RGB"), "a red sign"
+    # token by token, from the logits of a forward pass each: "Yes" is three tokens of this vocabulary
+    loaded = load_vlm(open_folder(checkpoint, "x"), "cpu", "fp32")
+    question = loaded.question('Does this figure show "a red sign"? Please answer yes or no.')
+    expected, said = 1.0, []
+    for token in loaded.tokenizer("Yes", add_special_tokens=False)["input_ids"]:
+        with torch.no_grad():
+            logits = loaded.model(**loaded._inputs([image], question, said)).logits[0, -1]
+        expected *= torch.softmax(logits.double(), dim=-1)[token].item()
+        said.append(token)
+    score, cut = scorer.score(image, prompt)
+    assert score == pytest.approx(expected, rel=1e-3)
+    assert not cut
+    assert 0 < score < 1
+    with pytest.raises(EvalsuiteError, match="chat template has 2 places for an image"):
+        scorer.score(image, "<|image_pad|>")
+    store = handmade.make_run(tmp_path / "run", models=handmade.MODELS[:1])
+    result = evalsuite.content(store.folder, agreement=f"vqa:{checkpoint}", report=False)
+    assert {each.measure for each in result.found.agreements} == {"VQAScore (tiny)"}
+
+
+def test_weights_that_lack_a_tensor_are_refused_and_not_drawn_by_lot(checkpoint, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    folder = Path(shutil.copytree(checkpoint, tmp_path / "copy"))
+    weights = load_file(folder / "model.safetensors")
+    lost = next(name for name in weights if name.endswith("mlp.down_proj.weight"))
+    save_file({name: value for name, value in weights.items() if name != lost}, folder / "model.safetensors",
+              metadata={"format": "pt"})  # fmt: skip
+    with pytest.raises(EvalsuiteError, match="the weights lack"):
+        ocr.resolve(f"qwen2.5-vl:{folder}").read(PICTURES[0])

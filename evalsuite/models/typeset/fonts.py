@@ -30,13 +30,14 @@ class FontsMissingError(EvalsuiteError):
 class Face:
     """A font file at one point of its variation axes: the weight, and the file's defaults for the others.
 
-    `folder` is where its package keeps its files.
+    `folder` is where its package keeps its files. The letters of a face that is `shaped` join, from right to left.
     """
 
     package: str
     file: str
     weight: int
     folder: str = "fonts/ofl"
+    shaped: bool = False
 
     @property
     def path(self) -> Path:
@@ -44,7 +45,7 @@ class Face:
         return _package_folder(self.package) / self.folder / self.file
 
 
-_WESTERN, _CJK = "justmytype_western_core", "justmytype_intl_cjk"
+_WESTERN, _CJK, _RTL = "justmytype_western_core", "justmytype_intl_cjk", "justmytype_intl_rtl"
 
 LATIN_FACES = (
     Face(_WESTERN, "inter/Inter[opsz,wght].ttf", 500),
@@ -61,6 +62,9 @@ CJK_FACES = (
     Face(_CJK, "notosanssc/NotoSansSC[wght].ttf", 500),
     Face(_CJK, "notosanssc/NotoSansSC[wght].ttf", 700),
     Face(_CJK, "notosanssc/NotoSansSC[wght].ttf", 900),
+)
+ARABIC_FACES = tuple(
+    Face(_RTL, "notosansarabic/NotoSansArabic[wdth,wght].ttf", weight, shaped=True) for weight in (400, 500, 700)
 )
 FALLBACK_FACES = (
     Face(_WESTERN, "notosans/NotoSans[wdth,wght].ttf", 500),
@@ -102,7 +106,7 @@ def fonts_digest(*, styled: bool = False) -> str:
     from evalsuite.digests import file_sha256
 
     designed = (*CAPITAL_FACES, *STYLED_LATIN_FACES, *STYLED_CJK_FACES) if styled else ()
-    files = sorted({face.path for face in (*LATIN_FACES, *CJK_FACES, *FALLBACK_FACES, *designed)})
+    files = sorted({face.path for face in (*LATIN_FACES, *CJK_FACES, *ARABIC_FACES, *FALLBACK_FACES, *designed)})
     for path in files:
         if not path.is_file():
             raise FontsMissingError(f"{path.name} is missing in {path.parent}; run: {install_command('fonts')}")
@@ -124,15 +128,20 @@ def faces_for(text: str) -> Sequence[Face]:
         FontsMissingError: naming the characters, where no face has them all.
     """
     needed, cjk = _needed(text)
-    natural = [face for face in (CJK_FACES if cjk else LATIN_FACES) if needed <= _characters(face.path)]
+    usual = ARABIC_FACES if any(map(_is_arabic, needed)) else CJK_FACES if cjk else LATIN_FACES
+    natural = [face for face in usual if needed <= _characters(face.path)]
     if natural:
         return natural
     fallback = [face for face in FALLBACK_FACES if needed <= _characters(face.path)]
     if fallback:
         return fallback
-    covered = frozenset().union(*(_characters(face.path) for face in FALLBACK_FACES))
+    covered = frozenset().union(*(_characters(face.path) for face in (*ARABIC_FACES, *FALLBACK_FACES)))
     missing = sorted(chr(code) for code in needed - covered) or sorted(map(chr, needed))
     raise FontsMissingError(f"no face has the characters {' '.join(missing[:12])} of {text[:40]!r}")
+
+
+def _is_arabic(code: int) -> bool:
+    return 0x0600 <= code <= 0x06FF or 0x0750 <= code <= 0x077F or 0x08A0 <= code <= 0x08FF
 
 
 def _needed(text: str) -> tuple[set[int], bool]:
@@ -151,10 +160,20 @@ def styled_faces_for(text: str) -> Sequence[Face]:
 
 @lru_cache(maxsize=48)  # an open Chinese face takes some ten megabytes
 def font(face: Face, size: int) -> FreeTypeFont:
-    """The face at `size` pixels per em, laid out glyph by glyph (without a shaper that differs by machine)."""
-    from PIL import ImageFont
+    """The face at `size` pixels per em, laid out glyph by glyph (without a shaper that differs by machine).
 
-    loaded = ImageFont.truetype(str(face.path), size, layout_engine=ImageFont.Layout.BASIC)
+    Raises:
+        FontsMissingError: The face's letters join, and Pillow finds no shaper.
+    """
+    from PIL import ImageFont, features
+
+    if face.shaped and not features.check("raqm"):
+        raise FontsMissingError(
+            f"{face.path.name}: joined letters are laid out by Raqm, which Pillow does not find here; on Debian or "
+            "Ubuntu run: apt-get install libfribidi0"
+        )
+    engine = ImageFont.Layout.RAQM if face.shaped else ImageFont.Layout.BASIC
+    loaded = ImageFont.truetype(str(face.path), size, layout_engine=engine)
     try:
         axes = loaded.get_variation_axes()
     except OSError:

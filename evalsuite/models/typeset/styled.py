@@ -248,7 +248,10 @@ def _mask(
     *,
     stroke: int = 0,
 ) -> tuple[Image, tuple[Planted, ...]]:
-    """The lines, centred, as 8-bit grey, and what is malformed. A hand sets letters a little off the line."""
+    """The lines, centred, as 8-bit grey, and what is malformed. A hand sets letters a little off the line.
+
+    Letters that join stay on it.
+    """
     from PIL import Image, ImageDraw
 
     shape = font(face, size)
@@ -258,7 +261,7 @@ def _mask(
     planted: list[Planted] = []
     for number, (line, orders) in enumerate(zip(lines, by_line(lines, chosen), strict=True)):
         left, top = pad + (widest - shape.getlength(line)) / 2, pad + number * size * _LEADING
-        if hand is None:
+        if hand is None or face.shaped:
             planted += write_line(mask, (left, top), line, face, size, orders, stroke=stroke)
             continue
         for at, letter in enumerate(line):

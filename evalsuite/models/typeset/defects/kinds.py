@@ -26,5 +26,8 @@ LEAST_CHANGE = {kind: 0.025 if kind in _FINE else 0.05 for kind in KINDS}
 
 
 def can_be_malformed(character: str) -> bool:
-    """True for a letter, digit or ideograph of one code point. Punctuation is too little ink to be malformed."""
-    return len(character) == 1 and character.isalnum()
+    """True for a letter, digit or ideograph of one code point that stands alone.
+
+    Punctuation is too little ink to be malformed, and Arabic letters join their neighbours.
+    """
+    return len(character) == 1 and character.isalnum() and not "\u0600" <= character <= "\u08ff"
