@@ -11,7 +11,7 @@ FROM python:3.11-slim-bookworm
 # libgl1 and libglib2.0-0 are what OpenCV is linked with.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 libgomp1 tesseract-ocr-eng \
+    && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 libgomp1 libfribidi0 tesseract-ocr-eng \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /src

@@ -36,7 +36,15 @@ if TYPE_CHECKING:
 
     from evalsuite.ocr.paddle import PaddleReader
 
-DEFAULTS = {"lang": "eng", "data": "", "lines": "own"}
+DEFAULTS = {"lang": "eng", "data": "", "lines": "own", "psm": ""}
+
+PAGE_SEGMENTATION = {
+    # Find as much text as there is, in no particular order: posters are no pages of prose.
+    "own": (11, 3, 4, 6, 12),
+    # A line in words; or as it stands (13), without the search for words, which loses short Arabic lines.
+    "paddle": (7, 13),
+}
+"""Tesseract's page segmentation modes for lines that it finds itself and for given ones, the default first."""
 
 DATA_FOLDERS = (
     "/usr/share/tesseract-ocr/5/tessdata",
@@ -47,8 +55,6 @@ DATA_FOLDERS = (
 """Where Debian, Fedora and Arch, a build by hand, and Homebrew put the languages' files."""
 
 SETTINGS: dict[str, Json] = {
-    # Find as much text as there is, in no particular order: posters are no pages of prose.
-    "page_segmentation": 11,
     # The LSTM network alone; the older engine learns from page to page, so that a reading depended on the last one.
     "engine_mode": 1,
     # Tesseract reads lettering of 20 to 50 pixels best and slows down with the square of the size.
@@ -58,8 +64,6 @@ SETTINGS: dict[str, Json] = {
 
 LINE_SETTINGS: dict[str, Json] = {
     "lines": "paddle",
-    # A line as it stands, without the search for words and their layout, which loses short lines.
-    "page_segmentation": 13,
     "engine_mode": 1,
     # Pixels of a line's height, and of its ground around it.
     "line_height": 32,
@@ -73,12 +77,15 @@ MIN_SIDE = 8
 class TesseractReader:
     """Reads text lines with Tesseract's LSTM engine; no places of characters.
 
-    Boxes are upright, or those of `detector`, where it finds the lines. The library loads on the first `read`. One reader serves one thread.
+    Boxes are upright, or those of `detector`, where it finds the lines; `psm` is one of `PAGE_SEGMENTATION`. The
+    library loads on the first `read`. One reader serves one thread.
     """
 
-    def __init__(self, folder: Path, languages: tuple[str, ...], detector: PaddleReader | None = None) -> None:
+    def __init__(
+        self, folder: Path, languages: tuple[str, ...], *, psm: int = 11, detector: PaddleReader | None = None
+    ) -> None:
         self._folder, self._languages, self._detector = folder, languages, detector
-        self._settings = SETTINGS if detector is None else LINE_SETTINGS
+        self._settings = {"page_segmentation": psm, **(SETTINGS if detector is None else LINE_SETTINGS)}
         self._api: Any = None
         files = {language: folder / f"{language}.traineddata" for language in languages}
         for language, file in files.items():
@@ -113,8 +120,13 @@ class TesseractReader:
             raise EvalsuiteError(
                 f"tesseract: lang={options['lang']}: languages as Tesseract names them, e.g. eng+chi_sim"
             )
-        if options["lines"] not in ("own", "paddle"):
+        modes = PAGE_SEGMENTATION.get(options["lines"])
+        if modes is None:
             raise EvalsuiteError(f"tesseract: lines={options['lines']}: own or paddle, whose detector finds the lines")
+        psm = options["psm"] or str(modes[0])
+        if psm not in map(str, modes):
+            known = ", ".join(map(str, modes))
+            raise EvalsuiteError(f"tesseract: psm={psm}: with lines={options['lines']} one of {known}")
         if importlib.util.find_spec("tesserocr") is None:
             raise OcrUnavailableError(f"tesserocr is not installed; run: {install_command('tesseract')}")
         detector = None
@@ -122,7 +134,7 @@ class TesseractReader:
             from evalsuite.ocr.paddle import PaddleReader
 
             detector = PaddleReader.parse()
-        return cls(_data_folder(options["data"], languages[0]), languages, detector)
+        return cls(_data_folder(options["data"], languages[0]), languages, psm=int(psm), detector=detector)
 
     @property
     def spec(self) -> OcrSpec:
@@ -168,11 +180,12 @@ class TesseractReader:
         text = [line.strip() for line in self._recognise(picture).splitlines() if line.strip()]
         level = tesserocr.RIL.TEXTLINE
         found = self._api.GetIterator()
-        places = []
-        for item in tesserocr.iterate_level(found, level) if found else ():
+        places = [
+            (item.BoundingBox(level), float(item.Confidence(level)))
+            for item in (tesserocr.iterate_level(found, level) if found else ())
             # An iterator over a page without text stands on nothing.
-            if not item.Empty(level) and item.GetUTF8Text(level).strip():
-                places.append((item.BoundingBox(level), float(item.Confidence(level))))
+            if not item.Empty(level) and item.GetUTF8Text(level).strip()
+        ]
         self._api.Clear()
         if len(text) != len(places):
             raise OcrError(f"Tesseract gave {len(text)} lines of text for {len(places)} places")

@@ -7,8 +7,10 @@ import pytest
 from rapidfuzz.distance import Levenshtein
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.models.typeset import fonts
 from evalsuite.models.typeset.backgrounds import contrast, luminance
 from evalsuite.models.typeset.fonts import FontsMissingError, faces_for
+from evalsuite.models.typeset.malformed import Malforming, orders
 from evalsuite.models.typeset.model import TypesetModel
 from evalsuite.models.typeset.planted_errors import plant
 from evalsuite.records import Prompt
@@ -92,3 +94,24 @@ def test_contrast_follows_wcag():
     assert luminance((255, 255, 255)) == pytest.approx(1.0)
     # #767676 on white is WCAG's classic border case of 4.54.
     assert contrast((0x76, 0x76, 0x76), (255, 255, 255)) == pytest.approx(4.54, abs=0.005)
+
+
+def test_arabic_letters_join_from_right_to_left_and_are_never_malformed():
+    face = fonts.ARABIC_FACES[0]
+    (only,) = {each.file for each in fonts.faces_for("خروج 25%")}
+    assert only == face.file
+    shape = fonts.font(face, 60)
+    # joined, seen and ra are narrower than the two letters apart; the first letter stands on the right
+    assert shape.getlength("سر") < shape.getlength("س") + shape.getlength("ر")
+    mask = shape.getmask("اب")
+    pixels = np.frombuffer(bytes(mask), np.uint8).reshape(mask.size[::-1])
+    upright = pixels[: mask.size[1] // 3].any(axis=0)  # only alef reaches the top
+    assert np.flatnonzero(upright).min() > mask.size[0] / 2
+    assert orders("خروج", Malforming(rate=1.0), ["x"]) == {}
+
+
+def test_without_a_shaper_arabic_is_an_error_that_says_what_to_install(monkeypatch):
+    fonts.font.cache_clear()
+    monkeypatch.setattr("PIL.features.check", lambda _: False)
+    with pytest.raises(fonts.FontsMissingError, match="apt-get install libfribidi0"):
+        fonts.font(fonts.ARABIC_FACES[0], 60)
