@@ -1,10 +1,11 @@
 """What the content gates notice: changes planted into styled pages, judged by the gate as runs of many prompts.
 
-    nox -s bench -- content [PAGES]
+    nox -s bench -- content [PAGES [lpips:FOLDER | dino:FOLDER …]]
 
 Every page is a ground of soft and sharp shapes with a word in a face of the styled reference on it, so that all that
 happens is known. The default reader reads each picture, as in a run. Suites of `PROMPTS` pages are drawn by lot from
-those measured, and the gates decide on them: how often PASS / FAIL / INCONCLUSIVE come out.
+those measured, and the gates decide on them: how often PASS / FAIL / INCONCLUSIVE come out. Distances by local weights,
+where named, are shown beside; they are not gated.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from rich.progress import track
 from rich.table import Table
 
 from evalsuite import ocr
+from evalsuite.content.distances import open_ruler
 from evalsuite.content.measures import likeness, outside, picture_share, psnr
 from evalsuite.content.regions import text_region
 from evalsuite.models.typeset.fonts import font, styled_faces_for
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from evalsuite.content.distances import Ruler
     from evalsuite.records import TextLine
 
     Pixels = NDArray[np.uint8]
@@ -110,22 +113,28 @@ CHANGES: dict[str, Change] = {
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One page: likeness to the baseline's, mean squared error, and the shares of both that are not flat."""
+    """One page: likeness to the baseline's, mean squared error, the shares of both that are not flat, and distances."""
 
     similarity: float
     mse: float
     before: float
     after: float
+    distances: tuple[float, ...]
 
 
-def compare(before: Pixels, after: Pixels, one: Sequence[TextLine], other: Sequence[TextLine]) -> Told | None:
-    """What `content.measuring` makes of a pair of images and their readings."""
-    keep = outside(text_region([*one, *other], SIZE, SIZE))
+def compare(
+    before: Pixels, after: Pixels, one: Sequence[TextLine], other: Sequence[TextLine], rulers: Sequence[Ruler]
+) -> Told | None:
+    """What `content.measuring` and `content.distances` make of a pair of images and their readings."""
+    text = text_region([*one, *other], SIZE, SIZE)
+    keep = outside(text)
     singles = [outside(text_region(lines, SIZE, SIZE)) for lines in (one, other)]
     if keep is None or singles[0] is None or singles[1] is None:
         return None
     found = likeness(before, after, keep)
-    return Told(max(0.0, found.ssim), found.mse, picture_share(before, singles[0]), picture_share(after, singles[1]))
+    apart = tuple(ruler.distance(before, after, text, keep) or 0.0 for ruler in rulers)
+    shares = picture_share(before, singles[0]), picture_share(after, singles[1])
+    return Told(max(0.0, found.ssim), found.mse, *shares, apart)
 
 
 def decide(differences: NDArray[np.float64], margin: float) -> str:
@@ -136,7 +145,7 @@ def decide(differences: NDArray[np.float64], margin: float) -> str:
     return "PASS" if found.lower(ALPHA) > -margin else "INCONCLUSIVE"
 
 
-def measure(pages: int) -> dict[str, list[Told]]:
+def measure(pages: int, rulers: Sequence[Ruler]) -> dict[str, list[Told]]:
     """All changes on all pages; pairs of which nothing can be told are left out."""
     reader = ocr.resolve("paddle")
     found: dict[str, list[Told]] = {name: [] for name in CHANGES}
@@ -147,7 +156,7 @@ def measure(pages: int) -> dict[str, list[Told]]:
         for name, change in CHANGES.items():
             image = change(text, seed)
             theirs = lines if name == "the same again" else reader.read(image)
-            told = compare(np.asarray(first), np.asarray(image), lines, theirs)
+            told = compare(np.asarray(first), np.asarray(image), lines, theirs, rulers)
             if told is not None:
                 found[name].append(told)
     return found
@@ -156,15 +165,24 @@ def measure(pages: int) -> dict[str, list[Told]]:
 def main() -> None:
     """Print both tables."""
     pages = int(sys.argv[1]) if len(sys.argv) > 1 else PAGES
-    found = measure(pages)
+    rulers = [open_ruler(name) for name in sys.argv[2:]]
+    found = measure(pages, rulers)
     table = Table(title=f"Decisions in {DRAWS} suites of {PROMPTS} prompts out of {pages} pages, %")
-    for column in ("change", "similarity", "PSNR dB", "share", *(f"{name} {margin}" for name, margin in GATES)):
+    for column in (
+        "change",
+        "similarity",
+        "PSNR dB",
+        "share",
+        *(each.name for each in rulers),
+        *(f"{name} {margin}" for name, margin in GATES),
+    ):
         table.add_column(column, overflow="fold")
     rng = np.random.default_rng(0)
     for name, rows in found.items():
         similarity = np.array([each.similarity for each in rows])
         share = np.array([each.after - each.before for each in rows])
-        cells = []
+        apart = np.array([each.distances for each in rows]).T
+        cells = [f"{each.mean():.4f} ({each.min():.4f} to {each.max():.4f})" for each in apart]
         for metric, margin in GATES:
             values = share if metric == "content_share" else similarity - 1
             drawn = Counter(decide(rng.choice(values, PROMPTS), margin) for _ in range(DRAWS))
