@@ -64,8 +64,7 @@ class Comparison(nn.Module):
         down, across = rows[None] - rows[:, None], columns[None] - columns[:, None]
         near = (down.abs() <= REACH) & (across.abs() <= REACH)
         self.register_buffer("far", torch.where(near, 0.0, -30.0), persistent=False)
-        self.register_buffer("down", down / REACH * near, persistent=False)
-        self.register_buffer("across", across / REACH * near, persistent=False)
+        self.register_buffer("places", torch.stack([rows, columns], 1) / REACH, persistent=False)
         self.sharpness = nn.Parameter(torch.tensor(2.3))
         self.layers = nn.Sequential(
             _conv(FEATURES * 4 + 15, 96, 1), _conv(96, 128, 3, 2), _Residual(128), _conv(128, 160, 3, 2), _Residual(160)
@@ -81,10 +80,11 @@ class Comparison(nn.Module):
         share = torch.softmax(nearby * self.sharpness.exp(), 3)
         found = (share @ theirs.transpose(2, 3)).transpose(2, 3)
         differs = (found - flat).abs()
+        displaced = (share @ self.places - self.places).transpose(2, 3)  # down and across
         same_place = torch.diagonal(alike, dim1=2, dim2=3)
         seen = [
             flat[:, 0], theirs.mean(1), differs.mean(1), differs.amin(1), nearby.amax(3), nearby.amax(2), same_place,
-            (share * self.down).sum(3), (share * self.across).sum(3),
+            displaced[:, :, 0], displaced[:, :, 1],
         ]  # fmt: skip
         maps = self.layers(torch.cat(seen, 1).reshape(count, -1, CELLS, CELLS))
         return self.out(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1))

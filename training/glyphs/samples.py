@@ -51,7 +51,7 @@ def make(
     split: Split = "trained",
     *,
     unseen: bool = False,
-    hanzi: float = 0.55,
+    hanzi: float = 0.5,
 ) -> Samples:
     """`count` samples, half of them sound; `unseen` takes the hanzi that no training sample shows."""
     layers = np.zeros((count, 2, SIDE, SIDE), np.uint8)
@@ -77,7 +77,7 @@ def _sample(
     bank: Bank, label: int, rng: Generator, split: Split, *, unseen: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], tuple[int, int]] | None:
     faces = bank.faces(split)
-    if rng.random() < 0.4:  # hand and display faces are fewer than print, and harder
+    if rng.random() < 0.3:  # hand and display faces are fewer than print, and harder
         faces = np.array([each for each in faces if bank.styles[each] in ("hand", "display")] or faces)
     face = int(rng.choice(faces))
     there = bank.advance[face] > 0
@@ -93,7 +93,7 @@ def _sample(
     shown = character
     if name == "wrong":
         shown = int(rng.choice(every))
-        if shown == character or _alike(bank, character, shown):
+        if shown == character or any(_alike(bank, character, shown, each) for each in (0, face)):
             return None
         mask = bank.masks[face, shown]
     elif name != "sound":
@@ -127,11 +127,11 @@ def _sample(
     return layers, frames, (face, character)
 
 
-def _alike(bank: Bank, one: int, other: int) -> bool:
-    """Whether two characters look nearly the same in the first reference face: O and 0, l and I, 己 and 已."""
+def _alike(bank: Bank, one: int, other: int, face: int) -> bool:
+    """Whether two characters look nearly the same in a face: O and 0, l and I, 己 and 已."""
     if bank.characters[one].lower() == bank.characters[other].lower():
         return True
-    a, b = bank.masks[0, one] > 127, bank.masks[0, other] > 127
+    a, b = bank.masks[face, one] > 127, bank.masks[face, other] > 127
     thin = cv2.erode((a ^ b).astype(np.uint8), np.ones((3, 3), np.uint8))
     return bool(thin.sum() < 0.06 * a.sum())
 

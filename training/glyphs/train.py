@@ -7,6 +7,7 @@ schedule of eighteen; the same command again goes on from FOLDER. It ends with a
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import multiprocessing
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from training.glyphs.autoencoders import Autoencoders
 from training.glyphs.bank import open_pack
 from training.glyphs.network import Verifier, doubt, prepared
 from training.glyphs.photometry import Light, reference_drawings
@@ -61,6 +63,7 @@ class Pool:
     """The newest `size` samples, on the device; older ones make room."""
 
     def __init__(self, banks: dict[str, Bank], size: int, device: str) -> None:
+        size -= size % SHARD
         self.layers = torch.zeros(size, 2, 64, 64, dtype=torch.uint8, device=device)
         self.frames = torch.zeros(size, 3, 3, device=device)
         self.about = torch.zeros(size, 4, dtype=torch.long, device=device)
@@ -72,16 +75,16 @@ class Pool:
         self.references = torch.cat(self.references)
         self.made = 0
 
-    def take_in(self, folder: Path) -> None:
-        """Moves the shards that wait onto the device."""
-        for path in folder.glob("*.npz"):
+    def take_in(self, folder: Path, most: int = 1_000) -> None:
+        """Moves shards that wait onto the device, `most` of them."""
+        for path in itertools.islice(folder.glob("*.npz"), most):
             with np.load(path) as shard:
-                count = len(shard["about"])
-                places = torch.arange(self.made, self.made + count) % len(self.layers)
-                self.layers[places] = torch.from_numpy(shard["layers"]).to(self.layers.device)
-                self.frames[places] = torch.from_numpy(shard["frames"]).to(self.layers.device)
-                self.about[places] = torch.from_numpy(shard["about"].astype(np.int64)).to(self.layers.device)
-            self.made += count
+                first = self.made % len(self.layers)
+                places = slice(first, first + len(shard["about"]))
+                self.layers[places].copy_(torch.from_numpy(shard["layers"]))
+                self.frames[places].copy_(torch.from_numpy(shard["frames"]))
+                self.about[places].copy_(torch.from_numpy(shard["about"]))
+            self.made += SHARD
             path.unlink()
 
     def batch(self, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -91,8 +94,21 @@ class Pool:
         return self.layers[places].float() / 255, reference_drawings(masks, self.frames[places]), about[:, 1]
 
 
-def train(pack: Path, out: Path, *, minutes: float, stop_after: float, size: int, batch: int, seed: int = 0) -> None:
-    """Trains until `stop_after` minutes of this call or the schedule's end, and keeps the state in `out`."""
+def train(
+    pack: Path,
+    out: Path,
+    *,
+    minutes: float,
+    stop_after: float,
+    size: int,
+    batch: int,
+    start: Path | None = None,
+    seed: int = 0,
+) -> None:
+    """Trains until `stop_after` minutes of this call or the schedule's end, and keeps the state in `out`.
+
+    A schedule that begins takes the weights of `start`, if any.
+    """
     began = time.monotonic()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     out.mkdir(parents=True, exist_ok=True)
@@ -121,6 +137,7 @@ def train(pack: Path, out: Path, *, minutes: float, stop_after: float, size: int
             size=size,
             batch=batch,
             device=device,
+            start=start,
         )
     finally:
         for each in makers:
@@ -139,11 +156,15 @@ def _train(
     size: int,
     batch: int,
     device: str,
+    start: Path | None,
 ) -> None:
     torch.manual_seed(0)
     torch.backends.cudnn.benchmark = True
-    network = Verifier().to(device)
-    average = Verifier().to(device)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    network = Verifier().to(device, memory_format=torch.channels_last)
+    average = Verifier().to(device, memory_format=torch.channels_last)
+    if start is not None:
+        network.load_state_dict(torch.load(start, map_location=device, weights_only=True))
     optimiser = torch.optim.AdamW(network.parameters(), lr=2.5e-3, weight_decay=0.03)
     done, step = 0.0, 0
     if state:
@@ -153,8 +174,10 @@ def _train(
         done, step = state["seconds"], state["step"]
     else:
         average.load_state_dict(network.state_dict())
+    learner = torch.compile(network) if device == "cuda" else network
     generator = torch.Generator(device=device).manual_seed(step)
-    light = Light(generator)
+    light, autoencoders = Light(generator), Autoencoders(device, generator)
+    means, news = ([each for each in net.state_dict().values() if each.is_floating_point()] for net in (average, network))
     pool = Pool(banks, size, device)
     while pool.made < min(size, 40_000):
         time.sleep(0.2)
@@ -163,8 +186,8 @@ def _train(
     total = minutes * 60
     losses = right = 0.0
     while (now := time.monotonic()) < stop and done + now - started < total:
-        if now - taken > 2:
-            pool.take_in(shards)
+        if now - taken > 0.2:
+            pool.take_in(shards, 3)
             taken = now
         rate = 0.5 * (1 + math.cos(math.pi * (done + now - started) / total)) + 0.003
         for group in optimiser.param_groups:
@@ -172,11 +195,11 @@ def _train(
         places = torch.randint(0, min(pool.made, size), (batch,), device=device, generator=generator)
         with torch.no_grad():
             layers, references, labels = pool.batch(places)
-            pictures = light(layers)
+            pictures = autoencoders(light(layers)).contiguous(memory_format=torch.channels_last)
             keeps = torch.rand(batch, 3, 1, 1, device=device, generator=generator) > 0.08
             references = prepared(references) * keeps
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-            logits = network(pictures, references)
+            logits = learner(pictures, references)
         logits = logits.float()
         odds, bad = doubt(logits), (labels > 0).float()
         loss = functional.binary_cross_entropy_with_logits(odds, bad * 0.96 + 0.02) + 0.3 * functional.cross_entropy(
@@ -189,11 +212,7 @@ def _train(
         step += 1
         with torch.no_grad():
             decay = min(AVERAGE, step / (step + 10))
-            for mean, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-                if mean.is_floating_point():
-                    mean.lerp_(new, 1 - decay)
-                else:
-                    mean.copy_(new)
+            torch._foreach_lerp_(means, news, 1 - decay)  # noqa: SLF001 - one kernel for all
             losses += 0.02 * (float(loss) - losses) if step % 10 == 0 else 0
             right += 0.02 * (float(((odds > 0) == (bad > 0)).float().mean()) - right) if step % 10 == 0 else 0
         if now - told > 20:
@@ -227,8 +246,17 @@ def main() -> None:
     parser.add_argument("--stop-after", type=float, default=1e9, help="minutes of this call")
     parser.add_argument("--size", type=int, default=1_500_000, help="samples kept on the device")
     parser.add_argument("--batch", type=int, default=1_024)
+    parser.add_argument("--start", type=Path, help="weights that the schedule begins with (verifier.pt)")
     asked = parser.parse_args()
-    train(asked.pack, asked.out, minutes=asked.minutes, stop_after=asked.stop_after, size=asked.size, batch=asked.batch)
+    train(
+        asked.pack,
+        asked.out,
+        minutes=asked.minutes,
+        stop_after=asked.stop_after,
+        size=asked.size,
+        batch=asked.batch,
+        start=asked.start,
+    )
 
 
 if __name__ == "__main__":

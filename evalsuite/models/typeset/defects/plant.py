@@ -2,7 +2,8 @@
 
 Sizes follow the glyph: its stroke width and the larger side of its ink. A defect counts only where it can be seen:
 what changed must hold a square of `THICK` of the side, and such changes must come to a stated share of the ink
-(`LEAST_CHANGE`); a shifted outline is none. After Zhang and Suen's thinning every step is OpenCV's.
+(`LEAST_CHANGE`); a shifted outline is none. And it must not leave a form that other faces draw: see `changes_shape`.
+After Zhang and Suen's thinning every step is OpenCV's.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 
 from evalsuite.models.typeset.defects.kinds import KINDS, LEAST_CHANGE, NEEDS_DONOR
+from evalsuite.models.typeset.defects.shape_changes import changes_shape
 from evalsuite.models.typeset.defects.shape_defects import half, melted, mirrored, swapped, wandering
 from evalsuite.models.typeset.defects.stroke_defects import added, cut, merged, missing_part, missing_stroke
 from evalsuite.models.typeset.defects.strokes import INK, LEAST_INK, THICK, Mask, Strokes
@@ -61,7 +63,7 @@ def malform(
         changed = _plant(kind, strokes, severity, rng, other)
         if changed is None:
             return None
-        if _is_visible(strokes, changed, LEAST_CHANGE[kind]):
+        if _is_visible(strokes, changed, LEAST_CHANGE[kind]) and changes_shape(kind, strokes, Strokes(changed)):
             return changed if mask.dtype == np.uint8 else (changed / 255).astype(mask.dtype)
     return None
 

@@ -44,7 +44,10 @@ _HALF_PASSES = (_removable(first=True), _removable(first=False))
 
 def skeleton(ink: Mask) -> Mask:
     """The ink (0 and 1) thinned to lines of one pixel, by Zhang and Suen's algorithm."""
-    lines = np.pad(ink, 1)
+    left, top, width, height = cv2.boundingRect(ink)
+    box = (slice(top, top + height), slice(left, left + width))
+    thinned = np.zeros_like(ink)
+    lines = np.pad(ink[box], 1)
     while True:
         removed = 0
         for table in _HALF_PASSES:
@@ -53,7 +56,8 @@ def skeleton(ink: Mask) -> Mask:
             removed += cv2.countNonZero(gone)
             lines -= gone
         if not removed:
-            return np.ascontiguousarray(lines[1:-1, 1:-1])
+            thinned[box] = lines[1:-1, 1:-1]
+            return thinned
 
 
 @dataclass(frozen=True)
