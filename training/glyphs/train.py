@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 SHARD = 2_000
 WAITING = 60
 """So many shards may wait to be read; then the makers pause."""
+KEPT_EVERY = 120
+"""Seconds after which the state is written anew."""
 AVERAGE = 0.9995
 """Decay per step of the averaged weights, which are those that are kept."""
 
@@ -177,12 +179,14 @@ def _train(
     learner = torch.compile(network) if device == "cuda" else network
     generator = torch.Generator(device=device).manual_seed(step)
     light, autoencoders = Light(generator), Autoencoders(device, generator)
-    means, news = ([each for each in net.state_dict().values() if each.is_floating_point()] for net in (average, network))
+    means, news = (
+        [each for each in net.state_dict().values() if each.is_floating_point()] for net in (average, network)
+    )
     pool = Pool(banks, size, device)
     while pool.made < min(size, 40_000):
         time.sleep(0.2)
         pool.take_in(shards)
-    started = told = taken = time.monotonic()
+    started = told = taken = kept = time.monotonic()
     total = minutes * 60
     losses = right = 0.0
     while (now := time.monotonic()) < stop and done + now - started < total:
@@ -215,6 +219,9 @@ def _train(
             torch._foreach_lerp_(means, news, 1 - decay)  # noqa: SLF001 - one kernel for all
             losses += 0.02 * (float(loss) - losses) if step % 10 == 0 else 0
             right += 0.02 * (float(((odds > 0) == (bad > 0)).float().mean()) - right) if step % 10 == 0 else 0
+        if now - kept > KEPT_EVERY:
+            kept = now
+            _keep(out, network, average, optimiser, done + now - started, step)
         if now - told > 20:
             told = now
             print(
@@ -222,19 +229,26 @@ def _train(
                 flush=True,
             )
     done += time.monotonic() - started
-    torch.save(
-        {
-            "network": network.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(),
-            "seconds": done, "step": step,
-        },
-        out / "state.pt",
-    )  # fmt: skip
-    torch.save({name: value.cpu() for name, value in average.state_dict().items()}, out / "verifier.pt")
+    _keep(out, network, average, optimiser, done, step)
     print(f"{step} steps of {batch}, {step * batch / 1e6:.1f} M samples, {done:.0f} s of {total:.0f} s", flush=True)
     from training.glyphs.evaluate import evaluate
 
     figures = evaluate(average.eval(), banks, pool.references, pool.offset, device=device)
     (out / "figures.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
+
+
+def _keep(
+    out: Path, network: Verifier, average: Verifier, optimiser: torch.optim.Optimizer, seconds: float, step: int
+) -> None:
+    """Writes all that a later call needs to go on, and the averaged weights alone."""
+    state = {
+        "network": network.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict(),
+        "seconds": seconds, "step": step,
+    }  # fmt: skip
+    weights = {name: value.cpu() for name, value in average.state_dict().items()}
+    for name, content in (("state.pt", state), ("verifier.pt", weights)):
+        torch.save(content, out / f"{name}.part")
+        (out / f"{name}.part").rename(out / name)
 
 
 def main() -> None:
