@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from evalsuite.errors import EvalsuiteError
+from evalsuite.glyphs import looked_at
 from evalsuite.report import comparison, headline, payload, pictures, shell, templating
 from evalsuite.report import figures as views
 from evalsuite.report.charts.scatter import scatter
@@ -62,6 +63,13 @@ def render(
         names = {each.model: each.name for each in called if each.run == place}
         sides.append(payload.Side(run, run.scores, found[place], names))
     data, boxes = payload.gallery(sides)
+    looked = [looked_at(run) for run in runs]
+    # By the page's models, in its order: two runs may have images of the same key.
+    data["glyphs"] = [
+        dict(each.found.suspicious_images) if (each := looked[place]) else {}
+        for place, side in enumerate(sides)
+        for _ in side.names
+    ]
     accuracy = _accuracy_rows(runs, called)
     speed = _speed_rows(runs, called)
     same_machine = comparison.same_machine([each for run in runs for each in run.environments()])
@@ -94,7 +102,7 @@ def render(
         # Timings of other machines stand nowhere beside each other.
         answers=headline.answers(accuracy, speed if same_machine else ()),
         sentences=headline.sentences(runs, called, compared),
-        glyph_differences=glyph_differences(runs, called),
+        glyph_differences=glyph_differences(runs, called, looked),
         content=comparison_lines(runs, called),
         reasons=views.REASONS,
         speed=speed,

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evalsuite import stats
-from evalsuite.glyphs import looked_at
 from evalsuite.glyphs.by_prompt import by_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from evalsuite.glyphs.looking import Looked
     from evalsuite.report.comparison import Contestant
     from evalsuite.runs.opened import OpenRun
 
@@ -31,9 +31,10 @@ class GlyphDifference:
     left_out: int
 
 
-def glyph_differences(runs: Sequence[OpenRun], called: Sequence[Contestant]) -> list[GlyphDifference] | None:
+def glyph_differences(
+    runs: Sequence[OpenRun], called: Sequence[Contestant], looked: Sequence[Looked | None]
+) -> list[GlyphDifference] | None:
     """Every contestant but the first against the first; None where not all runs were looked at, whole."""
-    looked = [looked_at(run) for run in runs]
     seen = [each.found.seen for each in looked if each is not None and not each.found.unseen]
     if len(seen) < len(runs):
         return None

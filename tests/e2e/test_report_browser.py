@@ -505,6 +505,15 @@ def test_pairs_differ_slide_and_link(visit, comparison):
     assert "only=1" in page.url
     page.fill("#filter-q", "neon-001")
     assert shown(page) == "2 of 126 pairs: 0 better, 2 worse, 0 equal"
+    assert page.locator(".glyph-badge").count() == 0  # nobody has looked at these runs' glyphs
+    page.evaluate("""() => {
+      const { items, page, pairs } = window.Evalsuite;
+      const drawn = items.find((item) => item.model.name === pairs.state.b && item.prompt.id === "neon-001");
+      page.glyphs = page.models.map((_, m) => (m === drawn.m ? { [drawn.key]: 2 } : {}));
+      pairs.refresh();
+    }""")
+    assert page.locator(".pair-side:nth-child(2) .glyph-badge").all_inner_texts() == ["2 suspicious glyphs"]
+    assert page.locator(".glyph-badge").count() == 1
     page.locator(".card-open").first.click()
     page.locator(".slider-stage").wait_for()
     clip = "document.querySelector('.slider-top').style.clipPath"

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import evalsuite
 from evalsuite.cli.main import app
+from evalsuite.glyphs import looked_at
 from evalsuite.glyphs.by_prompt import by_prompt
 from evalsuite.glyphs.counts import Place, report_of
 from evalsuite.glyphs.marks import GlyphMark, GlyphMarks, GlyphMarksError
@@ -156,11 +157,17 @@ def test_models_are_compared_prompt_by_prompt(run, tmp_path):
     called = contestants([opened])
     seen = report_of(opened).seen
     planted = by_prompt(opened, seen, "typeset:malformed=0.2")
-    (whole, *_) = glyph_differences([opened], called)
+    (whole, *_) = glyph_differences([opened], called, [looked_at(opened)])
     assert (whole.prompts, whole.left_out) == (2, 0)
     assert whole.interval.estimate == pytest.approx((planted["one"].share + planted["two"].share) / 2)
     page = evalsuite.compare(run, tmp_path / "compared").page.read_text(encoding="utf-8")
     assert '<section id="glyphs"' in page
+    data = json.loads(re.search(r'id="gallery-data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
+    counts = report_of(opened).suspicious_images
+    assert counts
+    assert data["glyphs"] == [counts, counts]  # by model: the typeset page and the one with malformed glyphs
+    badges = [sum(data["glyphs"][row[0]].get(row[3], 0) for row in data["rows"] if row[0] == model) for model in (0, 1)]
+    assert badges == [0, sum(counts.values())]
 
 
 def marks_of(run, places, verdict):

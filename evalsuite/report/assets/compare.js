@@ -22,7 +22,7 @@
 
   function side(item) {
     return [
-      el("div", { class: "viewer-head" }, score(item, "score"), el("span", { class: "quiet" }, model(item))),
+      el("div", { class: "viewer-head" }, score(item, "score"), el("span", { class: "quiet" }, model(item)), pairs.badge(item)),
       item.targets.map((target) => el("div", { class: "string" }, aligned(target, item.prompt.language))),
       item.extras.map((extra) => el("p", {}, el("span", { class: "quiet" }, `${t("card.extra")} `), el("bdi", { class: "d-extra" }, visible(extra.text)))),
     ];

@@ -7,7 +7,10 @@
   /* `pair` is the prompt and seed that is open; `beside` says side by side instead of the slider. */
   const { state, read, address, write, reset } = choices({ ...FILTERS, pair: "", beside: "", boxes: "" }, "#images");
   const listeners = [];
-  const HEIGHT = textHeight(items) + 56;
+  /** How many suspicious glyphs an image has; a badge for them takes a line of its own. */
+  const suspicious = (item) => page.glyphs?.[item.m]?.[item.key] ?? 0;
+  const BADGE_HEIGHT = items.some(suspicious) ? 24 : 0;
+  const HEIGHT = textHeight(items) + 56 + BADGE_HEIGHT;
   const RATIO = tallest(items);
   let shown = [];
 
@@ -53,10 +56,12 @@
 
   const tone = (delta) => (delta > 1e-9 ? "better" : delta < -1e-9 ? "worse" : "equal");
 
+  const badge = (item) => (suspicious(item) ? el("span", { class: "chip glyph-badge" }, t("card.glyphs", { n: suspicious(item) })) : null);
+
   function card(place) {
     const pair = shown[place];
     const side = (item) => el("div", { class: "pair-side" }, el("div", { class: "card-head" }, score(item), el("span", { class: "card-model" }, model(item))),
-      el("div", { class: "card-diffs" }, diffs(item)));
+      el("div", { class: "card-diffs" }, diffs(item)), badge(item));
     return el("li", { class: "card", "data-pair": pair.id },
       el("a", {
         class: "card-open pair-pictures", href: address({ pair: pair.id }), "aria-label": t("compare.open", { prompt: pair.prompt.id, seed: pair.seed }),
@@ -120,7 +125,7 @@
 
   Object.assign(window.Evalsuite, {
     pairs: {
-      state, read, address, write, controls, refresh, flip, signed, tone, rate, activate: cards.activate, walk: cards.walk,
+      state, badge, read, address, write, controls, refresh, flip, signed, tone, rate, activate: cards.activate, walk: cards.walk,
       find: (id) => pairs().find((pair) => pair.id === id), onChange: (listener) => listeners.push(listener),
       get shown() { return shown; }, get active() { return cards.active; },
     },
