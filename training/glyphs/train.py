@@ -216,7 +216,7 @@ def _train(
         step += 1
         with torch.no_grad():
             decay = min(AVERAGE, step / (step + 10))
-            torch._foreach_lerp_(means, news, 1 - decay)  # noqa: SLF001 - one kernel for all
+            torch._foreach_lerp_(means, news, 1 - decay)
             losses += 0.02 * (float(loss) - losses) if step % 10 == 0 else 0
             right += 0.02 * (float(((odds > 0) == (bad > 0)).float().mean()) - right) if step % 10 == 0 else 0
         if now - kept > KEPT_EVERY:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from evalsuite.models.typeset.defects.plant import KINDS, LEAST_CHANGE, malform, visible_change
+from evalsuite.models.typeset.defects.shape_changes import changes_shape, moved
 from evalsuite.models.typeset.defects.strokes import Strokes, parts_of, skeleton
 
 _FRAME = 96
@@ -79,6 +80,39 @@ def test_a_cut_parts_a_bar_in_two_and_half_a_bar_loses_its_share():
         left = int((_malformed("half", seed=seed, severity=0.0, mask=bar) > 127).sum())
         # 30 to 33 % of its width or height is gone, and the soft edge beside it.
         assert 0.5 * ink <= left <= 0.7 * ink
+
+
+# An E with a serif (30 to 34) under its lowest bar, and a ring.
+_STEM, _TOP, _MIDDLE, _LOW = (20, 20, 28, 76), (20, 20, 60, 28), (20, 44, 50, 52), (20, 68, 60, 76)
+_E, _RING = (_STEM, _TOP, _MIDDLE, _LOW), ((16, 16, 80, 24), (16, 72, 80, 80), (16, 16, 24, 80), (72, 16, 80, 80))
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "counts"),
+    [
+        ("missing-stroke", (*_E, (54, 62, 60, 76)), _E, False),  # a serif less
+        ("missing-stroke", _E, (_STEM, _TOP, _LOW), True),  # a bar less
+        ("cut", _E, (_STEM, (20, 20, 54, 28), _MIDDLE, _LOW), False),  # the bar's end is lost: it is shorter
+        ("cut", _E, (_STEM, (20, 20, 40, 28), (46, 20, 60, 28), _MIDDLE, _LOW), True),  # two pieces
+        ("cut", _RING, (_RING[0], _RING[1], _RING[2], (72, 16, 80, 44), (72, 52, 80, 80)), True),  # no hole is left
+        ("merged", _E, (*_E, (28, 28, 33, 33)), False),  # a filled notch
+        ("merged", _E, (*_E, (28, 28, 50, 44)), True),  # one of its two openings is filled
+        ("added", _E, (*_E, (58, 20, 62, 28)), False),  # a bar a little longer
+        ("added", _E, (*_E, (64, 44, 72, 52)), True),  # a dot on free ground
+        ("mirrored", _RING, ((16, 16, 80, 24), (16, 72, 80, 80), (16, 16, 26, 80), (74, 16, 80, 80)), False),
+        ("mirrored", _E, ((52, 20, 60, 76), _TOP, (30, 44, 60, 52), _LOW), True),
+    ],
+)
+def test_a_defect_changes_which_strokes_meet_or_where_they_run(kind, before, after, counts):
+    assert changes_shape(kind, Strokes(_boxes(*before)), Strokes(_boxes(*after))) is counts
+
+
+def test_middle_lines_that_moved_are_counted_on_both_sides():
+    bar, lower = Strokes(_boxes((10, 40, 86, 43))), Strokes(_boxes((10, 60, 86, 63)))
+    assert moved(bar, bar) == 0
+    lines = int(bar.skeleton.sum())
+    assert 70 <= lines <= 76
+    assert moved(bar, lower) == 2 * lines  # 20 pixels apart, and 7 % of 76 are 5
 
 
 def test_severity_makes_more_of_the_same():
