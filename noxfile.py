@@ -31,6 +31,9 @@ ATHERIS = ("atheris==3.0.0",)
 # these two read back what their clients wrote where they are installed, and are skipped elsewhere.
 TRACKERS = ("tensorboard",)
 
+# All that is for one machine: what can be drawn with, read with, compared and served.
+LOCAL = ("ocr", "openvino", "tesseract", "fonts", "models", "datasets", "content", "server", "serve")
+
 # A sample of the six own suites, balanced over their categories, with both ceilings: under three minutes on two cores.
 EVAL_DEFAULT = ["--suite", "all", "--limit", "18", "--styled-ceiling"]
 
@@ -90,23 +93,7 @@ def gate(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests, two files at a time. Arguments after -- go to pytest, e.g. `-m 'not slow'`, `-n 0` for one."""
-    install(
-        session,
-        *(
-            "ocr",
-            "openvino",
-            "tesseract",
-            "fonts",
-            "models",
-            "datasets",
-            "content",
-            "server",
-            "serve",
-            "ray",
-            *TRACKERS,
-        ),
-        groups=("test",),
-    )
+    install(session, *LOCAL, "ray", *TRACKERS, groups=("test",))
     two = ["--numprocesses", "2", "--dist", "loadfile"]
     session.run("pytest", *two, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
@@ -210,17 +197,5 @@ def bench(session: nox.Session) -> None:
     names = sorted(path.stem for path in modules)
     if not session.posargs or session.posargs[0] not in names:
         session.error(f"name a benchmark: {', '.join(names)}")
-    install(
-        session,
-        "ocr",
-        "openvino",
-        "tesseract",
-        "fonts",
-        "models",
-        "datasets",
-        "content",
-        "server",
-        "serve",
-        groups=("test",),
-    )
+    install(session, *LOCAL, groups=("test",))
     session.run("python", "-m", f"benchmarks.{session.posargs[0]}", *session.posargs[1:])

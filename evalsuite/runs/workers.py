@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from multiprocessing import connection
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from evalsuite.errors import EvalsuiteError
 
@@ -44,6 +44,42 @@ class Died(Generic[Item]):
 
     item: Item
     how: str
+
+
+class Worker(Protocol):
+    """A process and this side of its channel."""
+
+    @property
+    def process(self) -> BaseProcess:
+        """The process, which was started."""
+
+    @property
+    def channel(self) -> Connection:
+        """Closed when the process is done with."""
+
+
+AnyWorker = TypeVar("AnyWorker", bound=Worker)
+
+
+def end_all(workers: list[AnyWorker]) -> None:
+    """End all processes at once, kill those that do not end within `GRACE`, and empty the list."""
+    for worker in workers:
+        worker.process.terminate()
+    for worker in workers:
+        worker.process.join(GRACE)
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
+        worker.channel.close()
+    workers.clear()
+
+
+def how_it_ended(worker: Worker) -> str:
+    """Close the channel of a process that has died; how it ended, in words."""
+    worker.channel.close()
+    worker.process.join(GRACE)
+    code = worker.process.exitcode
+    return f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 
 @dataclass(slots=True)
@@ -135,15 +171,7 @@ class WorkerPool(Generic[Item, Result]):
 
     def stop(self) -> None:
         """End all workers, at once: they hold nothing that could be lost."""
-        for worker in self._workers:
-            worker.process.terminate()
-        for worker in self._workers:
-            worker.process.join(GRACE)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
-            worker.channel.close()
-        self._workers.clear()
+        end_all(self._workers)
         self._queue.clear()
 
     def _hand_out(self) -> None:
@@ -222,10 +250,7 @@ class WorkerPool(Generic[Item, Result]):
     def _remove(self, worker: _Worker[Item]) -> str:
         """Forget a dead worker; how it ended, in words."""
         self._workers.remove(worker)
-        worker.channel.close()
-        worker.process.join(GRACE)
-        code = worker.process.exitcode
-        return f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        return how_it_ended(worker)
 
 
 def _serve(channel: Connection, work: Callable[[Item], Result], prepare: Callable[[], object] | None) -> None:

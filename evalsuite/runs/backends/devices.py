@@ -25,7 +25,7 @@ from evalsuite.runs.backends.dealing import Deal, given_up
 from evalsuite.runs.drawn import Drawn, drawings_of, encode, now
 from evalsuite.runs.machines import placed
 from evalsuite.runs.reading import ReadingPool, default_workers
-from evalsuite.runs.workers import GRACE, end_with_parent
+from evalsuite.runs.workers import end_all, end_with_parent, how_it_ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -111,15 +111,7 @@ class Devices:
 
     def stop(self) -> None:
         """End all processes, at once: what they have not sent is drawn again some day."""
-        for worker in self._workers:
-            worker.process.terminate()
-        for worker in self._workers:
-            worker.process.join(GRACE)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
-            worker.channel.close()
-        self._workers.clear()
+        end_all(self._workers)
 
     def _fill(self, model: ImageModel, prompts: Mapping[str, Prompt], deal: Deal[Request]) -> None:
         """Start a process on each device that has none, as long as requests wait for it."""
@@ -162,10 +154,8 @@ class Devices:
     def _bury(self, worker: _Worker, deal: Deal[Request]) -> Iterator[Drawn]:
         """Take a dead process out; what died twice becomes a row that says so."""
         self._workers.remove(worker)
-        worker.channel.close()
-        worker.process.join(GRACE)
-        code = worker.process.exitcode
-        how = worker.how or (f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}")
+        ended = how_it_ended(worker)
+        how = worker.how or ended
         for request in deal.lose(worker, f"{worker.device}: {how}", was_ready=worker.ready):
             yield given_up(request, how)
 
