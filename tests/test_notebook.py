@@ -7,7 +7,7 @@ import io
 import json
 from pathlib import Path
 
-import pytest
+from installed import skip_without_paddleocr
 
 NOTEBOOK = Path(__file__).parents[1] / "examples" / "notebook.ipynb"
 
@@ -22,7 +22,7 @@ def test_the_notebook_is_kept_without_outputs():
 
 def test_every_cell_of_the_notebook_runs(tmp_path, monkeypatch):
     """One after the other in one namespace, as a kernel would; no kernel is started."""
-    pytest.importorskip("paddleocr", reason="the OCR is not installed")
+    skip_without_paddleocr()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     names: dict[str, object] = {}

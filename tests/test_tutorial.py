@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from installed import skip_without_paddleocr
 from typer.testing import CliRunner
 
 from evalsuite.cli.main import app
@@ -21,7 +22,7 @@ def blocks(kind: str) -> list[str]:
 
 
 def test_every_command_of_the_tutorial_runs_and_ends_as_it_says(tmp_path, monkeypatch):
-    pytest.importorskip("paddleocr", reason="the OCR is not installed")
+    skip_without_paddleocr()
     monkeypatch.chdir(tmp_path)
     (suite,) = blocks("yaml")
     Path("signs.yaml").write_text(suite, encoding="utf-8")

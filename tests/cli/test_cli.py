@@ -9,14 +9,19 @@ import subprocess
 import sys
 
 import pytest
+from command_line import evalsuite
 from PIL import Image
 
 from evalsuite.cli.main import spread_settings
 
 
-def evalsuite(*arguments: str, cwd=None) -> subprocess.CompletedProcess[str]:
+def started(*arguments: str, cwd=None) -> subprocess.CompletedProcess[str]:
+    """As a process of its own."""
     command = [sys.executable, "-m", "evalsuite", *arguments]
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd, timeout=300)
+
+
+ONE = ("--ocr-workers", "1")
 
 
 def assert_one_clear_line(done: subprocess.CompletedProcess[str], *parts: str, code: int = 2) -> None:
@@ -55,7 +60,7 @@ def test_a_bad_suite_is_one_line_with_its_place(tmp_path, case):
 
 
 def test_unknown_names_are_one_line_with_the_known_ones(tmp_path):
-    assert_one_clear_line(evalsuite("run", "--suite", "sinage-en", cwd=tmp_path), "did you mean 'signage-en'")
+    assert_one_clear_line(started("run", "--suite", "sinage-en", cwd=tmp_path), "did you mean 'signage-en'")
     assert_one_clear_line(evalsuite("run", "--model", "flux3", cwd=tmp_path), "flux3")
     assert_one_clear_line(evalsuite("run", "--ocr", "teseract", cwd=tmp_path), "known: paddle")
     assert_one_clear_line(evalsuite("run", "--prompt", "nobody", cwd=tmp_path), "nobody")
@@ -80,7 +85,7 @@ def test_an_unwritable_place_is_one_line(tmp_path):
 
 
 def test_usage_errors_exit_with_2():
-    assert evalsuite("run", "--limit", "many").returncode == 2
+    assert started("run", "--limit", "many").returncode == 2
     assert evalsuite("paint").returncode == 2
 
 
@@ -107,7 +112,9 @@ def test_an_incomplete_run_exits_with_12_and_names_what_is_missing(tmp_path):
 
 def test_verify_tells_images_that_were_deleted_changed_or_read_otherwise(tmp_path):
     run = tmp_path / "run"
-    done = evalsuite("run", "-m", "typeset:size=640x256", "-s", "signage-en", "--limit", "3", "-o", str(run), "-q")
+    done = evalsuite(
+        "run", "-m", "typeset:size=640x256", "-s", "signage-en", "--limit", "3", "-o", str(run), "-q", *ONE
+    )
     assert done.returncode == 0, done.stderr
     done = evalsuite("verify", str(run), "--read", "2")
     assert done.returncode == 0, done.stdout
@@ -183,6 +190,7 @@ def test_a_run_is_reported_compared_and_exported(tmp_path):
         "-o",
         run,
         "-q",
+        *ONE,
     )
     assert done.returncode == 0, done.stderr
     assert evalsuite("report", run, "--single-file").stdout.strip().endswith("report.html")
@@ -199,7 +207,7 @@ def test_the_report_shows_the_profile_that_was_scored(tmp_path):
     run = tmp_path / "run"
     assert (
         evalsuite(
-            "run", "-m", "typeset:size=640x256", "-s", "signage-en", "--limit", "1", "-o", str(run), "-q"
+            "run", "-m", "typeset:size=640x256", "-s", "signage-en", "--limit", "1", "-o", str(run), "-q", *ONE
         ).returncode
         == 0
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 import pytest
+from installed import skip_without_paddleocr
 from typer.testing import CliRunner
 
 from evalsuite.cli import doctor
@@ -54,5 +55,5 @@ def test_a_reader_that_misreads_is_missing_and_the_command_says_so(monkeypatch):
 
 @pytest.mark.slow
 def test_the_reader_here_reads_what_doctor_draws():
-    pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
+    skip_without_paddleocr()
     assert doctor._read_something().startswith("reads correctly; ")

@@ -26,10 +26,9 @@ PROMPTS = 140
 class Pair:
     """A good baseline and a broken candidate of the same plan, and hands to change their files."""
 
-    def __init__(self, make_run, policy):
+    def __init__(self, make_run, policy, made):
         self.make_run, self.policy = make_run, policy
-        self.good = make_run("good", prompts=PROMPTS, models=("m",))
-        self.bad = make_run("bad", lambda *_: 30, prompts=PROMPTS, models=("m",), weights="f" * 64)
+        self.good, self.bad = (shutil.copytree(folder, make_run.root / folder.name) for folder in made)
 
     def rows(self, folder, kind):
         (path,) = folder.glob(f"{kind}*.jsonl")
@@ -55,9 +54,18 @@ class Pair:
             return type(error).__name__
 
 
+@pytest.fixture(scope="module")
+def made(make_shared_run):
+    """The two folders as they were written; each test has copies of its own."""
+    return (
+        make_shared_run("good", prompts=PROMPTS, models=("m",)),
+        make_shared_run("bad", lambda *_: 30, prompts=PROMPTS, models=("m",), weights="f" * 64),
+    )
+
+
 @pytest.fixture
-def pair(make_run, policy_file):
-    return Pair(make_run, policy_file)
+def pair(make_run, policy_file, made):
+    return Pair(make_run, policy_file, made)
 
 
 def keys_of(pair, folder):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
+from command_line import evalsuite
 from runs_by_hand import check, open_side
 
 from evalsuite.errors import EvalsuiteError
@@ -249,11 +248,6 @@ def test_an_unknown_policy_name_lists_the_known(tmp_path):
         load_policy("defaults")
     with pytest.raises(PolicyError, match="no such policy file"):
         load_policy(tmp_path / "none.toml")
-
-
-def evalsuite(*arguments, cwd=None):
-    command = [sys.executable, "-m", "evalsuite", *map(str, arguments)]
-    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd, timeout=120)
 
 
 def test_exit_codes_and_one_line_errors_of_the_command(make_run, policy_file, tmp_path):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
+from functools import partial
 
+import command_line
 import pytest
 from runs_by_hand import open_side
 
@@ -155,10 +155,7 @@ def test_who_acts_is_the_ci_actor_where_there_is_one(monkeypatch):
 
 
 def test_the_commands(make_run, policy_file, tmp_path):
-    def evalsuite(*arguments):
-        command = [sys.executable, "-m", "evalsuite", *map(str, arguments)]
-        return subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path, timeout=120)
-
+    evalsuite = partial(command_line.evalsuite, cwd=tmp_path)
     first, second = make_run("first"), make_run("second")
     done = evalsuite("gate", "--candidate", second, "--policy", policy_file)
     assert (done.returncode, "--bootstrap" in done.stderr) == (2, True)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from installed import skip_without_paddleocr
 from runs_by_hand import check
 
 import evalsuite
 from evalsuite import suites
 
-pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
+skip_without_paddleocr()
 pytestmark = pytest.mark.slow
 
 PROMPTS = 20
@@ -54,13 +55,13 @@ def runs(tmp_path_factory, suite) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("runs")
     folders = {}
     for name, model in {
-        "clean": "typeset:size=640x256",
-        "other size": "typeset:size=704x256",
-        "3 %": "typeset:size=640x256,errors=0.03",
-        "40 %": "typeset:size=640x256,errors=0.4",
+        "clean": "typeset:size=704x256",
+        "other size": "typeset:size=768x256",
+        "3 %": "typeset:size=704x256,errors=0.03",
+        "40 %": "typeset:size=704x256,errors=0.4",
     }.items():
         folders[name] = root / name.replace(" ", "")
-        evalsuite.run([model], [suite], out=folders[name], ceiling=False, workers=2)
+        evalsuite.run([model], [suite], out=folders[name], ceiling=False, workers=1, report=False)
     return folders
 
 

@@ -8,6 +8,7 @@ import re
 import sys
 
 import pytest
+from installed import skip_without_paddleocr
 from msgspec import structs
 from PIL import Image
 from typer.testing import CliRunner
@@ -25,7 +26,7 @@ from evalsuite.report.comparison import contestants
 from evalsuite.report.glyph_differences import glyph_differences
 from evalsuite.runs.judged_sample import SampleError
 
-pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
+skip_without_paddleocr()
 
 SUITE = """\
 suite: small

@@ -9,7 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-import pytest
+from installed import skip_without_paddleocr
 from PIL import Image, ImageDraw
 
 from evalsuite.models.typeset.fonts import LATIN_FACES, font
@@ -32,7 +32,7 @@ def test_damaged(assert_text_rendering):
 
 
 def test_the_fixture_passes_fails_with_the_edits_and_breaks_on_what_is_broken(tmp_path):
-    pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
+    skip_without_paddleocr()
     image = Image.new("RGB", (480, 120), "white")
     ImageDraw.Draw(image).text((30, 30), "GRAND OPENING", fill="black", font=font(LATIN_FACES[0], 44))
     image.save(tmp_path / "sign.png")

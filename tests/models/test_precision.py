@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from installed import skip_without_paddleocr
 
 from evalsuite import ocr
 from evalsuite.models import ModelOptions, parse_settings, resolve
@@ -136,7 +137,7 @@ class TestPlans:
         assert (settings["precision"], settings["quantize"]) == ("fp32", "int8")
 
     def test_the_plan_of_a_run_carries_the_notice(self, checkpoints, cpu_with, prompt):
-        pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
+        skip_without_paddleocr()
         cpu_with("avx2")
         model = self.plan(checkpoints, "device=cpu")
         asked = {"engine": ocr.resolve("paddle"), "profile": "standard", "samples": 1, "seed": 0, "name": "x"}

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from installed import skip_without_paddleocr
 from PIL import Image, ImageDraw
 
 from evalsuite import ocr
@@ -24,7 +25,7 @@ from evalsuite.ocr.paddle import PaddleReader
 from evalsuite.ocr.recognition import Character
 from evalsuite.records import TextLine, encode
 
-pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
+skip_without_paddleocr()
 
 
 @pytest.fixture(scope="module")

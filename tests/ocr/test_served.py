@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
+from installed import skip_without_paddleocr
 from PIL import Image
 
 import evalsuite
@@ -471,7 +472,7 @@ def test_a_run_has_many_requests_under_way_and_its_rows_tell_of_retries(server, 
 
 
 def test_a_run_read_again_by_it_remembers_what_it_was(server, images, tmp_path):
-    pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
+    skip_without_paddleocr()
     folder = tmp_path / "run"
     evalsuite.run([images], [str(tmp_path / "small.yaml")], out=folder, ceiling=False, workers=1)
     result = evalsuite.rescore(folder, ocr=server.name)

@@ -8,6 +8,7 @@ from unittest.mock import create_autospec
 
 import msgspec
 import pytest
+from installed import skip_without_paddleocr
 from runs_by_hand import open_side
 
 import evalsuite
@@ -19,7 +20,7 @@ from evalsuite.runs import runner
 from evalsuite.runs.pipeline import Pipeline
 from evalsuite.runs.runner import _turns
 
-pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
+skip_without_paddleocr()
 
 SUITE = """\
 suite: small

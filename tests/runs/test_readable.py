@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+from installed import skip_without_paddleocr
 
 from evalsuite import ocr, suites
 from evalsuite.errors import EvalsuiteError
@@ -76,7 +77,7 @@ def test_the_language_of_images_without_one_is_guessed_by_script(target, languag
 
 @pytest.fixture(scope="module")
 def paddle():
-    pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
+    skip_without_paddleocr()
     return ocr.resolve("paddle")
 
 

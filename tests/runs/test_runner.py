@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from installed import skip_without_paddleocr
 from PIL import Image, ImageDraw
 
 import evalsuite
@@ -25,7 +26,7 @@ from evalsuite.runs.reading import read_image
 from evalsuite.runs.rows import DamagedRunError
 from evalsuite.runs.store import OtherPlanError, RunStore
 
-pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
+skip_without_paddleocr()
 
 SUITE = """\
 suite: small

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
+import command_line
 import msgspec
 import pytest
+from installed import skip_without_paddleocr
 
 from evalsuite import suites
 from evalsuite.errors import EvalsuiteError
@@ -19,7 +19,7 @@ from evalsuite.gate import load_policy
 from evalsuite.models.typeset.model import TypesetModel
 from evalsuite.sweep import Sweep, SweepPlan, follow, run_sweep
 
-pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
+skip_without_paddleocr()
 
 POLICY = 'format = 1\nname = "wide"\nsamples = 1\n[[gates]]\nmargin = 0.3\n'
 
@@ -189,12 +189,10 @@ def test_an_adapter_needs_its_model(plan, tmp_path):
 
 
 def test_the_command_prints_the_table_and_exits_with_12_where_something_failed(plan, suite, policy_file):
-    command = [
-        sys.executable, "-m", "evalsuite", "sweep", str(plan.folder), "--suite", suite, "--policy", str(policy_file),
-        "--out", str(plan.out), "--no-ceiling", "--ocr-workers", "1", "--quiet",
-    ]  # fmt: skip
-    environment = {**os.environ, "COLUMNS": "200"}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300, env=environment)
+    done = command_line.evalsuite(
+        "sweep", plan.folder, "--suite", suite, "--policy", policy_file, "--out", plan.out, "--no-ceiling",
+        "--ocr-workers", "1", "--quiet",
+    )  # fmt: skip
     assert done.returncode == 12, done.stderr
     for part in (
         "step-200",

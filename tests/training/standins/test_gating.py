@@ -9,9 +9,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from installed import skip_without_paddleocr
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("paddleocr", reason="PaddleOCR is not installed (evalsuite[ocr])")
+skip_without_paddleocr()
 
 import evalsuite  # noqa: E402
 from evalsuite.datafiles import data_dir  # noqa: E402
