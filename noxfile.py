@@ -94,7 +94,8 @@ def gate(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests, two files at a time. Arguments after -- go to pytest, e.g. `-m 'not slow'`, `-n 0` for one."""
     install(session, *LOCAL, "ray", *TRACKERS, groups=("test",))
-    two = ["--numprocesses", "2", "--dist", "loadfile"]
+    # In the order of collection, long files first (tests/conftest.py), and not those with the most tests.
+    two = ["--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
     session.run("pytest", *two, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 

@@ -303,8 +303,8 @@ def user_folder(path: Path) -> ModelFolder:
                 "inference.yml as PaddleOCR exports them for ONNX Runtime"
             )
     try:
-        name = yaml.safe_load(config.read_text(encoding="utf-8"))["Global"]["model_name"]
-    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+        name = _parsed(config)["Global"]["model_name"]
+    except (FileError, yaml.YAMLError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise OcrUnavailableError(f"{config} does not name its model under Global.model_name") from error
     return ModelFolder(str(name), path, _folder_digest([config, weights]))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+from dataclasses import replace
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,65 +25,75 @@ from training.standins import wear  # noqa: E402
 from training.standins.export import FOLDERS, WEIGHTS  # noqa: E402
 
 POLICY = 'format = 1\nname = "broken"\nsamples = 1\n[[gates]]\nslice = "all"\nmargin = 0.10\n'
+SETTINGS = {"size": "384x384"}
 PROMPTS = 6
 """Six prompts of which none is drawn bound the change from above at −1 + 2 (1 − 0.05^(1/6)) = −0.21."""
 
 
+class Swept:
+    """Two checkpoints, swept: the first as a repair begins (`train --repair 0.4`), the last as it should end."""
+
+    def __init__(self, architecture: str, root: Path) -> None:
+        torch.set_num_threads(1)
+        self.name = FOLDERS[architecture]
+        whole = data_dir() / "standins" / self.name
+        self.training, self.out, policy = root / "training", root / "out", root / "policy.toml"
+        self.training.mkdir()
+        self.begun = self.training / "step-000000.safetensors"
+        assert wear.main([str(whole), str(self.begun), "--strength", "0.4", "--seed", "1"]) == 0
+        shutil.copy(whole / "transformer" / WEIGHTS, self.training / "step-000600.safetensors")
+        policy.write_text(POLICY, encoding="utf-8")
+        self._plan = SweepPlan(
+            folder=self.training, out=self.out, policy=load_policy(policy), model=self.name, suites=("signage-en",),
+            settings=SETTINGS, limit=PROMPTS, ceiling=False, workers=1,
+        )  # fmt: skip
+        self.first, self.last = run_sweep(self._plan).rows
+
+    def again(self, baseline: Path):
+        """Gated anew from the stored rows; nothing is drawn."""
+        return run_sweep(replace(self._plan, baseline=baseline)).rows
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """The sweep over an architecture's checkpoints, drawn and read once."""
+    return cache(lambda architecture: Swept(architecture, tmp_path_factory.mktemp(architecture)))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", sorted(FOLDERS))
-def test_what_has_not_learnt_to_write_fails_and_the_stand_in_does_not(architecture, tmp_path):
-    torch.set_num_threads(1)
-    name = FOLDERS[architecture]
-    training = tmp_path / "training"
-    training.mkdir()
-    whole = data_dir() / "standins" / name
-    # As a repair begins (`train --repair 0.4`), and as it should end.
-    begun = ["--strength", "0.4", "--seed", "1"]
-    assert wear.main([str(whole), str(training / "step-000000.safetensors"), *begun]) == 0
-    shutil.copy(whole / "transformer" / WEIGHTS, training / "step-000600.safetensors")
-    policy = tmp_path / "policy.toml"
-    policy.write_text(POLICY, encoding="utf-8")
-
-    def swept(baseline=None):
-        return run_sweep(SweepPlan(
-            folder=training, out=tmp_path / "out", policy=load_policy(policy), model=name, suites=("signage-en",),
-            settings={"size": "384x384"}, limit=PROMPTS, baseline=baseline, ceiling=False, workers=1,
-        ))  # fmt: skip
-
-    first, last = swept().rows
+def test_what_has_not_learnt_to_write_fails_and_the_stand_in_does_not(architecture, swept):
+    sweep = swept(architecture)
     # Better than its baseline, the first; but so few prompts cannot pass anything.
-    assert last.outcome == "INCONCLUSIVE"
-    assert first.character_accuracy.estimate < 0.3
-    assert last.character_accuracy.estimate > 0.95
+    assert sweep.last.outcome == "INCONCLUSIVE"
+    assert sweep.first.character_accuracy.estimate < 0.3
+    assert sweep.last.character_accuracy.estimate > 0.95
     # Gated again from the stored rows, now against the last: nothing is drawn.
-    first, last = swept(tmp_path / "out" / last.run).rows
+    first, last = sweep.again(sweep.out / sweep.last.run)
     assert first.outcome == "FAIL"
     assert first.delta < -0.6
     assert last.outcome is None  # it is the baseline
 
 
 @pytest.mark.slow
-def test_the_gate_that_draws_fails_a_worn_checkpoint_early_and_passes_an_equal_one(tmp_path):
-    torch.set_num_threads(1)
-    name = FOLDERS["klein"]
-    worn = tmp_path / "worn.safetensors"
-    assert wear.main([str(data_dir() / "standins" / name), str(worn), "--strength", "0.4", "--seed", "1"]) == 0
+def test_the_gate_that_draws_fails_a_worn_checkpoint_early_and_passes_an_equal_one(swept, tmp_path):
+    sweep = swept("klein")
     policy = tmp_path / "policy.toml"
     policy.write_text(
         'format = 1\nname = "broken"\nsamples = 1\n[sequential]\nclaim = "this suite"\n[[gates]]\nmargin = 0.4\n',
         encoding="utf-8",
     )
-    common = {"settings": {"size": "384x384"}, "workers": 1, "report": False}
-    evalsuite.run(name, "signage-en", limit=8, ceiling=False, out=tmp_path / "old", **common)
+    # The baseline is the sweep's last: the stand-in's own weights.
     gated = {
         which: evalsuite.gate_while_drawing(
-            name, tmp_path / "old", policy=policy, transformer=weights, out=tmp_path / which, **common
+            sweep.name, sweep.out / sweep.last.run, policy=policy, transformer=weights, out=tmp_path / which,
+            settings=SETTINGS, workers=1, report=False,
         )
-        for which, weights in (("worn", worn), ("equal", None))
-    }
+        for which, weights in (("worn", sweep.begun), ("equal", None))
+    }  # fmt: skip
     assert {which: each.outcome for which, each in gated.items()} == {"worn": "FAIL", "equal": "PASS"}
-    assert gated["worn"].verdict.drawn.images <= 6
-    assert gated["equal"].verdict.drawn.images < 8
+    assert gated["worn"].verdict.drawn.images < PROMPTS
+    assert gated["equal"].verdict.drawn.images < PROMPTS
 
 
 RECORDED = Path(__file__).parent / "recorded"
