@@ -8,7 +8,6 @@ import functools
 import http.server
 import importlib.util
 import json
-import os
 import shutil
 import threading
 import time
@@ -22,28 +21,9 @@ from evalsuite import scoring, wording
 from evalsuite.report import build_comparison, build_report
 from evalsuite.runs import adjudications, open_run
 
-playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 STRICT = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; base-uri 'none'"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    named = os.environ.get("EVALSUITE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if not named:
-        pytest.skip("no Chromium: EVALSUITE_CHROMIUM names none and none is on PATH")
-    with playwright_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=named, args=ARGUMENTS)
-        yield opened
-        opened.close()
 
 
 WORDS = ["OPEN", "Daily", "SALE", "$9.99", "12:30", "Menu", "EXIT", "Tickets"]

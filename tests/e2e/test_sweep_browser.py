@@ -10,8 +10,6 @@ import test_sweep_page as pages
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 
-browser = report_browser.browser
-
 HOSTILE = "<img src=x onerror=window.stolen=1>"
 
 

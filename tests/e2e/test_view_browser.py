@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,8 +11,7 @@ from view_by_hand import beige, serving
 from evalsuite.view.library import id_of
 from evalsuite.view.votes import Ballot
 
-playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 
 def axe_faults(page) -> list[str]:
@@ -25,20 +22,16 @@ def axe_faults(page) -> list[str]:
     return [each["id"] for each in found["violations"] if each["impact"] != "minor"]
 
 
-@pytest.fixture(scope="module")
-def page():
-    named = os.environ.get("EVALSUITE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if not named:
-        pytest.skip("no Chromium: EVALSUITE_CHROMIUM names none and none is on PATH")
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=named, args=ARGUMENTS)
-        opened = browser.new_page(locale="en-US")
-        problems = []
-        opened.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-        opened.on("pageerror", lambda error: problems.append(str(error)))
-        yield opened
-        browser.close()
-        assert problems == []
+@pytest.fixture
+def page(browser):
+    context = browser.new_context(locale="en-US")
+    opened = context.new_page()
+    problems = []
+    opened.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    yield opened
+    context.close()
+    assert problems == []
 
 
 def test_a_run_is_followed_and_two_are_voted_on(page, tmp_path):
