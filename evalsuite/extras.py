@@ -103,5 +103,5 @@ def extras_of_run(models: Iterable[str], ocr: str, *, references: bool) -> list[
     return [extra for extra in EXTRAS if extra in wanted]
 
 
-_MODELS = {"typeset": "fonts", "folder": "", "server": "server", "comfyui": "server"}
+_MODELS = {"typeset": "fonts", "editor": "fonts", "source": "", "folder": "", "server": "server", "comfyui": "server"}
 _READERS = {"paddle": "ocr", "rapidocr-v4": "ocr", "tesseract": "tesseract", "qwen2.5-vl": "models"}

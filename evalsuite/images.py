@@ -37,6 +37,13 @@ def is_blank(image: Image) -> bool:
     return all(high - low <= BLANK_RANGE for low, high in extrema)
 
 
+def pixels_digest(image: Image) -> str:
+    """SHA-256 (64 hex digits) of an RGB picture's size and pixels, however its file is packed."""
+    import hashlib
+
+    return hashlib.sha256(f"{image.mode} {image.width}x{image.height}\n".encode() + image.tobytes()).hexdigest()
+
+
 def load_image(path: Path) -> Image:
     """Decode a PNG, JPEG or WebP file whole, turn it as its EXIF orientation says, and bring it to 8-bit RGB.
 

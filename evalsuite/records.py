@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -43,11 +43,55 @@ def digest(value: Json | msgspec.Struct) -> str:
 LengthClass = Literal["short", "long"]
 
 
+class MadePicture(Record, frozen=True, kw_only=True):
+    """How a source picture is made: by the typeset or the styled renderer, `width` × `height` pixels, with these lines.
+
+    What comes out depends on renderer and fonts too; a run keeps the digest of the pixels (`SourcePicture`).
+    """
+
+    style: Literal["printed", "styled"]
+    lines: tuple[str, ...]
+    width: int
+    height: int
+
+
+class Editing(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """What an instruction is to change: the source picture, `old` text that must go, and lines to `keep`.
+
+    The source is `made`, or the image `file` beside the suite's own. `keep` is empty where nobody has written down
+    what else stands on the picture: then it is what the reader finds there.
+    """
+
+    made: MadePicture | None = None
+    file: str | None = None
+    old: tuple[str, ...]
+    keep: tuple[str, ...] = ()
+
+
+class SourceLine(Record, frozen=True, kw_only=True):
+    """A line of a made picture and where it stands: left, top, right, bottom in pixels (right and bottom outside)."""
+
+    text: str
+    box: tuple[int, int, int, int]
+
+
+class SourcePicture(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A source picture as a run takes it: the digest of its pixels (`images.pixels_digest`), its size in pixels.
+
+    `lines` are those that were set on a made picture; nobody knows those of a file.
+    """
+
+    sha256: str
+    width: int
+    height: int
+    lines: tuple[SourceLine, ...] = ()
+
+
 class Prompt(Record, frozen=True, kw_only=True):
     """One text prompt and the strings that its image must show.
 
     Every target stands verbatim in `text`; loading a suite and opening a run enforce it. `length` is the length
-    class of LongText-Bench.
+    class of LongText-Bench. `edit` is set where the text is an instruction to change a picture.
     """
 
     id: str
@@ -57,6 +101,12 @@ class Prompt(Record, frozen=True, kw_only=True):
     length: LengthClass
     text: str
     targets: tuple[str, ...]
+    edit: Editing | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def editing(self) -> Editing | None:
+        """What is to change; None where a picture is to be drawn from nothing."""
+        return None if self.edit is msgspec.UNSET else self.edit
 
 
 class SuiteRef(Record, frozen=True, kw_only=True):
@@ -91,7 +141,7 @@ class ModelSpec(Record, frozen=True, kw_only=True):
     """
 
     name: str
-    kind: Literal["diffusion", "typeset", "folder", "server", "comfyui"]
+    kind: Literal["diffusion", "typeset", "editor", "folder", "server", "comfyui"]
     role: ModelRole
     source: str
     revision: str | None = None
@@ -110,7 +160,10 @@ class ModelSpec(Record, frozen=True, kw_only=True):
 
     @property
     def is_ceiling(self) -> bool:
-        """True for the typeset reference without planted errors, in print: its score is the OCR ceiling."""
+        """True for the typeset reference without planted errors, in print: its score is the OCR ceiling.
+
+        Of edited pictures, the mechanical editor without a fault is.
+        """
         return self._is_perfect and "styled" not in self.settings
 
     @property
@@ -130,7 +183,14 @@ class ModelSpec(Record, frozen=True, kw_only=True):
 
     @property
     def _is_perfect(self) -> bool:
+        if self.kind == "editor":
+            return not self.settings.get("faults") and not self.is_source
         return self.kind == "typeset" and not self.settings.get("errors") and not self.is_malformed
+
+    @property
+    def is_source(self) -> bool:
+        """True for what stands for the source pictures themselves, unchanged."""
+        return self.kind == "editor" and bool(self.settings.get("unchanged"))
 
     @property
     def is_malformed(self) -> bool:
@@ -166,16 +226,24 @@ class Request(Record, frozen=True, kw_only=True):
     key: str
 
     @staticmethod
-    def plan(model: ModelSpec, prompts: Iterable[Prompt], seeds: Sequence[int]) -> Iterator[Request]:
+    def plan(
+        model: ModelSpec,
+        prompts: Iterable[Prompt],
+        seeds: Sequence[int],
+        sources: Mapping[str, SourcePicture] | None = None,
+    ) -> Iterator[Request]:
         """A model's requests, prompt by prompt and seed by seed.
 
         A key is the first 24 hex digits of a digest of all that determines the image. The prompt's id is part of it,
-        so that two prompts with equal text stay two rows; its suite is not.
+        so that two prompts with equal text stay two rows; its suite is not. Where `sources` has a picture for the
+        prompt's id, that is part of it, too.
         """
         drawn_by = [model.name, model.digest]
         for prompt in prompts:
+            source = (sources or {}).get(prompt.id)
+            from_picture = [] if source is None else [source.sha256]
             for seed in seeds:
-                key = digest([*drawn_by, prompt.id, prompt.text, prompt.targets, seed])[:24]
+                key = digest([*drawn_by, prompt.id, prompt.text, prompt.targets, seed, *from_picture])[:24]
                 yield Request(model=model.name, prompt=prompt.id, seed=seed, key=key)
 
 
@@ -545,7 +613,8 @@ class Manifest(Record, frozen=True, kw_only=True, omit_defaults=True):
     """The plan of a run, written first and never changed. It fixes the denominator: prompts × seeds × models.
 
     `sequential` is set where the one model is drawn only until a gate's verdict: then the plan says what would be drawn
-    at most. `shard` is set where the folder draws only a part of it, to be merged with the others.
+    at most. `shard` is set where the folder draws only a part of it, to be merged with the others. `sources` holds the
+    picture that each prompt starts from, by the prompt's id, where pictures are edited.
     """
 
     format: int
@@ -560,17 +629,25 @@ class Manifest(Record, frozen=True, kw_only=True, omit_defaults=True):
     environment: Environment
     sequential: SequentialPlan | None = None
     shard: Shard | None = None
+    sources: dict[str, SourcePicture] = {}
 
     def plan_requests(self) -> tuple[Request, ...]:
         """All requests, model by model (weights are loaded once), prompt by prompt, seed by seed.
 
         Each is hashed anew; `RunStore.requests` keeps them.
         """
-        return tuple(request for model in self.models for request in Request.plan(model, self.prompts, self.seeds))
+        return tuple(
+            request for model in self.models for request in Request.plan(model, self.prompts, self.seeds, self.sources)
+        )
 
     def model(self, name: str) -> ModelSpec:
         """The model of that name; raises `KeyError` where there is none."""
         return {spec.name: spec for spec in self.models}[name]
+
+    @property
+    def source_model(self) -> ModelSpec | None:
+        """What stands for the source pictures; None where none are edited."""
+        return next((spec for spec in self.models if spec.is_source), None)
 
     @property
     def ceiling(self) -> ModelSpec | None:

@@ -133,6 +133,8 @@ def run(
         from evalsuite.gate.draw import draw_until_verdict
 
         plan, _ = api.plan_run(options)
+        if plan.sources.pictures:
+            raise EvalsuiteError("--until-verdict: edits are drawn whole; leave it out, and gate the run afterwards")
         by = yardstick(baseline, policy_of(policy), lock=lock)
         done = draw_until_verdict(plan, by, out=options.out, workers=workers, watch=watch)
         return gated_result(done, report=report)
@@ -225,9 +227,11 @@ def check_verifier() -> None:
 def with_report(done: Finished, *, glyphs: bool, report: bool, watch: Watcher) -> RunResult:
     """A finished run with its figures stored and, if wanted, its glyphs looked at and its page written."""
     from evalsuite.api.stored import look_and_show
+    from evalsuite.edits import measure as measure_edits
     from evalsuite.report import build_report, store_summary
     from evalsuite.results import RunResult
 
+    measure_edits(done.run, watch=watch)
     looked = None
     if glyphs:
         from evalsuite.glyphs import look

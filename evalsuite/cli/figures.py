@@ -45,6 +45,7 @@ def show(result: RunResult) -> None:
     if run.correction is not None:
         show_correction(run.correction)
     show_sensitivity(run)
+    show_edits(run)
     scorer = run.scorer
     console.say(
         f"Accuracy is of characters, pooled over the images; exact is of whole strings; intervals are over prompts. "
@@ -59,6 +60,14 @@ def show(result: RunResult) -> None:
     for model in run.manifest.models:
         if model.is_malformed:
             console.say(f"{model.name} is not a model: it draws the targets in real fonts with malformed glyphs.")
+        elif model.kind == "editor":
+            what = (
+                "the source pictures, unchanged"
+                if model.is_source
+                else "the mechanical editor, which sets the new text"
+            )
+            says = ", with the faults planted in it" if model.settings.get("faults") else ""
+            console.say(f"{model.name} is not a model: it is {what}{says}.")
         elif model.role == "reference":
             says = "the styled ceiling" if model.is_styled_ceiling else "the OCR ceiling"
             console.say(
@@ -119,6 +128,20 @@ def show_sensitivity(run: OpenRun) -> None:
             [(translate(row.key), *map(_of_hundred, row.cells)) for row in table.rows],
             right=tuple(language or "all" for language in table.languages),
         )  # fmt: skip
+
+
+def show_edits(run: OpenRun) -> None:
+    """Print what a run's edits are worth; nothing where no pictures are edited."""
+    from evalsuite.edits import edits_of
+
+    found = edits_of(run)
+    if found is None:
+        return
+    from evalsuite.edits.figures import COLUMNS, cells
+
+    console.table("Edited pictures beside their sources", COLUMNS, [*map(cells, found.figures)], right=COLUMNS[2:])
+    if found.unmeasured is not None:
+        console.notice(f"the pictures elsewhere were not compared: {found.unmeasured}")
 
 
 def _of_hundred(cell: SensitivityCell | None) -> str:

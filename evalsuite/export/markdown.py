@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from evalsuite.edits import edits_of
 from evalsuite.errors import EvalsuiteError, IncompleteError
 from evalsuite.glyphs import looked_at
 from evalsuite.report import figures as views
@@ -44,6 +45,7 @@ def summary(run: OpenRun) -> str:
     parts += [f"> {escape(sentence(notice))}\n" for notice in run.notices]
     parts += _accuracy(run)
     parts += _glyphs(run)
+    parts += _edits(run)
     speed = views.speed_rows(run.summary)
     if speed:
         parts += ["", "| Model | Median | p90 | Images/s | Warm images |", "|---|---|---|---|---|"]
@@ -54,6 +56,17 @@ def summary(run: OpenRun) -> str:
     machine = run.hardware_line
     parts += ["", f"{_protocol(run)} Hardware: {escape(machine) if machine else 'not recorded'}.", ""]
     return "\n".join(parts)
+
+
+def _edits(run: OpenRun) -> list[str]:
+    """What edited pictures are worth, each figure by itself; nothing where none are edited."""
+    found = edits_of(run)
+    if found is None:
+        return []
+    from evalsuite.edits.figures import COLUMNS, cells
+
+    rows = [COLUMNS, ("---",) * len(COLUMNS), *map(cells, found.figures)]
+    return ["", *(f"| {' | '.join(each if each == '---' else escape(each) for each in row)} |" for row in rows)]
 
 
 def _incomplete(run: OpenRun) -> list[str]:

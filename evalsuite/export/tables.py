@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from evalsuite import scoring
 from evalsuite.content import measured
+from evalsuite.edits import edits_of
 from evalsuite.errors import EvalsuiteError
 from evalsuite.extras import install_command
 from evalsuite.glyphs import looked_at
@@ -56,6 +57,10 @@ CONTENT = (
 Equal pictures have no PSNR.
 """
 
+EDITS = ("edit_old_gone", "edit_lines_kept", "edit_similarity", "edit_psnr")
+"""What an edited picture is worth beside its new text (`edits.figures.ImageEdit`), None where none was edited or nobody
+can tell. Equal pictures have no PSNR."""
+
 RATES = ("character_accuracy", "strict_accuracy", "exact_string_rate", "cer", "wer", "ned")
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -69,7 +74,7 @@ def rows(run: OpenRun) -> Iterator[dict[str, Json]]:
     """
     roles = {spec.name: spec.role for spec in run.manifest.models}
     lost = {each.key: each.why for each in run.missing if each.stage == "file"}
-    glyphs, beside = _glyphs(run), _content(run)
+    glyphs, beside, edited = _glyphs(run), _content(run), _edits(run)
     for score in run.scores:
         prompt = run.prompts[score.prompt]
         reading = run.readings.get(score.key)
@@ -94,6 +99,8 @@ def rows(run: OpenRun) -> Iterator[dict[str, Json]]:
             **glyphs.get(score.key, dict.fromkeys(GLYPHS)),
             **dict.fromkeys(CONTENT),
             **beside.get(score.key, {}),
+            **dict.fromkeys(EDITS),
+            **edited.get(score.key, {}),
             "prompt": prompt.text,
             "target_strings": list(prompt.targets),
             "read": ["".join(edit.read for edit in target.edits) for target in score.result.targets],
@@ -152,6 +159,21 @@ def _content(run: OpenRun) -> dict[str, dict[str, Json]]:
 def _kind(scorer: str) -> str:
     """`lpips` of `LPIPS (AlexNet)`."""
     return scorer.partition(" ")[0].lower()
+
+
+def _edits(run: OpenRun) -> dict[str, dict[str, Json]]:
+    """What each edited picture is worth, by key, under `EDITS`."""
+    found = edits_of(run)
+    if found is None:
+        return {}
+    from evalsuite.content.measures import psnr
+
+    rows: dict[str, dict[str, Json]] = {}
+    for key, each in found.images.items():
+        decibels = psnr(each.mse)
+        finite = None if decibels is None or math.isinf(decibels) else decibels
+        rows[key] = dict(zip(EDITS, (each.gone, each.kept, each.similarity, finite), strict=True))
+    return rows
 
 
 def _drawing(generation: Generation | None) -> dict[str, Json]:
@@ -232,7 +254,7 @@ _LISTS = {"target_strings", "read", "extra", "ocr_lines", "errors", "findings"}
 def _arrow_type(pa: Json, name: str) -> Json:
     if name in _INTEGERS:
         return pa.int64()
-    if name in RATES or name == "seconds" or (name in CONTENT and name != "content_against"):
+    if name in RATES or name == "seconds" or (name in CONTENT and name != "content_against") or name in EDITS:
         return pa.float64()
     if name in {"all_exact", "warmup"}:
         return pa.bool_()

@@ -1,7 +1,8 @@
-"""Any diffusers text-to-image pipeline as an `ImageModel`: seeded, batched, timed and checked."""
+"""Any diffusers text-to-image or editing pipeline as an `ImageModel`: seeded, batched, timed and checked."""
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,12 +14,15 @@ import msgspec
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.base import Drawing
 from evalsuite.models.drawing import Batch, DrawingSession
+from evalsuite.models.editing import refuse_pipeline
 from evalsuite.models.loading import GivenPipeline, PipelineSource
 from evalsuite.models.pipeline_setup import free_memory
 from evalsuite.records import Json, ModelSpec, Prompt
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from evalsuite.models.editing import Sources
 
 
 class DiffusionModel:
@@ -37,6 +41,7 @@ class DiffusionModel:
         self._load_seconds: float | None = None
         self._load_told = False
         self._foreseen = False
+        self._sources: Sources | None = None
 
     @classmethod
     def from_pipeline(cls, pipeline: Any, spec: ModelSpec) -> Self:
@@ -63,7 +68,10 @@ class DiffusionModel:
         if isinstance(self._source, GivenPipeline):
             return None
         spec = msgspec.structs.replace(self._spec, runtime={**self._spec.runtime, "device": device})
-        return type(self)(spec, self._source, self._notices)
+        model = type(self)(spec, self._source, self._notices)
+        if self._sources is not None:
+            model.edit_from(self._sources)
+        return model
 
     def check_weights(self) -> None:
         """See that the files here are those that the spec's digests are of.
@@ -73,6 +81,17 @@ class DiffusionModel:
         """
         if not isinstance(self._source, GivenPipeline):
             self._source.check(self._spec)
+
+    def refuse_editing(self) -> str | None:
+        """Why the pipeline cannot change pictures; None where it can."""
+        kind = self._source.pipeline_class()
+        if self._spec.runtime.get("encode_once") and "image" in inspect.signature(kind.encode_prompt).parameters:
+            return f"{kind.__name__} encodes the picture with the prompt, which encode_once=true would mix up"
+        return refuse_pipeline(kind)
+
+    def edit_from(self, sources: Sources) -> None:
+        """Say where the source pictures are; then each prompt's picture is changed as the prompt says."""
+        self._sources = sources
 
     @property
     def uses_cpu(self) -> bool:
@@ -138,7 +157,7 @@ class DiffusionModel:
         self._session.foresee(requests)
 
     def draw(self, requests: Sequence[tuple[Prompt, int]]) -> Iterator[Drawing]:
-        """Draw each (prompt, seed), `batch` at a time, in the order given.
+        """Draw each (prompt, seed), `batch` at a time, or pictures to change one at a time, in the order given.
 
         A batch that fails is drawn again one by one, so that the error stays with the image it belongs to.
 
@@ -150,7 +169,8 @@ class DiffusionModel:
             raise RuntimeError(f"{self._spec.name}: draw inside its context, `with model:`")
         if not self._foreseen:
             self._session.foresee(requests)
-        size = int(self._spec.runtime.get("batch", 1))
+        # Pipelines take a list of pictures for several pictures of one prompt.
+        size = int(self._spec.runtime.get("batch", 1)) if self._sources is None else 1
         for start in range(0, len(requests), size):
             batch = requests[start : start + size]
             drawings = self._attempt(self._session, batch)
@@ -169,7 +189,8 @@ class DiffusionModel:
         import torch
 
         try:
-            return session.draw(batch)
+            source = None if self._sources is None else self._sources.open(batch[0][0])
+            return session.draw(batch, source)
         except torch.OutOfMemoryError as error:
             text = (
                 f"out of GPU memory with a batch of {len(batch)}: {error} Try a smaller batch, precision=fp8, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -19,6 +19,9 @@ from evalsuite.models.phases import PRIOR_METHOD, PhaseRecorder, clock_for, with
 from evalsuite.models.postprocess import bytes_on_device
 from evalsuite.models.settings import size_of
 from evalsuite.records import Finding, ModelSpec, Prompt
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Batch = Sequence[tuple[Prompt, int]]
 
@@ -95,15 +98,29 @@ class DrawingSession:
             raise EvalsuiteError(f"{spec.name}: the prompt enhancer is off here; it was loaded without")
         self._spec, self._call, self._size = spec, call, size_of(spec.settings)
 
-    def draw(self, batch: Batch) -> list[Drawing]:
-        """Draw a batch in one call of the pipeline. Whatever the pipeline raises, this raises."""
+    def draw(self, batch: Batch, source: Image | None = None) -> list[Drawing]:
+        """Draw a batch in one call of the pipeline. Whatever the pipeline raises, this raises.
+
+        With `source`, that RGB picture is changed as the one prompt of the batch says, at its own size: cut down to
+        what the pipeline takes a multiple of, which is told in a finding.
+        """
         import torch
 
         self._meter.start()
         prompts, call = [prompt.text for prompt, _ in batch], self._call
+        size = self._size
+        if source is not None:
+            multiple = size_multiple(self.pipeline)
+            width, height = (max(multiple, side // multiple * multiple) for side in source.size)
+            size = width, height
+            call = {
+                **call,
+                "image": source,
+                **{name: side for name, side in zip(("width", "height"), size, strict=True) if name in call},
+            }
         enhanced: Sequence[Rewritten | None] = [None] * len(batch)
         if self._enhancer is not None and call.get("use_pe"):
-            enhanced = texts = self._enhancer.rewrite(batch, self._size)
+            enhanced = texts = self._enhancer.rewrite(batch, size)
             prompts, call = [each.text for each in texts], {**call, "use_pe": False}
         generators = [torch.Generator("cpu").manual_seed(seed) for _, seed in batch]
         self._encodings.clear()
@@ -113,7 +130,7 @@ class DrawingSession:
             lambda: self.pipeline(prompt=prompts, generator=generators, **call), images=len(batch)
         )
         memory = self._meter.read()
-        timing = msgspec.structs.replace(timing, warmup=self._warms_up(len(batch)))
+        timing = msgspec.structs.replace(timing, warmup=self._warms_up(len(batch), size))
         finite = self._finite.take(len(batch))
         return [
             Drawing(
@@ -123,7 +140,15 @@ class DrawingSession:
                 timing=timing if text is None else with_enhancement(timing, text.seconds),
                 memory=memory,
                 revised_prompt=text.text if text is not None else None,
-                findings=tuple(self._findings(request[0], text.text if text else None, image, finite=is_finite)),
+                findings=tuple(
+                    self._findings(
+                        request[0],
+                        text.text if text else None,
+                        image,
+                        source.size if source is not None else size,
+                        finite=is_finite,
+                    )
+                ),
             )
             for request, image, text, is_finite in zip(batch, output.images, enhanced, finite, strict=True)
         ]
@@ -137,16 +162,18 @@ class DrawingSession:
         """After a failure: what is drawn next warms up again."""
         self._shape = None
 
-    def _findings(self, prompt: Prompt, revised: str | None, image: Any, *, finite: bool) -> Iterator[Finding]:
+    def _findings(
+        self, prompt: Prompt, revised: str | None, image: Any, size: tuple[int, int], *, finite: bool
+    ) -> Iterator[Finding]:
         if revised is not None:
             yield from checks.enhancement_findings(prompt.targets, revised)
         yield from checks.truncation_findings(revised or prompt.text, prompt.targets, self._encodings)
         yield from checks.guidance_findings(self.pipeline, self._spec.settings.get("guidance"))
-        yield from checks.image_findings(image, self._size, finite=finite)
+        yield from checks.image_findings(image, size, finite=finite)
 
-    def _warms_up(self, images: int) -> bool:
+    def _warms_up(self, images: int, size: tuple[int, int]) -> bool:
         """Whether the call that has just ended paid for a first time: after loading, another shape, compilation."""
-        shape = (images, *self._size)
+        shape = (images, *size)
         warms_up = shape != self._shape
         self._shape = shape
         if self._spec.runtime.get("compile"):
@@ -175,7 +202,11 @@ def call_arguments(pipeline: Any, spec: ModelSpec) -> dict[str, Any]:
         if argument in given and argument not in takes:
             known = ", ".join(key for key, value in _CALL_NAMES.items() if value in takes)
             raise EvalsuiteError(f"{spec.name}: {name} takes no {setting}; of these it takes {known}")
-    call = {"output_type": "pil", "width": width, "height": height, **given}
+    # Some pipelines that edit draw at the size of the picture that they are given.
+    sides = {
+        name: side for name, side in (("width", width), ("height", height)) if name in takes or "image" not in takes
+    }
+    call = {"output_type": "pil", **sides, **given}
     if "use_pe" in takes:
         has_enhancer = getattr(pipeline, "pe", None) is not None
         call["use_pe"] = has_enhancer and settings.get("enhance", "off") != "off"

@@ -110,6 +110,10 @@ class CheckpointSource:
             if adapter_digest(path) != adapter.digest:
                 raise EvalsuiteError(f"{spec.name}: the adapter {path} is another on this machine; copy it here again")
 
+    def pipeline_class(self) -> Any:
+        """The diffusers class that will be loaded."""
+        return pipeline_class(self.checkpoint)
+
     def device(self, spec: ModelSpec) -> str:
         """The device that the pipeline will be on."""
         return resolve_device(str(spec.runtime.get("device", "auto")))
@@ -132,6 +136,10 @@ class GivenPipeline:
     """A pipeline that is built already and stays its owner's: it is used as it is and not freed."""
 
     pipeline: Any
+
+    def pipeline_class(self) -> Any:
+        """The pipeline's class."""
+        return type(self.pipeline)
 
     def device(self, spec: ModelSpec) -> str:  # noqa: ARG002 - where it is, not where the spec wants it
         """The device that the pipeline draws on."""

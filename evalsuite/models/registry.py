@@ -52,7 +52,7 @@ class KnownModel:
     available: bool
 
 
-_WITHOUT_OPTIONS = ("typeset", "folder")
+_WITHOUT_OPTIONS = ("typeset", "editor", "source", "folder")
 """Kinds of models without sampler settings, by what stands before the colon of their names."""
 
 
@@ -65,8 +65,8 @@ def resolve(name: str, *, options: ModelOptions | None = None) -> ImageModel:
     """The model of that name, planned: its weights are hashed (or their hash found cached), not loaded.
 
     Args:
-        name: `typeset`, `folder`, `server` or `comfyui` with their arguments after a colon, a preset, a folder with
-            `model_index.json`, a hub id with or without `@revision`, or a TOML file.
+        name: `typeset`, `editor`, `source`, `folder`, `server` or `comfyui` with their arguments after a colon, a
+            preset, a folder with `model_index.json`, a hub id with or without `@revision`, or a TOML file.
         options: What overrides the model's own settings, for diffusion models and servers.
 
     Raises:
@@ -95,6 +95,12 @@ def resolve(name: str, *, options: ModelOptions | None = None) -> ImageModel:
             from evalsuite.models.typeset.model import TypesetModel
 
             return TypesetModel.parse(argument)
+        if kind in ("editor", "source"):
+            from evalsuite.models.mechanical_editor import EditorModel
+
+            if kind == "source" and argument:
+                raise EvalsuiteError(f"{name}: the source pictures take no options; name 'source' alone")
+            return EditorModel.parse(argument) if kind == "editor" else EditorModel(unchanged=True)
         from evalsuite.models.folder import FolderModel
 
         return FolderModel.parse(argument)
@@ -163,6 +169,15 @@ def known_models() -> tuple[KnownModel, ...]:
         KnownModel(
             "typeset",
             "reference: the targets in real fonts, the ceiling of the OCR",
+            "-",
+            "OFL-1.1 fonts",
+            {},
+            "-",
+            available=not missing_extras(["fonts"]),
+        ),
+        KnownModel(
+            "editor",
+            "reference of edits: paints over the old text and sets the new",
             "-",
             "OFL-1.1 fonts",
             {},

@@ -69,7 +69,7 @@ def find_source(name: str) -> ModelSource:
         return ModelSource(name=repository, place=repository, is_folder=False, revision=revision or None)
     if "/" in name or name.startswith((".", "~")):
         raise WeightsMissingError(f"{name}: there is no such folder")
-    known = ["typeset", "folder:DIR", *stand_ins(), *presets]
+    known = ["typeset", "editor", "folder:DIR", *stand_ins(), *presets]
     raise EvalsuiteError(
         f"{name!r}: no model is called that: {did_you_mean(name, sorted(known))}. A folder with "
         "model_index.json, a hub id (organisation/name@revision) or a .toml file will also do."

@@ -45,6 +45,8 @@ def _again(spec: ModelSpec, manifest: Manifest) -> Again:
         return Again(note="again.workflow")
     if spec.kind == "server":
         return Again(note="again.no-seed") if spec.settings.get("seed") == "not taken" else _server(spec)
+    if spec.kind == "editor":
+        return Again(command=f"evalsuite run --model {shlex.quote(spec.name)}")
     return _typeset(spec) if spec.kind == "typeset" else _diffusion(spec)
 
 

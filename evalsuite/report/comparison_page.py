@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.glyphs import looked_at
-from evalsuite.report import comparison, headline, payload, pictures, shell, templating
+from evalsuite.report import comparison, edit_section, headline, payload, pictures, shell, templating
 from evalsuite.report import figures as views
 from evalsuite.report.charts.scatter import scatter
 from evalsuite.report.content_section import comparison_lines
@@ -104,6 +104,7 @@ def render(
         sentences=headline.sentences(runs, called, compared),
         glyph_differences=glyph_differences(runs, called, looked),
         content=comparison_lines(runs, called),
+        edits=edit_section.comparison_lines(runs, called),
         reasons=views.REASONS,
         speed=speed,
         same_machine=same_machine,

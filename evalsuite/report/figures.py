@@ -346,6 +346,9 @@ def role_notes(specs: Iterable[ModelSpec]) -> list[tuple[str, list[str]]]:
     for spec in specs:
         if spec.role == "stand-in":
             groups.setdefault("role.stand-in.note", []).append(spec.name)
+        elif spec.kind == "editor":
+            faulty = "role.faults.note" if spec.settings.get("faults") else "role.editor.note"
+            groups.setdefault("role.source.note" if spec.is_source else faulty, []).append(spec.name)
         elif spec.role == "reference":
             planted = "role.malformed.note" if spec.is_malformed else "role.planted.note"
             styled = "role.styled.note" if spec.is_styled_ceiling else planted

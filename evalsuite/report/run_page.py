@@ -9,7 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalsuite.report import charts, conclusions, content_section, headline, payload, pictures, shell, templating
+from evalsuite.report import (
+    charts,
+    conclusions,
+    content_section,
+    edit_section,
+    headline,
+    payload,
+    pictures,
+    shell,
+    templating,
+)
 from evalsuite.report import figures as views
 from evalsuite.report.glyph_section import PAGE, section_of
 from evalsuite.report.load_shown import curves, load_of
@@ -104,6 +114,7 @@ def render(
     data["differs"] = sorted({row.key for each in found_agreements for row in each.differing})
     data["glyphs"] = dict(glyphs.in_images) if glyphs else {}
     data["glyphs_page"] = glyphs.page if glyphs else None
+    data["source"] = spec.name if (spec := run.manifest.source_model) else None
     data["sample"] = list(run.correction.keys) if run.correction else []
     summary = run.summary
     accuracy = views.accuracy_rows(run, run.correction)
@@ -143,6 +154,7 @@ def render(
         correction=run.correction,
         glyphs=glyphs,
         content=content_section.section_of(run),
+        edits=edit_section.section_of(run, found),
         agreements=found_agreements,
         most_differing=views.MAX_NAMES,
         figure=views.figure,

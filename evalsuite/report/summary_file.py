@@ -8,8 +8,9 @@ import msgspec
 
 from evalsuite.content import measured
 from evalsuite.content.figures import ContentReport
+from evalsuite.edits import figures_with_edits
 from evalsuite.files import make_folder, write_atomically
-from evalsuite.runs.figures import RunFigures, run_figures
+from evalsuite.runs.figures import RunFigures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ def run_summary(run: OpenRun) -> RunSummary:
     Raises:
         DamagedRunError: A file of what was measured beside the text is damaged.
     """
-    found = run_figures(run)
+    found = figures_with_edits(run)
     fields = {name: getattr(found, name) for name in RunFigures.__struct_fields__}
     return RunSummary(**fields, content=measured(run))
 

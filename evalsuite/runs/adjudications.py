@@ -130,7 +130,10 @@ def keep(run: OpenRun, adjudications: Adjudications) -> None:
 
 def read_by(run: OpenRun, prompt: str, lines: Sequence[str]) -> ImageScore:
     """The score of an image of a prompt as a person reads it, line by line."""
-    return scoring.score_image(run.prompts[prompt].targets, [TextLine(text=line) for line in lines], run.scorer.profile)
+    before = next((each for (ident, _), each in run.befores.items() if ident == prompt and each is not None), None)
+    kept = [] if before is None else [line.text for line in before.keep]
+    read = [TextLine(text=line) for line in lines]
+    return scoring.score_edited(run.prompts[prompt].targets, kept, read, run.scorer.profile)
 
 
 def check(run: OpenRun, adjudications: Adjudications) -> dict[str, Mark]:

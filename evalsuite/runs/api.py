@@ -25,6 +25,7 @@ from evalsuite.runs.plan import Plan, plan_prompts
 from evalsuite.runs.progress import Progress, Watcher, ignore
 from evalsuite.runs.readable import check_readable
 from evalsuite.runs.shards import parse_shard
+from evalsuite.runs.sources import plan_sources
 from evalsuite.runs.store import RunStore
 from evalsuite.runs.targets import read_targets
 from evalsuite.suites import load_all
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from evalsuite.records import Manifest, ModelSpec, Prompt
     from evalsuite.runs.backends import Backend
     from evalsuite.runs.opened import OpenRun
+    from evalsuite.runs.sources import PlannedSources
 
 CEILING = "typeset"
 """The reference whose score is the OCR ceiling; it joins every run at its models' sizes unless it is left out."""
@@ -122,6 +124,11 @@ def plan_run(options: RunOptions) -> tuple[Plan, list[str]]:
     opened = _open(names, options.models, _on_devices(options, devices))
     if devices or options.backend != "local":
         check_models(opened, "--devices" if options.backend == "local" else f"--backend {options.backend}")
+    picked = sample_prompts(chosen, options.limit, options.seed)
+    sources = plan_sources(loaded, picked)
+    if sources.pictures:
+        opened += _editing_references(options, opened, sources)
+        options = replace(options, ceiling=False, styled_ceiling=False, sensitivity=False)
     for styled, wanted in ((False, options.ceiling), (True, options.styled_ceiling)):
         opened += ceilings_for([model.spec for model in opened], styled=styled) if wanted else []
     if options.sensitivity:
@@ -129,7 +136,7 @@ def plan_run(options: RunOptions) -> tuple[Plan, list[str]]:
             opened += malformed_for([model.spec for model in opened], styled=styled)
     plan = plan_prompts(
         refs=[suite.ref for suite in loaded],
-        prompts=sample_prompts(chosen, options.limit, options.seed),
+        prompts=picked,
         models=opened,
         engine=engines.resolve(options.ocr),
         profile=options.profile,
@@ -137,11 +144,30 @@ def plan_run(options: RunOptions) -> tuple[Plan, list[str]]:
         seed=options.seed,
         name=_slug([*(model.spec.name for model in opened), *options.suites]),
         shard=parse_shard(options.shard) if options.shard is not None else None,
+        sources=sources,
     )
     if len(devices) > 1 or options.backend != "local":
         where = ",".join(devices) if options.backend == "local" else options.backend
         plan = replace(plan, manifest=_recording(plan.manifest, where))
     return plan, [model.spec.name for model in opened[:asked]] if options.interleave else []
+
+
+def _editing_references(options: RunOptions, opened: Sequence[ImageModel], sources: PlannedSources) -> list[ImageModel]:
+    """What stands beside models that edit: the source pictures as they are, and the mechanical editor as the ceiling.
+
+    The editor needs to know what stands where, so it joins where all pictures are made.
+
+    Raises:
+        EvalsuiteError: A reference is asked for that draws no edits.
+    """
+    from evalsuite.models.mechanical_editor import EditorModel
+
+    for flag, asked in (("--styled-ceiling", options.styled_ceiling), ("--sensitivity", options.sensitivity)):
+        if asked:
+            raise EvalsuiteError(f"{flag}: is drawn from nothing, which says nothing of edits; leave it out")
+    there = {model.spec.name for model in opened}
+    wanted = [EditorModel(unchanged=True), *([EditorModel()] if options.ceiling and sources.all_made else [])]
+    return [model for model in wanted if model.spec.name not in there]
 
 
 def devices_of(options: RunOptions) -> tuple[str, ...]:

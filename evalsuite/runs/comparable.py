@@ -29,8 +29,9 @@ class Unlike(Record, frozen=True, kw_only=True):
 def unlike(one: Manifest, other: Manifest) -> tuple[Unlike, ...]:
     """All that keeps two runs from being compared; empty where they may be.
 
-    Suites, prompts, seeds, OCR weights and settings, scorer, profile and normaliser must agree. The manifests are those
-    that the runs were measured by (`OpenRun.measured_by`), with the engine and scorer whose rows are compared.
+    Suites, prompts, source pictures, seeds, OCR weights and settings, scorer, profile and normaliser must agree. The
+    manifests are those that the runs were measured by (`OpenRun.measured_by`), with the engine and scorer whose rows are
+    compared.
     """
     return tuple(Unlike(what=what, one=left, other=right) for what, left, right in _differing(one, other))
 
@@ -42,6 +43,10 @@ def _differing(one: Manifest, other: Manifest) -> Iterator[tuple[str, str, str]]
             yield f"suite {name}", _short(suites[0].get(name)), _short(suites[1].get(name))
     if suites[0] == suites[1]:
         yield from _prompts(one.prompts, other.prompts)
+    for ident in sorted(one.sources.keys() & other.sources.keys()):
+        if one.sources[ident] != other.sources[ident]:
+            yield f"source picture of {ident}", _short(one.sources[ident].sha256), _short(other.sources[ident].sha256)
+            break
     if set(one.seeds) != set(other.seeds):
         yield "seeds", say_seeds(one.seeds), say_seeds(other.seeds)
     if one.ocr.digest != other.ocr.digest:

@@ -41,12 +41,38 @@ class RunFigure(Record, frozen=True, kw_only=True):
     p90: float | None = None
 
 
+class EditFigure(Record, frozen=True, kw_only=True):
+    """What one model's edits are worth in one language, or in all of them together (`language` None).
+
+    `target` is the character accuracy of the new text, pooled over the images as everywhere. The others are means over
+    prompts of means over seeds: `gone` the share of old texts that cannot be read any more, `kept` the character
+    accuracy of the other lines, read in their places, `similarity` SSIM in [0, 1] outside the place of the edit, and
+    `psnr` in decibels of the mean squared error there; `identical` where nothing differs, and `psnr` is None. Images
+    that are missing or unread (`missing`) count 0 in all of them. `kept_untold` and `similarity_untold` are the images
+    of which nobody can tell, which are in no mean; a figure of which none can be told is None.
+    """
+
+    model: str
+    role: ModelRole
+    language: str | None
+    images: int
+    missing: int
+    target: Interval
+    gone: Interval
+    kept: Interval | None
+    kept_untold: int
+    similarity: Interval | None
+    similarity_untold: int
+    psnr: float | None
+    identical: bool
+
+
 class RunFigures(Record, frozen=True, kw_only=True):
     """The figures of a run, as `summary.json` holds them (docs/json.md); `format` rises with every change of meaning.
 
     `correction` is what a judged sample says, `missing` which images cannot count, and why. `stopped` is set where the
     run is drawn until a gate's verdict: `PASS after 64 of 640 images`. `sensitivity` is what each reader makes of the
-    references with malformed glyphs.
+    references with malformed glyphs; `edits` what edited pictures are worth, where pictures are edited.
     """
 
     format: int = 1
@@ -61,6 +87,7 @@ class RunFigures(Record, frozen=True, kw_only=True):
     notices: tuple[str, ...]
     stopped: str | None = None
     sensitivity: tuple[Sensitivity, ...] = ()
+    edits: tuple[EditFigure, ...] = ()
 
 
 WIDE = 0.2

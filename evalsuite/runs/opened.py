@@ -14,6 +14,7 @@ import msgspec
 
 from evalsuite import hardware, scoring
 from evalsuite.records import ImageScore, Score
+from evalsuite.runs.before import befores
 from evalsuite.runs.evidence import NOT_DUE, Evidence, read_evidence
 from evalsuite.runs.machines import environments, machine_rows, timing_differences
 from evalsuite.runs.progress import Progress, Watcher, ignore
@@ -24,7 +25,7 @@ from evalsuite.runs.store import RunStore
 from evalsuite.runs.summary import summarise
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from evalsuite.records import (
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from evalsuite.runs.sensitivity import Sensitivity
     from evalsuite.runs.stop import Stop
     from evalsuite.runs.summary import Summary
+    from evalsuite.scoring import Before
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,11 @@ class OpenRun:
         return sensitivities(self)
 
     @cached_property
+    def befores(self) -> dict[tuple[str, int], Before | None]:
+        """What stands on each source picture, by prompt and seed; empty where no pictures are edited."""
+        return befores(self.manifest, self.readings, self.scorer.profile)
+
+    @cached_property
     def correction(self) -> Correction | None:
         """What a person's judgement of a random sample says of the figures; None where no sample was drawn."""
         from evalsuite.runs.corrected import correction_of
@@ -279,6 +286,7 @@ def score_evidence(evidence: Evidence, scorer: ScorerSpec, *, watch: Watcher = i
     lacks = {each.key: each for each in evidence.missing}
     rows = []
     total = len(store.requests)
+    stood = befores(store.manifest, evidence.readings, scorer.profile)
     for done, request in enumerate(store.requests.values(), start=1):
         prompt = store.prompts[request.prompt]
         lack = lacks.get(request.key)
@@ -289,23 +297,32 @@ def score_evidence(evidence: Evidence, scorer: ScorerSpec, *, watch: Watcher = i
             status: Literal["missing", "unreadable"] = "unreadable" if lack.stage == "reading" else "missing"
             rows.append(_row(request, ocr, scorer, unread, status, lack.why))
         else:
-            rows.append(_scored(request, prompt, evidence, scorer, cache.get(request.key), key))
+            before = stood.get((request.prompt, request.seed))
+            kept = () if before is None else tuple(line.text for line in before.keep)
+            rows.append(_scored(request, prompt, evidence, scorer, cache.get(request.key), key, kept))
         if done % 50 == 0 or done == total:
             watch(Progress("score", done, total))
     return tuple(rows)
 
 
 def _scored(
-    request: Request, prompt: Prompt, evidence: Evidence, scorer: ScorerSpec, cached: Score | None, key: bytes | None
+    request: Request,
+    prompt: Prompt,
+    evidence: Evidence,
+    scorer: ScorerSpec,
+    cached: Score | None,
+    key: bytes | None,
+    kept: Sequence[str],
 ) -> Score:
+    """`kept` are the lines that stay, where a picture was changed: they are neither targets nor extra text."""
     reading = evidence.readings[request.key]
     if cached is not None and key is not None and _is_of(cached, request, evidence.ocr, scorer):
-        fits = seal(cached, reading, prompt, key)
+        fits = seal(cached, reading, prompt, key, kept)
         if cached.seal == fits:
             return cached
-    result = scoring.score_image(prompt.targets, reading.lines, scorer.profile)
+    result = scoring.score_edited(prompt.targets, kept, reading.lines, scorer.profile)
     row = _row(request, evidence.ocr, scorer, result, "scored", None)
-    return row if key is None else msgspec.structs.replace(row, seal=seal(row, reading, prompt, key))
+    return row if key is None else msgspec.structs.replace(row, seal=seal(row, reading, prompt, key, kept))
 
 
 def _is_of(row: Score, request: Request, ocr: OcrSpec, scorer: ScorerSpec) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from evalsuite import hardware, scoring
 from evalsuite.errors import EvalsuiteError
+from evalsuite.models.editing import check_editors
 from evalsuite.records import Manifest
 from evalsuite.runs.promises import notice_repeated, sampling_units
 from evalsuite.runs.readable import check_readable
 from evalsuite.runs.shards import check_shard
+from evalsuite.runs.sources import PlannedSources
 from evalsuite.runs.store import FORMAT
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class Plan:
     models: tuple[ImageModel, ...]
     engine: OcrEngine
     notices: tuple[str, ...] = ()
+    sources: PlannedSources = field(default_factory=PlannedSources)
 
 
 def plan_prompts(
@@ -45,10 +48,11 @@ def plan_prompts(
     seed: int,
     name: str,
     shard: Shard | None = None,
+    sources: PlannedSources | None = None,
 ) -> Plan:
     """Plan a run over given prompts: `samples` images of each, with the seeds `seed`, `seed` + 1, ….
 
-    With `shard`, the folder draws only that part of it.
+    With `shard`, the folder draws only that part of it. `sources` are the pictures that prompts change.
 
     Raises:
         EvalsuiteError: for anything that would make the run fail or mean nothing.
@@ -61,6 +65,11 @@ def plan_prompts(
         raise EvalsuiteError("no prompts: name at least one suite")
     for prompt in prompts:
         scoring.check_targets(prompt, profile)
+    sources = sources or PlannedSources()
+    if any(prompt.editing is not None for prompt in prompts):
+        if not sources.pictures:
+            raise EvalsuiteError("these prompts change pictures, which only 'evalsuite run' can have drawn")
+        check_editors(tuple(models))
     unread = check_readable(prompts, engine, profile)
     names = [model.spec.name for model in models]
     for twice in {each for each in names if names.count(each) > 1}:
@@ -78,6 +87,7 @@ def plan_prompts(
         scorer=scoring.scorer_spec(profile),
         environment=hardware.describe(accelerator=any(model.spec.kind == "diffusion" for model in models)),
         shard=shard,
+        sources=dict(sources.pictures),
     )
     if (wrong := check_shard(manifest)) is not None:
         raise EvalsuiteError(f"--shard: {wrong}; deal to fewer")
@@ -86,4 +96,4 @@ def plan_prompts(
         *notice_repeated(sampling_units(prompts)),
         *unread,
     ]
-    return Plan(manifest, tuple(models), engine, tuple(notices))
+    return Plan(manifest, tuple(models), engine, tuple(notices), sources)

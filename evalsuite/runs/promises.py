@@ -65,6 +65,21 @@ def _wrong(manifest: Manifest) -> Iterator[str]:
         yield shard
     yield from _wrong_prompts(manifest)
     yield from _wrong_suites(manifest)
+    yield from _wrong_sources(manifest)
+
+
+def _wrong_sources(manifest: Manifest) -> Iterator[str]:
+    edited = {prompt.id for prompt in manifest.prompts if prompt.editing is not None}
+    if edited != set(manifest.sources):
+        odd = min(edited ^ set(manifest.sources))
+        yield f"prompt {odd} " + ("has no source picture" if odd in edited else "has a source picture, but edits none")
+    if edited and len(edited) < len(manifest.prompts):
+        yield "some of its prompts change a picture and others do not"
+    if edited and manifest.source_model is None:
+        yield "its prompts change pictures, but the pictures themselves are not among its models"
+    for ident, picture in manifest.sources.items():
+        if not re.fullmatch(r"[0-9a-f]{64}", picture.sha256) or min(picture.width, picture.height) < 1:
+            yield f"the source picture of {ident} has no digest, or no size"
 
 
 def _wrong_prompts(manifest: Manifest) -> Iterator[str]:
@@ -97,13 +112,15 @@ def sampling_units(prompts: Iterable[Prompt]) -> dict[str, str]:
     """For each prompt id, the first id whose prompt has the same text: prompts that are one and the same.
 
     The prompt is the sampling unit of every interval and gate, so one text under two ids counts once. Case, spaces,
-    punctuation outside numbers, invisible characters and Unicode compatibility forms do not make another text.
+    punctuation outside numbers, invisible characters and Unicode compatibility forms do not make another text; another
+    source picture does.
     """
     first: dict[str, str] = {}
     units = {}
     for prompt in prompts:
         text = unicodedata.normalize("NFKC", prompt.text).casefold()
-        units[prompt.id] = first.setdefault(_MARKS.sub("", text) or text, prompt.id)
+        picture = "" if prompt.editing is None else digest(prompt.editing)
+        units[prompt.id] = first.setdefault((_MARKS.sub("", text) or text) + picture, prompt.id)
     return units
 
 

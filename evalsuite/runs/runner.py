@@ -16,6 +16,7 @@ from evalsuite.runs.evidence import read_evidence
 from evalsuite.runs.opened import open_run
 from evalsuite.runs.pipeline import Pipeline
 from evalsuite.runs.progress import Progress, Stage, Watcher, ignore
+from evalsuite.runs.sources import hand_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -53,6 +54,8 @@ def execute(
     """
     with store.writing():
         store.prepare()
+        plan.sources.put(store)
+        hand_out(plan.models, store)
         evidence = read_evidence(store, plan.engine.spec)
         stage: Stage = "take" if all(model.spec.kind == "folder" for model in plan.models) else "draw"
         session = _Session(evidence, watch, stage)

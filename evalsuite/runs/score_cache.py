@@ -21,6 +21,7 @@ from evalsuite.records import Score, encode
 from evalsuite.runs.rows import MAX_ROW_BYTES, DamagedRunError, open_regular
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from evalsuite.records import Prompt, Reading
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
 KEY_BYTES = 32
 
 
-def seal(score: Score, reading: Reading, prompt: Prompt, key: bytes) -> str:
-    """The seal of a score, 32 hex digits: what it says, what it was computed from, and that this user computed it."""
-    content = b"\n".join(
-        (encode(msgspec.structs.replace(score, seal=None)), encode(reading.lines), encode(prompt.targets))
-    )
+def seal(score: Score, reading: Reading, prompt: Prompt, key: bytes, kept: Sequence[str] = ()) -> str:
+    """The seal of a score, 32 hex digits: what it says, what it was computed from, and that this user computed it.
+
+    `kept` are the lines beside the targets that took part in the alignment.
+    """
+    parts = [encode(msgspec.structs.replace(score, seal=None)), encode(reading.lines), encode(prompt.targets)]
+    content = b"\n".join([*parts, encode(kept)] if kept else parts)
     return hmac.digest(key, content, "sha256").hex()[:32]
 
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MAX_MANIFEST_BYTES = 512 * 2**20
+SOURCES = "sources"
 DERIVED_FOLDERS = ("assets", "assets/thumbs")
 _IMAGE_PATH = re.compile(r"images/[0-9a-f]{24}\.png")
 
@@ -217,7 +218,7 @@ class RunStore:
     def prepare(self) -> None:
         """Make what a resumed run needs and remove what a crash left: temporary files, wherever they lie."""
         make_folder(self.folder / "images")
-        for folder in (".", "images", *DERIVED_FOLDERS):
+        for folder in (".", "images", SOURCES, *DERIVED_FOLDERS):
             remove_scratch(self.folder / folder)
         sync_folder(self.folder / "images")
 
@@ -228,7 +229,7 @@ def refuse_links(folder: Path) -> None:
     Raises:
         DamagedRunError: naming the link.
     """
-    for name in ("images", *DERIVED_FOLDERS):
+    for name in ("images", SOURCES, *DERIVED_FOLDERS):
         if (folder / name).is_symlink():
             raise DamagedRunError(f"{folder / name}: is a link, which a run folder may not hold; put the folder here")
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from evalsuite.scoring.edited import Before, is_left, kept_row, score_all, score_edited, touches
 from evalsuite.scoring.metrics import RATES, Counts, Rates, count, rates, total
 from evalsuite.scoring.normalize import NORMALIZER, PROFILES, profile_named
 from evalsuite.scoring.readable import beyond_alphabet
@@ -17,15 +18,21 @@ __all__ = [
     "NORMALIZER",
     "PROFILES",
     "RATES",
+    "Before",
     "Counts",
     "Rates",
     "beyond_alphabet",
     "check_targets",
     "count",
+    "is_left",
+    "kept_row",
     "profile_named",
     "rates",
+    "score_all",
+    "score_edited",
     "score_image",
     "scorer_spec",
     "total",
+    "touches",
     "unread_targets",
 ]

@@ -28,11 +28,13 @@ def scorer_spec(profile: str = "standard") -> ScorerSpec:
 def check_targets(prompt: Prompt, profile: str = "standard") -> None:
     """Raise `EvalsuiteError` that names the prompt where a target has nothing left to compare."""
     chosen = _profile(profile)
-    for target in prompt.targets:
-        if not normalize(target, chosen):
+    edit = prompt.editing
+    listed = {"target": prompt.targets, "old text": edit.old if edit else (), "kept line": edit.keep if edit else ()}
+    for what, text in ((what, text) for what, texts in listed.items() for text in texts):
+        if not normalize(text, chosen):
             raise EvalsuiteError(
-                f"prompt {prompt.id!r} of suite {prompt.suite!r}: target {target!r} is empty after the"
-                f" {chosen.name!r} normalisation; change the target or choose another profile"
+                f"prompt {prompt.id!r} of suite {prompt.suite!r}: {what} {text!r} is empty after the"
+                f" {chosen.name!r} normalisation; change it or choose another profile"
             )
 
 

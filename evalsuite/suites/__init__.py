@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evalsuite.suites.benchmarks import BENCHMARKS
-from evalsuite.suites.load import default_suites, load, load_all, load_file, own_suites
+from evalsuite.suites.load import default_suites, edit_suites, load, load_all, load_file, own_suites
 from evalsuite.suites.published import is_published, option_for
 from evalsuite.suites.suite import Suite, SuiteError, sample
 
@@ -12,6 +12,7 @@ __all__ = [
     "Suite",
     "SuiteError",
     "default_suites",
+    "edit_suites",
     "is_published",
     "load",
     "load_all",

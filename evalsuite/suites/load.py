@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 from evalsuite.datafiles import data_dir
 from evalsuite.files import FileError, parse_json, read_text
-from evalsuite.records import MALFORMED, Prompt
-from evalsuite.suites import benchmarks, longtext_bench
+from evalsuite.records import MALFORMED, Editing, Prompt
+from evalsuite.suites import benchmarks, longtext_bench, textedit
+from evalsuite.suites.editing import editing_of
 from evalsuite.suites.suite import Suite, SuiteError, length_class
 from evalsuite.wording import did_you_mean
 
@@ -42,6 +44,7 @@ QUOTES = (
 
 _HEADER_FIELDS = ("suite", "language", "description", "licence", "prompts")
 _PROMPT_FIELDS = ("id", "language", "category", "length", "text", "targets")
+_EDIT_FIELDS = ("source", "lines", "size", "old", "keep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +63,39 @@ def own_suites() -> tuple[str, ...]:
 
 def default_suites() -> tuple[str, ...]:
     """Names of the own suites that `all` stands for: those in English and Chinese."""
-    return tuple(name for name in own_suites() if name.endswith(("-en", "-zh")))
+    return tuple(name for name in own_suites() if name.endswith(("-en", "-zh")) and name not in edit_suites())
+
+
+def edit_suites() -> tuple[str, ...]:
+    """Names of the own suites whose prompts change a picture; `editing` stands for them."""
+    return tuple(name for name in own_suites() if name.startswith("editing-"))
 
 
 def load(name: str) -> tuple[Suite, ...]:
     """The suites that `all`, a suite's name, or a path to a YAML or JSONL file stands for.
 
-    `all` means the own suites in English and Chinese, `languages` those in other languages; a published one is named,
-    e.g. `lex-bench-easy`, `longtext-bench` or `longtext-bench-zh:FOLDER`.
+    `all` means the own suites in English and Chinese, `languages` those in other languages, `editing` those that change
+    a picture; a published one is named, e.g. `lex-bench-easy`, `longtext-bench` or `longtext-bench-zh:FOLDER`.
 
     Raises:
         SuiteError: for an unknown name or a file that does not validate.
     """
-    if name in ("all", "languages"):
-        return tuple(_load_own(own) for own in own_suites() if (own in default_suites()) == (name == "all"))
+    if name in ("all", "languages", "editing"):
+        others = [own for own in own_suites() if own not in (*default_suites(), *edit_suites())]
+        chosen = {"all": default_suites(), "languages": others, "editing": edit_suites()}[name]
+        return tuple(_load_own(own) for own in chosen)
     if name in own_suites():
         return (_load_own(name),)
     if name.partition(":")[0] in longtext_bench.NAMES:
         return longtext_bench.load(name)
     if name.partition(":")[0] in benchmarks.names():
         return benchmarks.load(name)
+    if name.partition(":")[0] in textedit.NAMES:
+        return (textedit.load(name),)
     path = Path(name).expanduser()
     if path.suffix.lower() in {".yaml", ".yml", ".jsonl"} or path.exists():
         return (load_file(path),)
-    known = ("all", "languages", *own_suites(), *longtext_bench.NAMES, *benchmarks.names())
+    known = ("all", "languages", "editing", *own_suites(), *longtext_bench.NAMES, *benchmarks.names(), *textedit.NAMES)
     raise SuiteError(f"unknown suite {name!r}: {did_you_mean(name, known)}, or a .yaml or .jsonl file")
 
 
@@ -231,13 +243,28 @@ def _build(path: Path, header: _Entry, entries: list[_Entry]) -> Suite:
             for target in prompt.targets
             if not any(f"{left}{target}{right}" in prompt.text for left, right in QUOTES)
         ]
-    return Suite(name, _text(path, header, "description", default=""), str(path), tuple(prompts), tuple(warnings))
+    for prompt in prompts:
+        if (prompt.editing is None) != (prompts[0].editing is None):
+            raise SuiteError(
+                f"{path}:{first_line[prompt.id]}: prompt {prompt.id} "
+                f"{'draws' if prompt.editing is None else 'changes'} a picture and {prompts[0].id} does not; put them "
+                "into two suites"
+            )
+    return Suite(
+        name,
+        _text(path, header, "description", default=""),
+        str(path),
+        tuple(prompts),
+        tuple(warnings),
+        pictures=path.parent,
+    )
 
 
 def _prompt(path: Path, suite: str, entry: _Entry, line: int) -> Prompt:
     for key, field in entry.items():
-        if key not in _PROMPT_FIELDS:
-            raise SuiteError(f"{path}:{field.line}: unknown field {key!r}; known: {', '.join(_PROMPT_FIELDS)}")
+        if key not in (*_PROMPT_FIELDS, *_EDIT_FIELDS):
+            known = ", ".join((*_PROMPT_FIELDS, *_EDIT_FIELDS))
+            raise SuiteError(f"{path}:{field.line}: unknown field {key!r}; known: {known}")
     for key in ("id", "language", "text", "targets"):
         if key not in entry:
             raise SuiteError(f"{path}:{line}: field {key!r} is missing")
@@ -263,25 +290,57 @@ def _prompt(path: Path, suite: str, entry: _Entry, line: int) -> Prompt:
         length="long" if length == "long" else "short",
         text=text,
         targets=targets,
+        edit=_editing(path, entry, line, targets),
     )
 
 
-def _targets(path: Path, field: _Field, text: str) -> tuple[str, ...]:
-    where = f"{path}:{field.line}: field 'targets'"
+def _editing(path: Path, entry: _Entry, line: int, targets: tuple[str, ...]) -> Editing | msgspec.UnsetType:
+    """What a prompt with a source picture changes; unset for a prompt without."""
+    given = [key for key in _EDIT_FIELDS if key in entry]
+    if not given:
+        return msgspec.UNSET
+    lines = _strings(path, entry["lines"], "lines") if "lines" in entry else None
+    keep = _strings(path, entry["keep"], "keep") if "keep" in entry else None
+    for key in ("source", "old"):
+        if key not in entry:
+            raise SuiteError(
+                f"{path}:{line}: field {key!r} is missing; a prompt with {given[0]!r} changes a picture, and names its "
+                "source and the old text that must go"
+            )
+    return editing_of(
+        lambda key: f"{path}:{entry[key].line if key in entry else line}: field {key!r}",
+        source=_text(path, entry, "source"),
+        size=_text(path, entry, "size") if "size" in entry else None,
+        lines=lines,
+        old=_strings(path, entry["old"], "old"),
+        keep=keep,
+        targets=targets,
+    )
+
+
+def _strings(path: Path, field: _Field, key: str) -> tuple[str, ...]:
+    where = f"{path}:{field.line}: field {key!r}"
     if not isinstance(field.value, list) or not field.value:
         raise SuiteError(f"{where}: expected a list of at least one string")
     if len(field.value) > MAX_TARGETS:
         raise SuiteError(f"{where}: {len(field.value)} strings; {MAX_TARGETS} at most")
-    for target in field.value:
-        if not isinstance(target, str):
-            raise SuiteError(f"{where}: {target!r} is not a string; put it in quotes")
-        if not target.strip() or len(target) > MAX_TARGET_CHARS:
-            raise SuiteError(f"{where}: a target has 1 to {MAX_TARGET_CHARS} characters, got {target[:40]!r}")
-        if MALFORMED in target:
-            raise SuiteError(f"{where}: {target[:40]!r} holds U+FFFD, the sign of text that was decoded wrongly")
-        if target not in text:
-            raise SuiteError(f"{where}: {target!r} does not stand in the prompt's text")
+    for text in field.value:
+        if not isinstance(text, str):
+            raise SuiteError(f"{where}: {text!r} is not a string; put it in quotes")
+        if not text.strip() or len(text) > MAX_TARGET_CHARS:
+            what = "target" if key == "targets" else "line"
+            raise SuiteError(f"{where}: a {what} has 1 to {MAX_TARGET_CHARS} characters, got {text[:40]!r}")
+        if MALFORMED in text:
+            raise SuiteError(f"{where}: {text[:40]!r} holds U+FFFD, the sign of text that was decoded wrongly")
     return tuple(field.value)
+
+
+def _targets(path: Path, field: _Field, text: str) -> tuple[str, ...]:
+    targets = _strings(path, field, "targets")
+    for target in targets:
+        if target not in text:
+            raise SuiteError(f"{path}:{field.line}: field 'targets': {target!r} does not stand in the prompt's text")
+    return targets
 
 
 def _text(path: Path, entry: _Entry, key: str, *, default: str | None = None, limit: int = 1_000) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from evalsuite.records import SuiteRef
-from evalsuite.suites import benchmarks, longtext_bench
+from evalsuite.suites import benchmarks, longtext_bench, textedit
 from evalsuite.suites.load import default_suites
 
 
@@ -24,6 +24,8 @@ def option_for(name: str, source: str) -> str | None:
     """
     if source == f"evalsuite:{name}":
         return None if name in default_suites() else name
+    if name in textedit.NAMES:
+        return f"{name}:{source}"
     if name in longtext_bench.NAMES or name in benchmarks.names():
         if "://" in source:
             return name

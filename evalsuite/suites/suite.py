@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 from evalsuite.errors import EvalsuiteError
@@ -23,13 +24,17 @@ class SuiteError(EvalsuiteError):
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A named, hashed, ordered set of prompts. `warnings` are what a careful author would fix."""
+    """A named, hashed, ordered set of prompts. `warnings` are what a careful author would fix.
+
+    `pictures` is the folder that the source pictures of edits are named from, where they are files.
+    """
 
     name: str
     description: str
     source: str
     prompts: tuple[Prompt, ...]
     warnings: tuple[str, ...] = ()
+    pictures: Path | None = None
 
     @property
     def digest(self) -> str:

@@ -265,7 +265,8 @@ class Follower:
             if failed is not None or reading is None:
                 result = ImageScore(targets=scoring.unread_targets(prompt.targets, profile))
             else:
-                result = scoring.score_image(prompt.targets, reading.lines, profile)
+                kept = prompt.editing.keep if prompt.editing is not None else ()
+                result = scoring.score_edited(prompt.targets, kept, reading.lines, profile)
             self._counts[key] = scoring.count(result)
         return self._counts[key], failed
 

@@ -67,6 +67,19 @@ def render(
         PageFullError: when the texts do not fit.
         FontsMissingError: when no face has a text's characters.
     """
+    page, planted, _ = render_placed(texts, width=width, height=height, key=key, chosen=chosen)
+    return page, planted
+
+
+def render_placed(
+    texts: Sequence[str],
+    *,
+    width: int,
+    height: int,
+    key: Json,
+    chosen: Sequence[Mapping[int, Order]] | None = None,
+) -> tuple[Image, tuple[tuple[Planted, ...], ...], tuple[Box, ...]]:
+    """The same with the box of each text: all of its ink lies within."""
     rng = random.Random(digest([key, LAYOUT_VERSION]))  # noqa: S311 - a reproducible page
     page, extremes = paint(width, height, rng)
     columns = 2 if len(texts) >= 4 and rng.random() < 0.5 else 1
@@ -91,6 +104,7 @@ def render(
     lettering = [lettering_colour(extremes, rng) for _ in range(2)]
     top = margin + gap
     planted: list[tuple[Planted, ...]] = []
+    boxes: list[Box] = []
     for row in rows:
         row_height = max(block.height for block in row)
         cell = _column_width(width - 2 * margin, len(row), size)
@@ -102,9 +116,11 @@ def render(
             angle = rng.uniform(-limit, limit) if rng.random() < 0.4 else 0.0
             low = top + (row_height - block.height) / 2
             orders = chosen[len(planted)] if chosen else {}
-            planted.append(_draw(page, block, left, low, rng.choice(lettering), angle, orders))
+            found, box = _draw(page, block, left, low, rng.choice(lettering), angle, orders)
+            planted.append(found)
+            boxes.append(box)
         top += row_height + gap
-    return page, tuple(planted)
+    return page, tuple(planted), tuple(boxes)
 
 
 def _column_width(width: int, columns: int, size: int) -> int:
@@ -177,7 +193,7 @@ def lettering_colour(extremes: Sequence[Colour], rng: random.Random) -> Colour:
 
 def _draw(
     page: Image, block: _Block, left: float, top: float, colour: Colour, angle: float, chosen: Mapping[int, Order]
-) -> tuple[Planted, ...]:
+) -> tuple[tuple[Planted, ...], Box]:
     from PIL import Image
 
     pad = block.size
@@ -190,7 +206,8 @@ def _draw(
         mask = mask.rotate(angle, resample=Image.Resampling.BICUBIC)
     corner = round(left) - pad, round(top) - pad
     page.paste(colour, corner, mask)
-    return tuple(_on_page(each, mask.size, angle, corner, page.size) for each in planted)
+    box = within(shifted(mask.getbbox() or (0, 0, 0, 0), *corner), page.size)
+    return tuple(_on_page(each, mask.size, angle, corner, page.size) for each in planted), box
 
 
 def _on_page(
@@ -208,5 +225,10 @@ def _on_page(
 
 def placed(planted: Planted, box: Box, corner: tuple[int, int], page: tuple[int, int]) -> Planted:
     """A malformed character with its box, in pixels from `corner`, moved to the page and cut at the page's edges."""
-    left, top, right, bottom = shifted(box, *corner)
-    return replace(planted, box=(max(0, left), max(0, top), min(page[0], right), min(page[1], bottom)))
+    return replace(planted, box=within(shifted(box, *corner), page))
+
+
+def within(box: Box, page: tuple[int, int]) -> Box:
+    """The part of a box that lies on a page of that width and height."""
+    left, top, right, bottom = box
+    return max(0, left), max(0, top), min(page[0], right), min(page[1], bottom)

@@ -27,7 +27,7 @@ from evalsuite.models.typeset.malformed import (
     shifted,
     write_line,
 )
-from evalsuite.models.typeset.page import PageFullError, lettering_colour, placed, wrap
+from evalsuite.models.typeset.page import PageFullError, lettering_colour, placed, within, wrap
 from evalsuite.records import Json, digest
 
 if TYPE_CHECKING:
@@ -77,6 +77,19 @@ def render(
         PageFullError: when the texts do not fit.
         FontsMissingError: when no face has a text's characters.
     """
+    page, planted, _ = render_placed(texts, width=width, height=height, key=key, chosen=chosen)
+    return page, planted
+
+
+def render_placed(
+    texts: Sequence[str],
+    *,
+    width: int,
+    height: int,
+    key: Json,
+    chosen: Sequence[Mapping[int, Order]] | None = None,
+) -> tuple[Image, tuple[tuple[Planted, ...], ...], tuple[Box, ...]]:
+    """The same with the box of each text: all of its lettering lies within, with glow and shadow."""
     rng = random.Random(digest([key, "styled", STYLE_VERSION]))  # noqa: S311 - a reproducible page
     style = rng.choice(STYLES)
     page, colours, busy = _ground(style, width, height, rng)
@@ -86,6 +99,7 @@ def render(
     shares = [rng.uniform(0.7, 1.3) * (1 + length / 40) for length in lengths]
     top = height * _MARGIN
     planted: list[tuple[Planted, ...]] = []
+    boxes: list[Box] = []
     for row in range(rows):
         tall = height * (1 - 2 * _MARGIN) * shares[row] / sum(shares)
         for column, text in enumerate(texts[row * columns : (row + 1) * columns]):
@@ -97,8 +111,9 @@ def render(
             corner = round(left) + tile.corner[0], round(low) + tile.corner[1]
             page.paste(tile.image, corner, tile.image)
             planted.append(tuple(placed(each, each.box, corner, page.size) for each in tile.planted))
+            boxes.append(within(shifted((0, 0, *tile.image.size), *corner), page.size))
         top += tall
-    return page, tuple(planted)
+    return page, tuple(planted), tuple(boxes)
 
 
 def _ground(style: str, width: int, height: int, rng: random.Random) -> tuple[Image, tuple[Colour, Colour], bool]:

@@ -98,6 +98,19 @@
         picture(other), el("span", { class: "line" }, label(other)), score(other, "line"))));
   }
 
+  /** Where a picture was edited: the source, what became of it, and where they differ. */
+  function editing(item) {
+    const source = siblings.get(item.p).find((other) => other.seed === item.seed && other.model.name === window.Evalsuite.page.source);
+    const [before, after] = [source, item].map((each) => each?.full ?? each?.thumbnail);
+    if (!before || !after || source === item) return null;
+    const [width, height] = item.size ?? [1, 1];
+    const shown = (src, alt) => el("img", { src, alt, width, height });
+    const side = (key, ...children) => el("figure", {}, children, el("figcaption", {}, t(key)));
+    return section("viewer.edit", el("div", { class: "edit-pictures" },
+      side("edits.before", shown(before, t("edits.before"))), side("edits.after", shown(after, t("edits.after"))),
+      side("edits.difference", el("span", { class: "difference" }, shown(before, t("edits.difference")), shown(after, "")))));
+  }
+
   /** The command that draws the image again, or what is to be said instead. */
   function commandOf(item) {
     const { command, note } = item.again;
@@ -117,6 +130,7 @@
       item.status === "scored" && item.detail ? el("p", { class: "quiet" }, t("viewer.adjudicated")) : null,
       item.status !== "scored" && item.detail && (item.full ?? item.thumbnail) ? el("p", { class: "bad-text" }, visible(item.detail)) : null,
       item.exactSearch ? null : el("p", { class: "quiet" }, t("viewer.inexact")),
+      editing(item),
       section("viewer.strings", strings(item)),
       item.extras.length ? section("viewer.extras", item.extras.map((extra) => el("p", {}, el("bdi", { class: "d-extra" }, visible(extra.text)), el("span", { class: "quiet" }, ` ${t(`diff.extra.${extra.kind}`)}`)))) : null,
       item.sha ? section("viewer.marks", marks.form(item)) : null,
