@@ -88,20 +88,15 @@ def _image(run: OpenRun, score: Score, row: PixelRow | None) -> ImageEdit:
     profile = run.scorer.profile
     # Beyond what the source shows, nothing can be kept; what is old is known from the prompt in any case.
     keep = before.keep if before is not None else ()
-    found = scoring.score_all(score_targets(score), [line.text for line in keep], lines, profile)
     olds = _old_lines(edit.old if edit else (), before)
-    left = [scoring.is_left(line, found, lines, profile) for line in olds]
+    targets = [row.target for row in score.result.targets]
+    left = scoring.old_left(olds, targets, [line.text for line in keep], lines, profile)
     return ImageEdit(
         gone=1 - sum(left) / len(left) if left else 1.0,
         kept=_kept(before, lines, profile),
         similarity=row.similarity if row else None,
         mse=row.mse if row else None,
     )
-
-
-def score_targets(score: Score) -> list[str]:
-    """The targets of a score, in order."""
-    return [row.target for row in score.result.targets]
 
 
 def _old_lines(texts: Iterable[str], before: Before | None) -> list[TextLine]:

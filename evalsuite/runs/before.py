@@ -46,12 +46,12 @@ def before_of(prompt: Prompt, picture: SourcePicture, reading: Reading | None, p
 def _as_read(edit: Editing, picture: SourcePicture, reading: Reading, profile: str) -> Before:
     """Old text and lines to keep where the reader found them. A line with old text in it is to change as a whole."""
     found = scoring.score_image([*edit.old, *edit.keep], reading.lines, profile)
-    changed: set[int] = set()
+    changed: dict[int, str] = {}
     known = True
     for row in found.targets[: len(edit.old)]:
-        changed |= {span.line for span in row.spans}
+        changed |= {span.line: row.target for span in row.spans}
         known = known and row.matched and all(reading.lines[span.line].polygon is not None for span in row.spans)
-    old = tuple(TextLine(text=reading.lines[at].text, polygon=reading.lines[at].polygon) for at in sorted(changed))
+    old = tuple(TextLine(text=text, polygon=reading.lines[at].polygon) for at, text in sorted(changed.items()))
     if edit.keep:
         keep = tuple(
             TextLine(text=row.target, polygon=reading.lines[row.spans[0].line].polygon)

@@ -30,8 +30,8 @@ def unlike(one: Manifest, other: Manifest) -> tuple[Unlike, ...]:
     """All that keeps two runs from being compared; empty where they may be.
 
     Suites, prompts, source pictures, seeds, OCR weights and settings, scorer, profile and normaliser must agree. The
-    manifests are those that the runs were measured by (`OpenRun.measured_by`), with the engine and scorer whose rows are
-    compared.
+    manifests are those that the runs were measured by (`OpenRun.measured_by`), with the engine and scorer whose rows
+    are compared.
     """
     return tuple(Unlike(what=what, one=left, other=right) for what, left, right in _differing(one, other))
 

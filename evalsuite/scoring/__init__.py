@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from evalsuite.scoring.edited import Before, is_left, kept_row, score_all, score_edited, touches
+from evalsuite.scoring.edited import Before, kept_row, old_left, score_edited, touches
 from evalsuite.scoring.metrics import RATES, Counts, Rates, count, rates, total
 from evalsuite.scoring.normalize import NORMALIZER, PROFILES, profile_named
 from evalsuite.scoring.readable import beyond_alphabet
@@ -24,11 +24,10 @@ __all__ = [
     "beyond_alphabet",
     "check_targets",
     "count",
-    "is_left",
     "kept_row",
+    "old_left",
     "profile_named",
     "rates",
-    "score_all",
     "score_edited",
     "score_image",
     "scorer_spec",

@@ -80,34 +80,42 @@ def score_all(
     return score_image([*targets, *(text for text in kept if normalize(text, chosen))], lines, profile)
 
 
-def is_left(old: TextLine, found: ImageScore, lines: Sequence[TextLine], profile: str = "standard") -> bool:
-    """Whether an old text can still be read.
+def old_left(
+    old: Sequence[TextLine],
+    targets: Sequence[str],
+    kept: Sequence[str],
+    lines: Sequence[TextLine],
+    profile: str = "standard",
+) -> list[bool]:
+    """Which of the old texts can still be read.
 
-    It is looked for in what was read beyond the targets and the lines that stay, and in a piece that was taken for one
-    of these and is nearer to the old text.
+    They take part in the alignment beside the targets and the lines that stay. One is left where `LEFT_FROM` of its
+    characters are read in what it was given, and that is nearer to it than to any target: text between the two is
+    neither.
 
     Args:
-        old: The old text and, where it is known, its place.
-        found: The score of targets and lines that stay (`score_all`).
+        old: The old texts and, where they are known, their places.
+        targets: The new texts.
+        kept: The lines that stay.
         lines: What was read.
         profile: How texts are compared.
     """
-    length = len(normalize(old.text, profile_named(profile)))
-    if not length:
+    chosen = profile_named(profile)
+    sought = [line for line in old if normalize(line.text, chosen)]
+    found = score_all([*targets, *(line.text for line in sought)], kept, lines, profile)
+    rows = iter(found.targets[len(targets) : len(targets) + len(sought)])
+    return [line in sought and _is_left(line, next(rows), targets, lines, profile) for line in old]
+
+
+def _is_left(old: TextLine, row: TargetScore, targets: Sequence[str], lines: Sequence[TextLine], profile: str) -> bool:
+    if _legible(row) < LEFT_FROM:
         return False
-    rest = []
-    for extra in found.extras:
-        place = lines[extra.span.line]
-        if length > SHORT or old.polygon is None or place.polygon is None or in_one_place(old, place):
-            rest.append(TextLine(text=extra.text))
-    best = _legible(_row(old.text, rest, profile))
-    for row in found.targets:
-        if row.matched:
-            read = TextLine(text="".join(edit.read for edit in row.edits))
-            other = _row(old.text, [read], profile)
-            if other.distance < row.distance:
-                best = max(best, _legible(other))
-    return best >= LEFT_FROM
+    if row.length <= SHORT and old.polygon is not None:
+        places = [lines[span.line] for span in row.spans]
+        if not any(place.polygon is None or in_one_place(old, place) for place in places):
+            return False
+    read = [TextLine(text="".join(edit.read for edit in row.edits))]
+    return all(row.distance < _row(target, read, profile).distance for target in targets)
 
 
 def kept_row(line: TextLine, lines: Sequence[TextLine], profile: str = "standard") -> TargetScore | None:

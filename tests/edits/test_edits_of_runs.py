@@ -175,7 +175,8 @@ def test_what_cannot_edit_is_refused_before_drawing(suite, tmp_path, model, opti
     assert not (tmp_path / "run").exists()
 
 
-def test_the_editor_draws_no_prompts_without_a_picture(knowing, tmp_path):
+@pytest.mark.usefixtures("knowing")
+def test_the_editor_draws_no_prompts_without_a_picture(tmp_path):
     with pytest.raises(EvalsuiteError, match="editor: changes pictures; name a suite of edits"):
         evalsuite.run(["editor"], ["signage-en"], out=tmp_path / "run", limit=1)
 
