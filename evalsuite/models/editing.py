@@ -76,7 +76,7 @@ def check_editors(models: tuple[ImageModel, ...]) -> None:
         reason = model.refuse_editing() if isinstance(model, Editor) else _REASONS.get(kind, "it takes no picture")
         if reason is not None:
             raise EvalsuiteError(
-                f"{name} cannot edit pictures: {reason}. Models that can: flux2-klein and other diffusers pipelines "
+                f"{name} cannot edit pictures: {reason}. Models that can: flux2-klein-4b and other diffusers pipelines "
                 "whose call takes an image, the mechanical 'editor', and folder:DIR with pictures edited elsewhere"
             )
 

@@ -54,8 +54,9 @@ class EditPictures:
 
 @dataclass(frozen=True, slots=True)
 class EditSection:
-    """What a run's page shows of its edits."""
+    """What a run's page shows of its edits; `first` are the lines for its first screen."""
 
+    first: Sequence[EditLine]
     lines: Sequence[EditLine]
     pictures: Sequence[EditPictures]
     unmeasured: str | None
@@ -70,6 +71,7 @@ def section_of(run: OpenRun, found: Mapping[str, Picture]) -> EditSection | None
     lines = _lines(edits.figures, {spec.name: spec.name for spec in run.manifest.models})
     shown = {spec.name for spec in run.models(subjects=True)} - {_source_name(run)}
     return EditSection(
+        first=[line for line in lines if line.of.language is None and line.of.model in shown],
         lines=[*sorted(lines, key=lambda line: line.of.role == "reference")],
         pictures=_pictures(run, edits.images, found, shown),
         unmeasured=edits.unmeasured,
