@@ -35,6 +35,7 @@ def report(
     Raises:
         EvalsuiteError: when there is no run, a file of it is damaged, or the folder cannot be written.
     """
+    from evalsuite.edits import measure as measure_edits
     from evalsuite.report import build_report, store_summary
     from evalsuite.results import RunResult
     from evalsuite.runs import open_run
@@ -43,6 +44,8 @@ def report(
     elsewhere = path_of(out)
     if elsewhere is not None and (elsewhere / "manifest.json").exists():
         raise EvalsuiteError(f"--out {elsewhere}: a run folder; name another folder for the page")
+    if elsewhere is None:
+        measure_edits(opened, watch=watch)
     looked = look_and_show(opened, out=elsewhere, watch=watch) if glyphs else None
     store_summary(opened, elsewhere)
     page = build_report(opened, single_file=single_file, out=elsewhere, looked=looked)

@@ -42,7 +42,9 @@ def list_suites(json: JsonOption = False) -> None:
     """List the suites that ship with evalsuite, and the published ones that are read from your copy of their files."""
     from evalsuite import suites
 
-    shipped = [suite for name in ("all", "languages", *suites.shipped_benchmarks()) for suite in suites.load(name)]
+    shipped = [
+        suite for name in ("all", "languages", "editing", *suites.shipped_benchmarks()) for suite in suites.load(name)
+    ]
     if json:
         _document(shipped)
         return
@@ -64,6 +66,7 @@ def list_suites(json: JsonOption = False) -> None:
         for each in suites.BENCHMARKS
         if not each.ships
     ]
+    by_path.append(("textedit:FOLDER", "textedit, textedit-full", "TextEdit: text in pictures, to be changed", "MIT"))
     console.table("Read from your copy", ("name", "suites", "what it holds", "licence"), by_path)
 
 

@@ -82,6 +82,7 @@ def check_editors(models: tuple[ImageModel, ...]) -> None:
 
 
 _REASONS = {
+    "diffusion": "a prompt enhancer behind a server rewrites its prompts, and is not shown the picture",
     "typeset": "it sets pages of its own; the reference of edits is 'editor'",
     "server": "edits over a server's API are not built in",
     "comfyui": "source pictures are not sent to ComfyUI",

@@ -399,6 +399,7 @@ def _plan_digest(manifest: Manifest) -> str:
         manifest.ocr.digest,
         manifest.scorer,
         *([manifest.sequential] if manifest.sequential is not None else []),
+        *([manifest.sources] if manifest.sources else []),
     ]
     return digest(parts)[:8]
 

@@ -51,7 +51,12 @@ def test_a_klein_checkpoint_edits_each_picture_at_its_size(checkpoints, suite, t
     watched.__signature__ = __import__("inspect").signature(call)
     monkeypatch.setattr(diffusers.Flux2KleinPipeline, "__call__", watched)
     result = evalsuite.run(
-        [str(checkpoints / "klein")], [str(suite)], out=tmp_path / "run", settings=[*SETTINGS, "batch=2"], workers=1
+        [str(checkpoints / "klein")],
+        [str(suite)],
+        out=tmp_path / "run",
+        settings=[*SETTINGS, "batch=2"],
+        workers=1,
+        report=False,
     )
     assert given == [
         ((256, 256), 256, 256, ['Change "SALE" to "GONE".']),
@@ -65,7 +70,12 @@ def test_a_klein_checkpoint_edits_each_picture_at_its_size(checkpoints, suite, t
     sizes = {row.prompt: (row.width, row.height) for row in RunStore.open(tmp_path / "run").generations.read()}
     assert sizes == {"sale": (256, 256), "noodles": (320, 256)}
     again = evalsuite.run(
-        [str(checkpoints / "klein")], [str(suite)], out=tmp_path / "run", settings=[*SETTINGS, "batch=2"], workers=1
+        [str(checkpoints / "klein")],
+        [str(suite)],
+        out=tmp_path / "run",
+        settings=[*SETTINGS, "batch=2"],
+        workers=1,
+        report=False,
     )
     assert again.resumed
     assert len(given) == 2
