@@ -178,8 +178,11 @@ class ModelSpec(Record, frozen=True, kw_only=True):
 
     @property
     def measures_reader(self) -> bool:
-        """True for both, and for malformed references: they ride along to say what the reader makes of them."""
-        return self._is_perfect or self.is_malformed
+        """True for both, and for malformed references: they ride along to say what the reader makes of them.
+
+        So do the source pictures of edits.
+        """
+        return self._is_perfect or self.is_malformed or self.is_source
 
     @property
     def _is_perfect(self) -> bool:

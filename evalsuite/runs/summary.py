@@ -85,7 +85,7 @@ class Summary(Record, frozen=True, kw_only=True):
     """A run in figures. `ceiling_model` is the name of the (first) clean typeset reference, or None when not drawn.
 
     `ceilings` and `styled_ceilings` name the reference beside each model (`Manifest.ceiling_of`), by the model's name;
-    `malformed` the references with malformed glyphs.
+    `malformed` the references with malformed glyphs, and `sources` what stands for the source pictures of edits.
     """
 
     models: tuple[ModelSummary, ...]
@@ -93,6 +93,7 @@ class Summary(Record, frozen=True, kw_only=True):
     ceilings: dict[str, str] = msgspec.field(default_factory=dict)
     styled_ceilings: dict[str, str] = msgspec.field(default_factory=dict)
     malformed: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     @property
     def incomplete(self) -> bool:
@@ -112,8 +113,8 @@ class Summary(Record, frozen=True, kw_only=True):
 
     @property
     def measuring(self) -> frozenset[str]:
-        """The names of all references that stand beside models: as ceilings, or with malformed glyphs."""
-        return frozenset((*self.ceilings.values(), *self.styled_ceilings.values(), *self.malformed))
+        """The names of all references that stand beside models: as ceilings, with malformed glyphs, or as sources."""
+        return frozenset((*self.ceilings.values(), *self.styled_ceilings.values(), *self.malformed, *self.sources))
 
     def _same(self, of: Slice, name: str | None) -> Slice | None:
         for model in self.models:
@@ -155,6 +156,7 @@ def summarise(
         ceilings=_beside(manifest, styled=False),
         styled_ceilings=_beside(manifest, styled=True),
         malformed=tuple(spec.name for spec in manifest.models if spec.is_malformed),
+        sources=tuple(spec.name for spec in manifest.models if spec.is_source),
     )
 
 

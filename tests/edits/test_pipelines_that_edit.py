@@ -7,6 +7,7 @@ import pytest
 import evalsuite
 from evalsuite.edits import edits_of
 from evalsuite.errors import EvalsuiteError
+from evalsuite.gate import side_of
 from evalsuite.models.editing import refuse_pipeline
 from evalsuite.runs.store import RunStore
 
@@ -64,6 +65,7 @@ def test_a_klein_checkpoint_edits_each_picture_at_its_size(checkpoints, suite, t
     ]
     assert [spec.name for spec in result.run.manifest.models] == ["klein", "source", "editor"]
     found = {each.model: each for each in edits_of(result.run).figures}
+    assert side_of(result.run).spec.name == "klein"
     assert found["klein"].missing == 0
     assert found["klein"].similarity.estimate < 0.9  # random weights keep nothing of the picture
     assert found["editor"].identical

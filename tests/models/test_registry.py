@@ -187,7 +187,7 @@ def test_settings_that_do_not_fit_are_refused(checkpoints, name, settings, messa
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("flux2-klien-4b", r"no model is called that: did you mean 'flux2-klein-4b'.*known: ernie-image"),
+        ("flux2-klien-4b", r"no model is called that: did you mean 'flux2-klein-4b'.*known: editor, ernie-image"),
         ("nothing", r"no model is called that: known: .*typeset"),
         ("./nowhere", "there is no such folder"),
         ("a/b/c", "there is no such folder"),
@@ -295,7 +295,8 @@ def test_a_pipeline_that_the_suite_does_not_know_takes_the_settings_of_its_call(
 
 def test_known_models_list_everything_with_a_name():
     rows = {row.name: row for row in known_models()}
-    named = {"typeset", "folder:DIR", "server:URL", "comfyui:WORKFLOW@URL", "flux2-klein-micro", "ernie-image-micro"}
+    named = {"typeset", "editor", "folder:DIR", "server:URL", "comfyui:WORKFLOW@URL"}
+    named |= {"flux2-klein-micro", "ernie-image-micro"}
     assert set(rows) == {*named, *PUBLISHED}
     klein = rows["flux2-klein-4b"]
     assert "published: about 13 GB; estimated: " in klein.needs
