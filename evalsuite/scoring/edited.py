@@ -65,6 +65,8 @@ def score_edited(
     text that is left is extra text. Only the targets' rows are returned.
     """
     found = score_all(targets, kept, lines, profile)
+    if not kept:
+        return found
     return structs.replace(
         found,
         targets=found.targets[: len(targets)],
