@@ -65,7 +65,7 @@ def test_a_klein_checkpoint_edits_each_picture_at_its_size(checkpoints, suite, t
     ]
     assert [spec.name for spec in result.run.manifest.models] == ["klein", "source", "editor"]
     found = {each.model: each for each in edits_of(result.run).figures}
-    assert side_of(result.run).spec.name == "klein"
+    assert side_of(result.run).model.name == "klein"
     assert found["klein"].missing == 0
     assert found["klein"].similarity.estimate < 0.9  # random weights keep nothing of the picture
     assert found["editor"].identical
