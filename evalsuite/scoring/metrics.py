@@ -58,7 +58,7 @@ def total(counts: Iterable[Counts]) -> Counts:
 
 def count(score: ImageScore) -> Counts:
     """The counts of one image."""
-    # One look at each target: sums of their own for every column take three times as long, in runs of 10,000 images.
+    # One look at each target: sums of their own for every column take twice as long, in runs of 10,000 images.
     exact = matched = length = substitutions = insertions = deletions = unmatched = case_errors = words = wrong = 0
     similarities = []
     for target in score.targets:
