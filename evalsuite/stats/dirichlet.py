@@ -114,7 +114,8 @@ def quantile(
     shapes: of 2,500 prompts there are some 200 different ones, since counts are small whole numbers.
     """
     different, which = np.unique(np.stack([num, den]), axis=1, return_inverse=True)
-    num, den, shapes = different[0], different[1], np.bincount(which.ravel(), weights=shapes)
+    num, den = different
+    shapes = np.bincount(which.ravel(), weights=shapes).astype(np.float64)
     wanted = _NORMAL.inv_cdf(level)
     mean = float(shapes @ num / (shapes @ den))
     spread = float(np.sqrt(shapes @ (num - mean * den) ** 2) / (shapes @ den))
