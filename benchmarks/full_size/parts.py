@@ -145,11 +145,19 @@ def build_pipeline(family: Family, *, shallow: bool, device: str = "auto") -> An
     return pipeline
 
 
+def _devices(device: str) -> list[int]:
+    """The CUDA devices whose generators are used: all of them would be warned about where there are several."""
+    import torch
+
+    at = torch.device(device)
+    return [at.index or 0] if at.type == "cuda" else []
+
+
 def _give_contrast(vae: Any, device: str) -> None:
     """Scale a random decoder's last layer so that its images are no even grey, in which nothing could differ."""
     import torch
 
-    with torch.no_grad(), torch.random.fork_rng():
+    with torch.no_grad(), torch.random.fork_rng(_devices(device)):
         torch.manual_seed(0)
         latents = torch.randn(1, vae.config.latent_channels, 16, 16).to(device, vae.dtype)
         layer = vae.decoder.conv_out
@@ -180,7 +188,7 @@ def _build(family: Family, part: str, *, shallow: bool, device: str) -> Any:
 
     changes = family.small[part] if shallow else {}
     dtype = compute_dtype(built_in(device, shallow=shallow))
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(_devices(device)):
         torch.manual_seed(0)
         module = build_component(family.name, part, device=device, dtype=dtype, **changes)
         if device != "meta":

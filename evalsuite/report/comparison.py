@@ -87,10 +87,10 @@ def contestants(runs: Sequence[OpenRun]) -> list[Contestant]:
 
 def per_prompt(run: OpenRun, model: str) -> dict[str, Counts]:
     """A model's counts by prompt (its sampling unit), summed over seeds."""
-    found: dict[str, Counts] = defaultdict(Counts)
+    found: dict[str, list[Counts]] = defaultdict(list)
     for score in run.scores_of(model):
-        found[run.units[score.prompt]] += scoring.count(score.result)
-    return dict(found)
+        found[run.units[score.prompt]].append(scoring.count(score.result))
+    return {unit: scoring.total(counts) for unit, counts in found.items()}
 
 
 def accuracy(counts: Counts) -> float:
@@ -98,16 +98,20 @@ def accuracy(counts: Counts) -> float:
     return (counts.length - counts.edits) / counts.length
 
 
-def compare_all(runs: Sequence[OpenRun], called: Sequence[Contestant]) -> list[Difference]:
-    """Every contestant but the first against the first: over all prompts, then by language where there are several."""
-    first = called[0]
-    base = per_prompt(runs[first.run], first.model)
+def compare_all(
+    runs: Sequence[OpenRun], called: Sequence[Contestant], counted: Sequence[Mapping[str, Counts]] | None = None
+) -> list[Difference]:
+    """Every contestant but the first against the first: over all prompts, then by language where there are several.
+
+    `counted` is `per_prompt` of each, where that is known already.
+    """
+    counted = counted or [per_prompt(runs[each.run], each.model) for each in called]
     languages = {prompt.id: prompt.language for prompt in runs[0].manifest.prompts}
     several = list(dict.fromkeys(languages.values()))
     groups: list[str | None] = [None, *several] if len(several) > 1 else [None]
     return [
-        _difference(other, base, per_prompt(runs[other.run], other.model), languages, group)
-        for other in called[1:]
+        _difference(other, counted[0], own, languages, group)
+        for other, own in zip(called[1:], counted[1:], strict=True)
         for group in groups
     ]
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from evalsuite.report.comparison import Contestant
     from evalsuite.report.payload import Picture
     from evalsuite.runs.opened import OpenRun
+    from evalsuite.scoring import Counts
 
 SCRIPTS = (*SHARED, "slider.js", "pairs.js", "compare.js")
 
@@ -74,7 +75,8 @@ def render(
     speed = _speed_rows(runs, called)
     same_machine = comparison.same_machine([each for run in runs for each in run.environments()])
     first = runs[0]
-    compared = comparison.compare_all(runs, called)
+    counted = [comparison.per_prompt(runs[each.run], each.model) for each in called]
+    compared = comparison.compare_all(runs, called, counted)
     specs = [spec for run in runs for spec in run.manifest.models]
     return templating.render(
         "compare.html.j2",
@@ -108,7 +110,7 @@ def render(
         reasons=views.REASONS,
         speed=speed,
         same_machine=same_machine,
-        plots=_plots(runs, called),
+        plots=_plots(called, counted),
     )
 
 
@@ -133,12 +135,10 @@ def _speed_rows(runs: Sequence[OpenRun], called: Sequence[Contestant]) -> list[v
     return [replace(row, model=each.name) for each in called for row in rows[each.run] if row.model == each.model]
 
 
-def _plots(runs: Sequence[OpenRun], called: Sequence[Contestant]) -> list[Chart]:
-    first = called[0]
-    base = comparison.per_prompt(runs[first.run], first.model)
+def _plots(called: Sequence[Contestant], counted: Sequence[Mapping[str, Counts]]) -> list[Chart]:
+    first, base = called[0], counted[0]
     charts = []
-    for place, each in enumerate(called[1:], start=1):
-        other = comparison.per_prompt(runs[each.run], each.model)
+    for place, (each, other) in enumerate(zip(called[1:], counted[1:], strict=True), start=1):
         pairs = {
             ident: (comparison.accuracy(counts), comparison.accuracy(other[ident])) for ident, counts in base.items()
         }

@@ -58,25 +58,42 @@ def total(counts: Iterable[Counts]) -> Counts:
 
 def count(score: ImageScore) -> Counts:
     """The counts of one image."""
-    targets = score.targets
+    # One look at each target: sums of their own for every column take twice as long, in runs of 10,000 images.
+    exact = matched = length = substitutions = insertions = deletions = unmatched = case_errors = words = wrong = 0
+    similarities = []
+    for target in score.targets:
+        exact += target.exact
+        length += target.length
+        substitutions += target.substitutions
+        insertions += target.insertions
+        deletions += target.deletions
+        case_errors += target.case_errors
+        words += target.words
+        wrong += target.word_errors
+        if target.matched:
+            matched += 1
+        else:
+            unmatched += target.length
+        longer = max(target.length, target.length - target.deletions + target.insertions)
+        similarities.append(1 - target.distance / longer)
     return Counts(
         images=1,
-        exact_images=int(all(t.exact for t in targets)),
-        targets=len(targets),
-        exact_targets=sum(t.exact for t in targets),
-        matched_targets=sum(t.matched for t in targets),
-        length=sum(t.length for t in targets),
-        substitutions=sum(t.substitutions for t in targets),
-        insertions=sum(t.insertions for t in targets),
-        deletions=sum(t.deletions for t in targets),
-        unmatched_length=sum(t.length for t in targets if not t.matched),
-        case_errors=sum(t.case_errors for t in targets),
+        exact_images=int(exact == len(score.targets)),
+        targets=len(score.targets),
+        exact_targets=exact,
+        matched_targets=matched,
+        length=length,
+        substitutions=substitutions,
+        insertions=insertions,
+        deletions=deletions,
+        unmatched_length=unmatched,
+        case_errors=case_errors,
         duplicate_length=sum(e.length for e in score.extras if e.kind == "duplicate"),
         other_length=sum(e.length for e in score.extras if e.kind == "other"),
-        words=sum(t.words for t in targets),
-        word_errors=sum(t.word_errors for t in targets),
+        words=words,
+        word_errors=wrong,
         extra_words=sum(e.words for e in score.extras),
-        ned_sum=math.fsum(1 - t.distance / max(t.length, t.length - t.deletions + t.insertions) for t in targets),
+        ned_sum=math.fsum(similarities),
     )
 
 

@@ -110,8 +110,12 @@ def quantile(
 
     It is the θ at which Σ wᵢ (numᵢ - θ denᵢ) lies below zero with probability `level`. As a normal quantile that
     probability is nearly a straight line in θ, so a secant rule finds it in a few steps from the normal approximation;
-    a bracket is kept, and halved wherever the rule leaves it or gains too little.
+    a bracket is kept, and halved wherever the rule leaves it or gains too little. Equal terms are one of their summed
+    shapes: of 2,500 prompts there are some 200 different ones, since counts are small whole numbers.
     """
+    different, which = np.unique(np.stack([num, den]), axis=1, return_inverse=True)
+    num, den = different
+    shapes = np.bincount(which.ravel(), weights=shapes).astype(np.float64)
     wanted = _NORMAL.inv_cdf(level)
     mean = float(shapes @ num / (shapes @ den))
     spread = float(np.sqrt(shapes @ (num - mean * den) ** 2) / (shapes @ den))
