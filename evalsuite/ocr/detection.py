@@ -17,6 +17,7 @@ from evalsuite.images import MAX_SIDE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from evalsuite.ocr.arcs import Arc
     from evalsuite.ocr.geometry import Quad
 
 COARSE = 512
@@ -49,12 +50,21 @@ SEEN_TWICE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A box that detection found: where, how surely (0 to 1), at which of the sizes, and how high in its pixels."""
+    """A box that detection found: where, how surely (0 to 1), at which of the sizes, and how high in its pixels.
+
+    A line along an arc has its `arc` too; `quad` is then the rectangle round it.
+    """
 
     quad: Quad
     score: float
     size: int
     working_height: float
+    arc: Arc | None = None
+
+    @property
+    def place(self) -> Quad | Arc:
+        """Where the line is read."""
+        return self.arc or self.quad
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +123,9 @@ def merge(boxes: Sequence[Box]) -> list[Found]:
             (
                 index
                 for index, other in enumerate(kept)
-                if other.size != box.size and other.quad.likeness(box.quad) > SAME_BOX
+                if other.size != box.size
+                and (other.arc is None) == (box.arc is None)
+                and other.quad.likeness(box.quad) > SAME_BOX
             ),
             None,
         )
@@ -127,7 +139,13 @@ def merge(boxes: Sequence[Box]) -> list[Found]:
 
 def seen_at_another_size(box: Box, boxes: Sequence[Box]) -> bool:
     """Whether another working size shows a box in the same place."""
-    return any(other.size != box.size and box.quad.covered_by(other.quad) > SEEN_TWICE for other in boxes)
+    return any(other.size != box.size and _shared_part(box, other) > SEEN_TWICE for other in boxes)
+
+
+def _shared_part(box: Box, other: Box) -> float:
+    if box.arc is not None:
+        return box.arc.covered_by(other.arc or other.quad, 0.0)
+    return box.quad.covered_by(other.quad) if other.arc is None else other.arc.covered_by(box.quad, 0.0)
 
 
 def place(quad: Quad) -> tuple[float, float, float, float]:

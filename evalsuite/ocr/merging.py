@@ -18,7 +18,7 @@ from evalsuite.ocr.recognition import Character, Line
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-VERSION = "1"
+VERSION = "2"
 """Goes up when a rule here or in detection.py changes, so that readings by different rules are never compared."""
 
 MARGIN = 0.2
@@ -58,7 +58,7 @@ class Candidate:
 
     @property
     def inner(self) -> Quad:
-        """The box without the margin that detection adds."""
+        """The box without the margin that detection adds; an arc takes it from itself."""
         return self.line.quad.inset(MARGIN)
 
 
@@ -108,6 +108,10 @@ def _touching(quads: Sequence[Quad]) -> list[tuple[int, int]]:
 
 
 def _conflict(first: Candidate, first_quad: Quad, second: Candidate, second_quad: Quad) -> bool:
+    if first.line.arc is not None:
+        return first.line.arc.covered_by(second.line.arc or second_quad, MARGIN) > COVERED
+    if second.line.arc is not None:
+        return second.line.arc.covered_by(first_quad, MARGIN) > COVERED
     covered = first_quad.covered_by(second_quad)
     if not covered:
         return False
@@ -160,7 +164,7 @@ def _joined(ordered: Sequence[Candidate], read: Callable[[Quad], Line]) -> list[
     found = []
     inner = [item.inner for item in ordered]
     for one, other in _touching(inner):
-        if not _partial(inner[one], inner[other]):
+        if ordered[one].line.arc or ordered[other].line.arc or not _partial(inner[one], inner[other]):
             continue
         before, after = _in_line(ordered[one], ordered[other])
         together = _together(before.line, after.line)

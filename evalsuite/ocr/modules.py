@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import math
 import os
 import sys
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import yaml
 
+from evalsuite.ocr.arcs import seen_arcs
 from evalsuite.ocr.base import OcrError
 from evalsuite.ocr.detection import Box, working_size
 from evalsuite.ocr.geometry import Quad
@@ -45,7 +47,7 @@ class Detector:
         self._settings = settings
 
     def boxes(self, pixels: Pixels, long_side: int, size: int) -> list[Box]:
-        """The boxes found with the long side brought to `long_side` pixels, in pixels of the picture.
+        """The boxes and arcs found with the long side brought to `long_side` pixels, in pixels of the picture.
 
         Args:
             pixels: Blue first.
@@ -70,6 +72,9 @@ class Detector:
             if quad.area:
                 scale = across / width if quad.runs_down else down / height
                 boxes.append(Box(quad, float(score), size, quad.height * scale))
+        ratio = width / across, height / down
+        for arc, mean in _run(seen_arcs, answer[0, 0], ratio, **self._settings):
+            boxes.append(Box(arc.quad, mean, size, arc.height / math.sqrt(ratio[0] * ratio[1]), arc))
         return boxes
 
     def _map(self, pixels: Pixels, across: int, down: int) -> np.ndarray[Any, Any]:

@@ -19,11 +19,13 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.extras import install_command
 from evalsuite.images import MAX_SIDE, ImageError, to_rgb
 from evalsuite.ocr import detection, merging
+from evalsuite.ocr.arcs import Arc, straightened
 from evalsuite.ocr.base import OcrError
+from evalsuite.ocr.geometry import Quad
 from evalsuite.ocr.merging import Candidate, select, weight
 from evalsuite.ocr.modules import Detector, Recogniser, Runtime
 from evalsuite.ocr.openvino_runtime import PRECISION, require_openvino
-from evalsuite.ocr.recognition import Line, Pixels, crop
+from evalsuite.ocr.recognition import Line, Pixels, brought_down, crop
 from evalsuite.ocr.weights import (
     PP_OCRV4_MOBILE,
     PP_OCRV6_SMALL,
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from evalsuite.ocr.geometry import Quad
 
 # Chosen on the typeset pages of the project's own suites and on released pictures; docs/ocr.md holds the figures.
 SETTINGS: dict[str, Json] = {
@@ -171,18 +172,19 @@ class PaddleReader:
             self._modules = self._load()
         detector, recogniser = self._modules
 
-        def read(quad: Quad) -> Line:
-            return Line(quad, recogniser.characters(crop(pixels, quad)))
+        def read(place: Quad | Arc) -> Line:
+            characters = recogniser.characters(_upright(pixels, place))
+            return Line(place, characters) if isinstance(place, Quad) else Line(place.quad, characters, place)
 
         boxes = _boxes(detector, pixels)
         candidates = []
         for found in detection.merge(boxes):
-            line = read(found.box.quad)
+            line = read(found.box.place)
             lines = [(found.box, line)]
             if line.confidence < self._settings["read_again_below"]:
-                closer = read(found.box.quad.inset(self._settings["read_again_inset"]))
-                lines = [(found.box, max(line, closer, key=weight))]
-                lines += [(twin, read(twin.quad)) for twin in found.twins]
+                others = [read(place) for place in _otherwise(found.box, line, self._settings["read_again_inset"])]
+                lines = [(found.box, max(line, *others, key=weight))]
+                lines += [(twin, read(twin.place)) for twin in found.twins]
             candidates += [
                 Candidate(line, box.size)
                 for box, line in lines
@@ -191,7 +193,7 @@ class PaddleReader:
         return tuple(_text_line(line) for line in select(candidates, read))
 
     def cut_lines(self, image: Image) -> list[tuple[Quad, Pixels]]:
-        """The places of the lines that the detector finds, and what stands there, upright and blue first.
+        """The places of the straight lines that the detector finds, and what stands there, upright and blue first.
 
         Raises:
             OcrError: as `read` does.
@@ -200,7 +202,8 @@ class PaddleReader:
         if self._modules is None:
             self._modules = self._load()
         boxes = _boxes(self._modules[0], pixels)
-        return [(found.box.quad, crop(pixels, found.box.quad)) for found in detection.merge(boxes)]
+        merged = detection.merge([box for box in boxes if box.arc is None])
+        return [(found.box.quad, crop(pixels, found.box.quad)) for found in merged]
 
     def _load(self) -> tuple[Detector, Recogniser]:
         found, recognition = self._folders
@@ -230,6 +233,18 @@ def _boxes(detector: Detector, pixels: Pixels) -> list[detection.Box]:
     return boxes
 
 
+def _upright(pixels: Pixels, place: Quad | Arc) -> Pixels:
+    """The picture of a line as the recognition network takes it."""
+    return crop(pixels, place) if isinstance(place, Quad) else brought_down(straightened(pixels, place))
+
+
+def _otherwise(box: detection.Box, line: Line, inset: float) -> list[Quad | Arc]:
+    """Where a line that was not read surely is read again: a tighter box; a tighter arc, or it from its other end."""
+    if box.arc is None:
+        return [box.quad.inset(inset)]
+    return [box.arc.more_bent, *([box.arc.reversed] if line.confidence < merging.DOUBTFUL else [])]
+
+
 def _as_bgr(image: Image) -> Pixels:
     """uint8, height × width × 3, blue first, contiguous: the one layout that PaddleOCR reads correctly."""
     if min(image.size) < MIN_SIDE or max(image.size) > MAX_SIDE:
@@ -245,10 +260,11 @@ def _as_bgr(image: Image) -> Pixels:
 
 def _text_line(line: Line) -> TextLine:
     """A line as it is written down: corners in whole pixels, the rest in thousandths or less."""
+    corners = line.quad.corners if line.arc is None else line.arc.outline
     characters = [(item, code_point) for item in line.characters for code_point in item.text]
     return TextLine(
         text=line.text,
-        polygon=tuple((float(round(x)), float(round(y))) for x, y in line.quad.corners),
+        polygon=tuple((float(round(x)), float(round(y))) for x, y in corners),
         confidence=round(line.confidence, 4),
         characters=Characters(
             at=tuple(round(1000 * item.at) for item, _ in characters),

@@ -15,6 +15,8 @@ from evalsuite.ocr.geometry import TALL, Quad
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from evalsuite.ocr.arcs import Arc
+
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 """uint8, height × width × 3."""
 
@@ -36,10 +38,11 @@ class Character:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What was read in one box."""
+    """What was read in one box, or along an arc, which `quad` then surrounds."""
 
     quad: Quad
     characters: tuple[Character, ...]
+    arc: Arc | None = None
 
     @property
     def text(self) -> str:
@@ -82,9 +85,17 @@ def crop(pixels: Pixels, quad: Quad) -> Pixels:
     )
     if height >= TALL * width:
         upright, width, height = np.rot90(upright), height, width
+    return brought_down(np.asarray(upright, dtype=np.uint8))
+
+
+def brought_down(upright: Pixels) -> Pixels:
+    """An upright line at twice the networks' height, where it is higher."""
+    import cv2
+
+    height, width = upright.shape[:2]
     if height > 2 * LINE_HEIGHT:
         size = max(1, round(width * 2 * LINE_HEIGHT / height)), 2 * LINE_HEIGHT
-        upright = cv2.resize(np.ascontiguousarray(upright), size, interpolation=cv2.INTER_AREA)
+        upright = np.asarray(cv2.resize(np.ascontiguousarray(upright), size, interpolation=cv2.INTER_AREA), np.uint8)
     return np.ascontiguousarray(upright, dtype=np.uint8)
 
 

@@ -7,12 +7,14 @@ has the mean of both directions: for two tangents of one circle that is so exact
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from evalsuite.scoring.boxes import Oriented
+from evalsuite.scoring.boxes import End, Oriented
+
+Flags = npt.NDArray[np.bool_]
 
 ARC_TURN = 75.0
 """Degrees between neighbouring words of an arc; more would be a corner."""
@@ -20,37 +22,56 @@ ARC_TURN = 75.0
 ARC_GAP = 1.5
 """Letter heights between the end of a word and the start of the next, measured along the arc."""
 
-ARC_SIZE_RATIO = 1.6
-"""Letters on one arc differ in height by less than this factor."""
+ARC_SIZE_RATIO = 3.5
+"""Boxes on one arc differ in height by less than this factor: a straight box round a bent word is high."""
 
 ARC_SWERVE = 15.0
 """Degrees by which the way between two words may differ from the mean of their directions."""
 
 
-def along_arcs(boxes: Sequence[Oriented]) -> npt.NDArray[np.bool_]:
-    """For n boxes a matrix (n, n): may the line of the column read on along an arc from the line of the row?"""
-    corners = np.array([box.corners for box in boxes], dtype=np.float64)
-    angle = np.array([box.angle for box in boxes])
-    height = np.maximum([box.height for box in boxes], 1e-6)
-    along = np.stack([np.cos(np.radians(angle)), np.sin(np.radians(angle))], axis=1)
-    middle = corners.mean(axis=1)
-    half = along * np.array([[box.length / 2] for box in boxes])
-    between = (middle - half)[None] - (middle + half)[:, None]
-    way = middle[None] - middle[:, None]
-    turn = _degrees(angle[None] - angle[:, None])
-    swerve = _degrees(np.degrees(np.arctan2(way[..., 1], way[..., 0])) - angle[:, None] - turn / 2)
+def along_arcs(boxes: Sequence[Oriented]) -> Flags:
+    """For n boxes a matrix (n, n): may the line of the column read on along an arc from the line of the row?
+
+    Of a line that is bent itself, its last piece goes on, and its first piece follows. A single character has no
+    direction of its own and takes the one that the arc has there; two of them say nothing.
+    """
+    tail, head = _Ends(box.tail for box in boxes), _Ends(box.head for box in boxes)
+    free = np.array([box.free for box in boxes])
+    way = head.middle[None] - tail.middle[:, None]
+    towards = np.degrees(np.arctan2(way[..., 1], way[..., 0]))
+    before, after = tail.angle[:, None], head.angle[None]
+    turn = _degrees(after - before)
+    turn = np.where(free[None], 2 * _degrees(towards - before), turn)
+    turn = np.where(free[:, None], 2 * _degrees(after - towards), turn)
+    swerve = np.where(free[None] | free[:, None], 0.0, _degrees(towards - before - turn / 2))
+    between = head.start[None] - tail.end[:, None]
+    gap = np.hypot(between[..., 0], between[..., 1])
     # A straight box of length l that touches a circle of radius r ends l²/8r outside it; r is (l₁ + l₂) / 2 turn.
-    lengths = np.array([box.length for box in boxes])
-    outside = (lengths[None] + lengths[:, None]) * np.abs(np.radians(turn)) / 8
-    larger, smaller = np.maximum(height, height[:, None]), np.minimum(height, height[:, None])
-    found: npt.NDArray[np.bool_] = (
+    outside = (head.length[None] + tail.length[:, None]) * np.abs(np.radians(turn)) / 8
+    larger, smaller = np.maximum(head.height, tail.height[:, None]), np.minimum(head.height, tail.height[:, None])
+    found: Flags = (
         (np.abs(turn) <= ARC_TURN)
         & (np.abs(swerve) <= ARC_SWERVE)
-        & (np.hypot(between[..., 0], between[..., 1]) <= ARC_GAP * larger + outside)
+        & (gap <= ARC_GAP * larger + outside)
         & (larger <= ARC_SIZE_RATIO * smaller)
+        & ~(free[None] & free[:, None])
     )
     np.fill_diagonal(found, val=False)
     return found
+
+
+class _Ends:
+    """One end of each line, as the box that stands there."""
+
+    def __init__(self, ends: Iterable[Oriented | End]) -> None:
+        boxes = list(ends)
+        self.middle = np.array([box.corners for box in boxes], dtype=np.float64).mean(axis=1)
+        self.angle = np.array([box.angle for box in boxes])
+        self.length = np.array([box.length for box in boxes])
+        self.height = np.maximum([box.height for box in boxes], 1e-6)
+        half = np.stack([np.cos(np.radians(self.angle)), np.sin(np.radians(self.angle))], axis=1)
+        half *= self.length[:, None] / 2
+        self.start, self.end = self.middle - half, self.middle + half
 
 
 def _degrees(angle: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

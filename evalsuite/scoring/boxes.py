@@ -62,10 +62,27 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """The first or the last piece of a bent line, in its own direction; see `Oriented`."""
+
+    corners: Corners
+    angle: float
+    length: float
+    height: float
+
+    @classmethod
+    def of(cls, corners: Corners) -> End:
+        """The piece between four corners, clockwise from the top left of the text."""
+        along, across = _sides(corners)
+        return cls(corners, math.degrees(math.atan2(along[1], along[0])), math.hypot(*along), math.hypot(*across))
+
+
+@dataclass(frozen=True, slots=True)
 class Oriented:
     """A line's box in its own direction: `length` along it and `height` across, in pixels, and the `angle`.
 
-    `characters` is how many it holds. A single character, and a box hardly longer than high, say little about
+    `characters` is how many it holds. A bent line is level with the way from its first corner to its last; it has
+    its `ends`, the first and the last piece. A single character, and a box hardly longer than high, say little about
     the direction: the first is `free`, the second `loose`.
     """
 
@@ -74,6 +91,17 @@ class Oriented:
     length: float
     height: float
     characters: int
+    ends: tuple[End, End] | None = None
+
+    @property
+    def head(self) -> Oriented | End:
+        """Where the line begins: its first piece, or the box itself."""
+        return self.ends[0] if self.ends else self
+
+    @property
+    def tail(self) -> Oriented | End:
+        """Where the line ends: its last piece, or the box itself."""
+        return self.ends[1] if self.ends else self
 
     @property
     def free(self) -> bool:
@@ -91,18 +119,29 @@ class Oriented:
         if not line.polygon or not math.isfinite(sum([x + y for x, y in line.polygon])):
             return None
         corners: Corners = line.polygon
-        if len(corners) != 4:
+        ends = None
+        if len(corners) > 4 and len(corners) % 2 == 0:
+            # Along the letters' heads and back along their feet: level with the way from the first to the last.
+            half = len(corners) // 2
+            head = (*corners[:2], *corners[-2:])
+            ends = End.of(head), End.of(corners[half - 2 : half + 2])
+            corners = (corners[0], corners[half - 1], corners[half], corners[-1])
+        elif len(corners) != 4:
             box = Box.around(corners)
             corners = ((box.left, box.top), (box.right, box.top), (box.right, box.bottom), (box.left, box.bottom))
-        (ax, ay), (bx, by), (cx, cy), (dx, dy) = corners
-        across = ((dx - ax + cx - bx) / 2, (dy - ay + cy - by) / 2)
-        along = ((bx - ax + cx - dx) / 2, (by - ay + cy - dy) / 2)
+        along, across = _sides(corners)
         width, height = math.hypot(*along), math.hypot(*across)
         characters = len(line.text.strip())
         if characters > 1 and height > TALL * width:
             return cls(corners, math.degrees(math.atan2(across[1], across[0])), height, width, characters)
         angle = math.degrees(math.atan2(along[1], along[0])) if width else 0.0
-        return cls(corners, angle, width, height, characters)
+        return cls(corners, angle, width, height, characters, ends)
+
+
+def _sides(corners: Corners) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The means of top and bottom, from left to right, and of left and right side, downwards."""
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = corners
+    return ((bx - ax + cx - dx) / 2, (by - ay + cy - dy) / 2), ((dx - ax + cx - bx) / 2, (dy - ay + cy - by) / 2)
 
 
 def page_angle(boxes: Iterable[Oriented]) -> float:

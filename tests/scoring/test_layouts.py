@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -140,6 +141,17 @@ def test_words_on_an_arc_in_another_order_are_not_read_in_the_targets() -> None:
 def test_two_lines_that_differ_by_one_letter_keep_their_order() -> None:
     """Exchanged, they would cost two errors, fewer than a line has letters."""
     assert lost(["WELCOME HOME"], arc(["WEL", "COME", "HOME"], 150, 120, below=True)) == (0, 0)
+
+
+def test_words_beside_a_line_that_is_bent_itself() -> None:
+    """A reader that follows an arc gives its outline: along the heads, and back along the feet."""
+    heads = [(512 + 220 * math.sin(math.radians(a)), 512 - 220 * math.cos(math.radians(a))) for a in (-30, -10, 10, 30)]
+    feet = [(512 + 180 * math.sin(math.radians(a)), 512 - 180 * math.cos(math.radians(a))) for a in (-30, -10, 10, 30)]
+    bent = TextLine(text="GOLDEN LION", polygon=(*heads, *feet[::-1]), confidence=0.99)
+    before, after = arc(["THE", "__________________", "INN"], 200, 100)[::2]
+    assert lost(["THE GOLDEN LION INN"], [bent, after, before]) == (0, 0)
+    letter = line("A", 512 + 200 * math.sin(math.radians(40)) - 15, 512 - 200 * math.cos(math.radians(40)) - 20, 30, 40)
+    assert lost(["GOLDEN LION A"], [letter, bent]) == (0, 0)
 
 
 @pytest.mark.parametrize("angle", ANGLES)
