@@ -24,6 +24,7 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.extras import install_command
 from evalsuite.images import MAX_SIDE, ImageError, to_rgb
 from evalsuite.ocr.base import OcrError
+from evalsuite.ocr.libraries import loading
 from evalsuite.ocr.options import parse_options
 from evalsuite.ocr.traineddata import characters_of
 from evalsuite.ocr.weights import OcrUnavailableError
@@ -219,15 +220,16 @@ class TesseractReader:
 
     def _recognise(self, picture: Image) -> str:
         """The text of a picture, in the order in which it is read."""
-        import tesserocr
+        with loading("tesseract"):
+            import tesserocr
 
-        if self._api is None:
-            self._api = tesserocr.PyTessBaseAPI(
-                path=str(self._folder),
-                lang="+".join(self._languages),
-                psm=self._settings["page_segmentation"],
-                oem=self._settings["engine_mode"],
-            )
+            if self._api is None:
+                self._api = tesserocr.PyTessBaseAPI(
+                    path=str(self._folder),
+                    lang="+".join(self._languages),
+                    psm=self._settings["page_segmentation"],
+                    oem=self._settings["engine_mode"],
+                )
         self._api.SetImage(picture)
         self._api.SetSourceResolution(self._settings["resolution"])
         if not self._api.Recognize():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalsuite.errors import EvalsuiteError, InterruptedRunError
-from evalsuite.files import make_folder, write_atomically
+from evalsuite.files import FileError, make_folder, read_file, write_atomically
 from evalsuite.gate import Policy, judge, side_of
 from evalsuite.gate.draw import Yardstick, draw_until_verdict
 from evalsuite.models import ModelOptions, resolve
@@ -146,8 +146,8 @@ class _Sweeper:
         if not self._plan.until_verdict or self._plan.baseline is not None:
             return list(keys)
         try:
-            stored = msgspec.json.decode((self._plan.out / "sweep.json").read_bytes(), type=Sweep).baseline
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            stored = msgspec.json.decode(read_file(self._plan.out / "sweep.json", follow=False), type=Sweep).baseline
+        except (FileNotFoundError, FileError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             stored = None
         return sorted(keys, key=lambda key: f"runs/{key[0].name}" != stored)
 
