@@ -99,7 +99,7 @@ def _matches(entry: _Entry, status: os.stat_result) -> bool:
 def _read(slot: Path) -> _Entry | None:
     try:
         return msgspec.json.decode(slot.read_bytes(), type=_Entry)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # absent, unreadable or damaged: hash again
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # absent or damaged: hash again
         return None
 
 

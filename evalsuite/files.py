@@ -115,8 +115,8 @@ def parse_json(text: str | bytes, where: str) -> Any:
     try:
         text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
         value = json.loads(text, object_pairs_hook=_once)
-        if text.count("[") + text.count("{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
-            raise RecursionError
+        if text.count("[") + text.count("{") > MAX_DEPTH:
+            _check_depth(value)
         if _SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -140,15 +140,14 @@ def read_json_object(path: Path) -> dict[str, Any]:
     return value
 
 
-def _is_deeper(value: object, most: int) -> bool:
-    """Whether lists and objects stand in each other more than `most` deep."""
+def _check_depth(value: object) -> None:
+    """Raise a `RecursionError` where lists and objects stand in each other more than `MAX_DEPTH` deep."""
     level = [value]
-    for _ in range(most):
+    for _ in range(MAX_DEPTH):
         inside = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
         level = [each for values in inside for each in values]
-        if not level:
-            return False
-    return any(isinstance(each, dict | list) for each in level)
+    if any(isinstance(each, dict | list) for each in level):
+        raise RecursionError
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -14,6 +14,7 @@ from evalsuite.files import FileError, make_folder, read_file, write_atomically
 from evalsuite.gate import Policy, judge, side_of
 from evalsuite.gate.draw import Yardstick, draw_until_verdict
 from evalsuite.models import ModelOptions, resolve
+from evalsuite.records import encode
 from evalsuite.report import build_report, store_summary, store_verdict, verdict_row
 from evalsuite.report.cells import message
 from evalsuite.report.sweep_page import Baseline, Checkpoint, Swept, build_sweep
@@ -258,7 +259,7 @@ class _Sweeper:
             passed_over=self._passed_over,
         )
         make_folder(plan.out)
-        write_atomically(plan.out / "sweep.json", msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+        write_atomically(plan.out / "sweep.json", msgspec.json.format(encode(result), indent=1) + b"\n")
         write_atomically(plan.out / "sweep.md", markdown(result).encode())
         for row, verdict in zip(rows, verdicts, strict=True):
             self._report(row, verdict)

@@ -24,8 +24,10 @@ PIECES = {
     ".toml": ["format = 1\n", "name = ", '"x"', "[[gates]]\n", "margin = 0.02\n", "[", "]", "=", "nan", "\n", "{", "}",
               "9" * 5000, "2001-02-30", "1979-05-27T07:32:00Z", '"""', "base = ", "'", "."],
     ".json": ['{"', '": {"class_type": "KSampler", "inputs": {"seed": 1, "steps": ', '"a"', ", ", "}", "]", "[", ": ",
-              "1e400", "9" * 400, "null", '"prompt": "A \'B\' \\"C\\""', '"index": 1', "NaN", '{"dtype": "F32", "shape": [',
-              '"data_offsets": [0, 4]}', '"lora_alpha": ', '"alpha_pattern": ', '"num_layers": ', '"choices": [{"message": '],
+              "1e400", "9" * 400, "null", '"prompt": "A \'B\' \\"C\\""', '"index": 1', "NaN",
+              '{"dtype": "F32", "shape": [',
+              '"data_offsets": [0, 4]}', '"lora_alpha": ', '"alpha_pattern": ', '"num_layers": ',
+              '"choices": [{"message": '],
     "": ['{"key": "a"', ', "model": "m"', ', "lines": [', "]", "}", "\n", "NaN", "Infinity", '"format": 1', ", ", "{",
          "null", '"\\ud800"', "1e999", '"seeds": [0]'],
 }  # fmt: skip

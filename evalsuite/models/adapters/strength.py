@@ -165,5 +165,5 @@ def _of_transformer(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _number(path: Path, field: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
-        raise AdapterError(f"--lora {path}: {field} is {str(value)[:40]}, not a number up to {_LARGEST:,}")
+        raise AdapterError(f"--lora {path}: {field} is {str(value)[:40]!r}, not a number up to {_LARGEST:,}")
     return float(value)
