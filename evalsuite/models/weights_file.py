@@ -95,7 +95,10 @@ def read_weights_file(path: Path) -> WeightsFile:
 def _end(header: Mapping[str, Any]) -> int:
     """Where the last tensor ends; each begins where another ends, so that none shares bytes with another."""
     end = 0
-    spans = [(*_whole(entry["data_offsets"], 2), name) for name, entry in header.items()]
+    spans = []
+    for name, entry in header.items():
+        begin, stop = _whole(entry["data_offsets"], 2)
+        spans.append((begin, stop, name))
     for begin, stop, name in sorted(spans):
         if begin != end:
             raise ValueError(f"{name} begins at byte {begin:,}, and the tensor before it ends at {end:,}")

@@ -160,7 +160,7 @@ class RowWriter(Generic[Row]):
             try:
                 write_all(self._handle, content)
                 os.fsync(self._handle)
-            except OSError:
+            except BaseException:  # a signal too: no row may follow half of another
                 with suppress(OSError):
                     os.ftruncate(self._handle, self._end)
                     os.lseek(self._handle, self._end, os.SEEK_SET)

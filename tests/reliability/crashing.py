@@ -142,13 +142,14 @@ class Steps:
 
     def __init__(self, at: int, act: Callable[[], None]) -> None:
         self.at, self.act, self.done = at, act, 0
+        self.goes_on = act is kill_worker  # the write that it happens at is done after it, and whole
         self.names: list[str] = []
 
     def meet(self, name: str, half: Callable[[], object] | None = None) -> None:
         self.names.append(name)
         if self.done == self.at:
             self.done += 1
-            if half is not None:
+            if half is not None and not self.goes_on:
                 half()
             self.act()
         self.done += 1
@@ -247,6 +248,7 @@ def main() -> None:
     def send() -> None:
         os.kill(os.getpid(), signal.Signals[asked.act])
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job is started without
     treat_termination_as_interrupt()
     try:
         with (
