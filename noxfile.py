@@ -152,7 +152,8 @@ def lock(session: nox.Session) -> None:
     """Write requirements.lock anew: the core's packages at the versions of constraints.txt, with all their hashes."""
     session.install("--quiet", *LOCKING)
     build = Path(session.create_tmp(), "build.in").resolve()
-    build.write_text("\n".join(nox.project.load_toml("pyproject.toml")["build-system"]["requires"]) + "\n")
+    # hatchling asks for `editables` where it installs in editable form.
+    build.write_text("\n".join([*nox.project.load_toml("pyproject.toml")["build-system"]["requires"], "editables>=0.5"]))
     made = Path(session.create_tmp(), "made.lock").resolve()
     asked = ["--constraint", "constraints.txt", "--generate-hashes", "--universal", "--python-version", "3.11"]
     quiet = ["--quiet", "--no-emit-index-url", "--no-header", "--no-annotate", "--output-file", str(made)]
