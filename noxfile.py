@@ -153,7 +153,9 @@ def lock(session: nox.Session) -> None:
     session.install("--quiet", *LOCKING)
     build = Path(session.create_tmp(), "build.in").resolve()
     # hatchling asks for `editables` where it installs in editable form.
-    build.write_text("\n".join([*nox.project.load_toml("pyproject.toml")["build-system"]["requires"], "editables>=0.5"]))
+    build.write_text(
+        "\n".join([*nox.project.load_toml("pyproject.toml")["build-system"]["requires"], "editables>=0.5"])
+    )
     made = Path(session.create_tmp(), "made.lock").resolve()
     asked = ["--constraint", "constraints.txt", "--generate-hashes", "--universal", "--python-version", "3.11"]
     quiet = ["--quiet", "--no-emit-index-url", "--no-header", "--no-annotate", "--output-file", str(made)]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
+from pathlib import Path
 
 import pytest
 
 import evalsuite
 from evalsuite.cli.main import told
+from evalsuite.digests import cached_sha256
 from evalsuite.errors import EvalsuiteError, ExitCode
 from evalsuite.files import MAX_DEPTH, FileError, parse_json
 from evalsuite.models.accounting import AccountingError, check_config, check_scheduler
@@ -36,7 +39,7 @@ from evalsuite.view.votes import Ballot
 def test_a_header_of_weights_that_lies_is_one_error(tmp_path, header):
     path = tmp_path / "w.safetensors"
     path.write_bytes(struct.pack("<Q", len(header)) + header)
-    with pytest.raises(WeightsFileError, match="header cannot be read"):
+    with pytest.raises(WeightsFileError, match=r"header cannot be read"):
         read_weights_file(path)
 
 
@@ -67,7 +70,7 @@ def test_a_workflow_whose_batch_size_is_linked_is_one_error(tmp_path):
 def test_json_may_not_nest_deeper_than_python_can_follow():
     assert parse_json("[" * MAX_DEPTH + "]" * MAX_DEPTH, "x")
     for depth in (MAX_DEPTH + 1, 900, 100_000):
-        with pytest.raises(FileError, match="^x: not JSON: nested too deeply$"):
+        with pytest.raises(FileError, match=r"^x: not JSON: nested too deeply$"):
             parse_json("[" * depth + "]" * depth, "x")
 
 
@@ -110,7 +113,8 @@ def test_names_that_only_look_like_counts_of_layers_are_let_be():
 @pytest.mark.parametrize(
     ("text", "said"),
     [("a: &a [x]\nb: [*a, *a]\n", "has YAML aliases"), ("[" * 5000, "does not name its model"),
-     ("Global: {model_name: 2001-02-30}", "does not name its model"), ("Global: {model_name: [x]}", "is \"['x']\", no name"),
+     ("Global: {model_name: 2001-02-30}", "does not name its model"),
+     ("Global: {model_name: [x]}", "is \"['x']\", no name"),
      ("- a\n", "does not name its model"), ("\x00", "does not name its model")],
 )  # fmt: skip
 def test_an_engine_s_folder_whose_configuration_is_hostile_is_one_error(tmp_path, text, said):
@@ -121,7 +125,7 @@ def test_an_engine_s_folder_whose_configuration_is_hostile_is_one_error(tmp_path
     assert said in str(caught.value)
 
 
-def test_a_name_that_is_no_utf_8_is_told_and_not_stored(tmp_path):
+def test_a_name_that_is_no_utf_8_is_told_and_not_stored():
     with pytest.raises(NotTextError, match=r"^'a\\udcff': is no UTF-8, in which runs are stored; rename"):
         digest(["a\udcff"])
 
@@ -131,7 +135,14 @@ def test_what_the_system_refuses_of_a_name_is_the_user_s_to_mend(tmp_path):
         evalsuite.open_run(tmp_path / ("n" * 300))
     message, code = told(caught.value)
     assert (message.endswith(": File name too long"), code) == (True, ExitCode.USAGE)
-    try:
-        raise KeyError("x")
-    except KeyError as error:
-        assert told(error)[1] == ExitCode.CRASH
+    with pytest.raises(KeyError) as another:
+        {}["x"]
+    assert told(another.value)[1] == ExitCode.CRASH
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_would_be_hashed_without_end_is_refused_at_once(tmp_path, kind):
+    path = tmp_path / "tokenizer.json"
+    {"pipe": os.mkfifo, "device": lambda path: path.symlink_to("/dev/zero"), "folder": Path.mkdir}[kind](path)
+    with pytest.raises(EvalsuiteError, match=r"tokenizer\.json|/dev/zero"):
+        cached_sha256(path)
