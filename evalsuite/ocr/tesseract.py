@@ -223,13 +223,13 @@ class TesseractReader:
         with loading("tesseract"):
             import tesserocr
 
-            if self._api is None:
-                self._api = tesserocr.PyTessBaseAPI(
-                    path=str(self._folder),
-                    lang="+".join(self._languages),
-                    psm=self._settings["page_segmentation"],
-                    oem=self._settings["engine_mode"],
-                )
+        if self._api is None:
+            self._api = tesserocr.PyTessBaseAPI(
+                path=str(self._folder),
+                lang="+".join(self._languages),
+                psm=self._settings["page_segmentation"],
+                oem=self._settings["engine_mode"],
+            )
         self._api.SetImage(picture)
         self._api.SetSourceResolution(self._settings["resolution"])
         if not self._api.Recognize():
