@@ -23,6 +23,11 @@ nox.options.error_on_external_run = True
 # so the Python versions that their code is made for do not matter.
 RAPIDOCR = ("rapidocr==3.10.0", "rapidocr-onnxruntime==1.4.4")
 
+# The core's packages by hash, with what builds evalsuite itself. pip takes hashes for all of an installation or none,
+# so they are installed first and alone.
+LOCK = "requirements.lock"
+LOCKING = ("uv==0.13.9",)
+
 # Used where they can be had: one asks the index for known vulnerabilities, the other fuzzes by coverage.
 PIP_AUDIT = ("pip-audit==2.10.1",)
 ATHERIS = ("atheris==3.0.0",)
@@ -39,12 +44,16 @@ EVAL_DEFAULT = ["--suite", "all", "--limit", "18", "--styled-ceiling"]
 
 
 def install(session: nox.Session, *extras: str, groups: tuple[str, ...] = ()) -> None:
-    """Install evalsuite with extras and dependency groups at the pinned versions."""
+    """Install evalsuite with extras and dependency groups at the pinned versions: its core by hash, then the rest."""
     pinned = ["--constraint", "constraints.txt"]
+    session.install("--quiet", "--require-hashes", "--requirement", LOCK)
     wanted = f".[{','.join(extras)}]" if extras else "."
     session.log(
         "installing evalsuite with %s; the first time this takes a few minutes", ", ".join(extras) or "no extras"
     )
+    if not extras and not groups:
+        session.install("--quiet", "--no-deps", "--no-build-isolation", "--editable", ".")
+        return
     requirements = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), *groups) if groups else ()
     session.install("--quiet", *pinned, "--editable", wanted, *requirements)
     if "ocr" in extras:
@@ -138,6 +147,23 @@ def lint(session: nox.Session) -> None:
     audit(session)
 
 
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Write requirements.lock anew: the core's packages at the versions of constraints.txt, with all their hashes."""
+    session.install("--quiet", *LOCKING)
+    build = Path(session.create_tmp(), "build.in").resolve()
+    # hatchling asks for `editables` where it installs in editable form.
+    build.write_text(
+        "\n".join([*nox.project.load_toml("pyproject.toml")["build-system"]["requires"], "editables>=0.5"])
+    )
+    made = Path(session.create_tmp(), "made.lock").resolve()
+    asked = ["--constraint", "constraints.txt", "--generate-hashes", "--universal", "--python-version", "3.11"]
+    quiet = ["--quiet", "--no-emit-index-url", "--no-header", "--no-annotate", "--output-file", str(made)]
+    session.run("uv", "pip", "compile", "pyproject.toml", str(build), *asked, *quiet)
+    head = "".join(line for line in Path(LOCK).read_text().splitlines(keepends=True) if line.startswith("#"))
+    Path(LOCK).write_text(head + made.read_text())
+
+
 def audit(session: nox.Session) -> None:
     """Hold constraints.txt against the index's vulnerabilities. A mirror without them is told and fails nothing."""
     command = [str(Path(session.bin) / "pip-audit"), "--requirement", "constraints.txt", "--no-deps", "--disable-pip"]
@@ -162,13 +188,13 @@ def audit(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Kill a run at every step of the write order, damage one, and fuzz every parser: about an hour and a half.
+    """Kill runs at every step of the write order, refuse writes, damage a run, and fuzz every parser: some hours.
 
-    `-- SECONDS EVERY` sets the seconds per fuzzed parser (120), and to stop at each EVERYth step alone (1). What was
-    done is kept in build/soak, so that a soak that was stopped goes on.
+    `-- SECONDS EVERY` sets the seconds of fuzzing by coverage (3600), and to stop at each EVERYth step alone (1). What
+    was done is kept in build/soak, so that a soak that was stopped goes on.
     """
     install(session, "models", groups=("test",))
-    seconds, every = (*session.posargs, *("120", "1")[len(session.posargs) :])[:2]
+    seconds, every = (*session.posargs, *("3600", "1")[len(session.posargs) :])[:2]
     state = Path("build/soak").resolve()
     state.mkdir(parents=True, exist_ok=True)
     tools = Path("tests/reliability")
@@ -181,11 +207,10 @@ def soak(session: nox.Session) -> None:
     except nox.command.CommandFailed:
         session.log("atheris cannot be installed here: the parsers were fuzzed by Hypothesis alone")
         return
-    names = session.run("python", str(tools / "coverage_fuzzing.py"), "--list", silent=True)
-    for name in str(names).splitlines():
-        corpus = state / name.replace(" ", "-")
-        corpus.mkdir(exist_ok=True)
-        session.run("python", str(tools / "coverage_fuzzing.py"), name, f"-max_total_time={seconds}", str(corpus))
+    corpus = state / "corpus"
+    corpus.mkdir(exist_ok=True)
+    limits = f"-max_total_time={seconds}", f"-artifact_prefix={state}/", "-rss_limit_mb=4096", "-timeout=20"
+    session.run("python", str(tools / "coverage_fuzzing.py"), "all", *limits, str(corpus))
 
 
 @nox.session

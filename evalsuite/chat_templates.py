@@ -48,8 +48,11 @@ environment.filters["tojson"] = lambda value, **_: json.dumps(value)
 environment.globals.update(raise_exception=refuse, strftime_now=lambda form: "")
 text = "A sign that says OPEN."
 longest = 0
-for content in (text, [{"type": "image"}, {"type": "text", "text": text}]):
-    messages = [{"role": "user", "content": content}]
+user = lambda content: {"role": "user", "content": content}
+parts = [{"type": "image"}, {"type": "text", "text": text}]
+talks = [user(text)], [user(parts)], [user(30 * text)], [{"role": "system", "content": text}, user(text)], [
+    user(text), {"role": "assistant", "content": text}, user(text)]
+for messages in talks:
     try:
         made = environment.from_string(given["template"]).render(
             messages=messages, tools=None, documents=None, add_generation_prompt=True, bos_token="", eos_token="",
@@ -83,11 +86,19 @@ def _templates(folder: Path) -> Iterator[tuple[Path, str]]:
             yield path, read_text(path, limit=MAX_TEMPLATE_BYTES)
             continue
         found = read_json_object(path).get("chat_template")
-        named = found if isinstance(found, list) else [{"template": found}]
-        for each in named:
-            template = each.get("template") if isinstance(each, dict) else None
+        if isinstance(found, dict):
+            named: list[object] = list(found.values())
+        else:
+            named = [each.get("template") if isinstance(each, dict) else each for each in _listed(found)]
+        for template in named:
             if isinstance(template, str):
                 yield path, template
+    for path in sorted(folder.glob("additional_chat_templates/*.jinja")):
+        yield path, read_text(path, limit=MAX_TEMPLATE_BYTES)
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
 
 
 @functools.lru_cache(maxsize=64)

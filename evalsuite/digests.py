@@ -8,8 +8,10 @@ cached by size, times and inode, since a checkpoint of 16 GB takes some ten seco
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Mapping
@@ -57,7 +59,11 @@ def files_digest(files: Mapping[str, Path]) -> str:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 (64 hex digits) of a file's content, read whole."""
-    with path.open("rb") as file:
+    # Without waiting: a pipe would block here for good, and a device would never end.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "no regular file", str(path))
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -99,7 +105,7 @@ def _matches(entry: _Entry, status: os.stat_result) -> bool:
 def _read(slot: Path) -> _Entry | None:
     try:
         return msgspec.json.decode(slot.read_bytes(), type=_Entry)
-    except (OSError, msgspec.DecodeError):  # absent, unreadable or damaged: hash again
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # absent or damaged: hash again
         return None
 
 

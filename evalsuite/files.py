@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MAX_TEXT_BYTES = 64 * 2**20
 """Bytes of a suite, a table, a policy, a lock, marks: whatever a person or a program of ours wrote."""
 
+MAX_DEPTH = 100
+"""Lists and objects inside each other in a JSON file: far below what Python's own calls may nest."""
+
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _SCRATCH = re.compile(r"\..+\.(?P<process>\d+)-[0-9a-f]{16}\.tmp")
 _SURROGATE = re.compile(r"[\ud800-\udfff]|\\u[dD]")
@@ -112,6 +115,8 @@ def parse_json(text: str | bytes, where: str) -> Any:
     try:
         text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
         value = json.loads(text, object_pairs_hook=_once)
+        if text.count("[") + text.count("{") > MAX_DEPTH:
+            _check_depth(value)
         if _SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -133,6 +138,16 @@ def read_json_object(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise FileError(f"{path}: is not a JSON object")
     return value
+
+
+def _check_depth(value: object) -> None:
+    """Raise a `RecursionError` where lists and objects stand in each other more than `MAX_DEPTH` deep."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inside = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = [each for values in inside for each in values]
+    if any(isinstance(each, dict | list) for each in level):
+        raise RecursionError
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from evalsuite.errors import EvalsuiteError
+
 Json = Any
 """A value that JSON can hold: None, bool, int, float, str, or lists and dicts of these."""
 
@@ -28,13 +30,34 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def encode(record: Json | msgspec.Struct) -> bytes:
-    """JSON of a record on one line, keys in the order of the fields, no trailing newline."""
-    return msgspec.json.encode(record)
+    """JSON of a record on one line, keys in the order of the fields, no trailing newline.
+
+    Raises:
+        NotTextError: A text of it cannot be written down.
+    """
+    return _encode(record, None)
 
 
 def digest(value: Json | msgspec.Struct) -> str:
-    """SHA-256 (64 hex digits) of the canonical JSON of `value`: sorted keys, no white space, UTF-8."""
-    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()
+    """SHA-256 (64 hex digits) of the canonical JSON of `value`: sorted keys, no white space, UTF-8.
+
+    Raises:
+        NotTextError: A text of it cannot be written down.
+    """
+    return hashlib.sha256(_encode(value, "sorted")).hexdigest()
+
+
+class NotTextError(EvalsuiteError):
+    """A text that is no Unicode: bytes of a file's name that are no UTF-8, or half of a surrogate pair."""
+
+
+def _encode(value: Json | msgspec.Struct, order: Literal["sorted"] | None) -> bytes:
+    try:
+        return msgspec.json.encode(value, order=order)
+    except UnicodeEncodeError as error:
+        raise NotTextError(
+            f"{error.object[:200]!r}: is no UTF-8, in which runs are stored; rename the file or folder"
+        ) from error
 
 
 # --- What is asked for -------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from rich.table import Column
 from evalsuite.cli.stopping import STOPPED, acknowledged
 from evalsuite.cli.tables import print_table, print_wrapped
 from evalsuite.errors import InterruptedRunError
+from evalsuite.records import encode
 from evalsuite.wording import for_log, seconds
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def say(text: str) -> None:
 
 def document(value: msgspec.Struct) -> None:
     """Print one JSON document on the output stream; with `--json`, nothing else stands there."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    sys.stdout.write(msgspec.json.format(encode(value), indent=2).decode() + "\n")
     sys.stdout.flush()
 
 

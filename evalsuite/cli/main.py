@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 from dataclasses import dataclass
@@ -105,18 +106,26 @@ def main() -> None:
     treat_termination_as_interrupt()
     try:
         app(spread_settings(sys.argv[1:]))
-    except EvalsuiteError as error:
-        if settings.verbose:
-            traceback.print_exc()
-        console.error(str(error))
-        sys.exit(int(error.exit_code))
     except Exception as error:  # noqa: BLE001 - the last line of defence: a user is never shown a traceback unasked
         if settings.verbose:
             traceback.print_exc()
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        console.error(
-            f"evalsuite itself failed: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno}); "
-            "a finished image or reading is never lost by this. 'evalsuite --verbose …' shows the traceback, "
-            "which a report of this fault should hold"
-        )
-        sys.exit(int(ExitCode.CRASH))
+        message, code = told(error)
+        console.error(message)
+        sys.exit(int(code))
+
+
+def told(error: Exception) -> tuple[str, ExitCode]:
+    """What an error that ends a command says, and the exit code.
+
+    What the operating system refuses of a file that it names (no right to it, too long a name) is the user's to fix.
+    """
+    if isinstance(error, EvalsuiteError):
+        return str(error), error.exit_code
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{os.fsdecode(error.filename)[:300]}: {error.strerror}", ExitCode.USAGE
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"evalsuite itself failed: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno}); "
+        "a finished image or reading is never lost by this. 'evalsuite --verbose …' shows the traceback, "
+        "which a report of this fault should hold"
+    ), ExitCode.CRASH

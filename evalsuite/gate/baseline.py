@@ -20,7 +20,7 @@ from evalsuite.files import read_file, write_atomically
 from evalsuite.gate.decide import judge, under
 from evalsuite.gate.side import side_of
 from evalsuite.gate.verdict import Acknowledgement
-from evalsuite.records import Record
+from evalsuite.records import Record, encode
 from evalsuite.runs.opened import open_run
 
 if TYPE_CHECKING:
@@ -294,4 +294,4 @@ def _now() -> str:
 
 
 def _write(path: Path, lock: BaselineLock) -> None:
-    write_atomically(path, msgspec.json.format(msgspec.json.encode(lock), indent=2) + b"\n")
+    write_atomically(path, msgspec.json.format(encode(lock), indent=2) + b"\n")

@@ -14,6 +14,7 @@ from evalsuite.files import make_folder, write_atomically
 from evalsuite.gate.junit import junit
 from evalsuite.gate.markdown import markdown
 from evalsuite.gate.verdict import Verdict
+from evalsuite.records import encode
 
 if TYPE_CHECKING:
     from evalsuite.records import Json
@@ -32,7 +33,7 @@ def write(
         EvalsuiteError: A file cannot be written.
     """
     for path, content in (
-        (json_file, msgspec.json.format(msgspec.json.encode(verdict), indent=2) + b"\n"),
+        (json_file, msgspec.json.format(encode(verdict), indent=2) + b"\n"),
         (junit_file, junit(verdict)),
         (markdown_file, markdown(verdict).encode()),
     ):

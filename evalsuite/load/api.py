@@ -19,6 +19,7 @@ from evalsuite.load.drive import Driver
 from evalsuite.load.figures import level_figures
 from evalsuite.load.records import FORMAT, Level, LoadResult, Sample
 from evalsuite.models import ModelOptions
+from evalsuite.records import encode
 from evalsuite.suites import load_all
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def keep(result: LoadResult, out: Path | None) -> Path:
 
 
 def _write(result: LoadResult, folder: Path) -> Path:
-    write_atomically(folder / FILE, msgspec.json.format(msgspec.json.encode(result), indent=1))
+    write_atomically(folder / FILE, msgspec.json.format(encode(result), indent=1))
     return folder
 
 

@@ -11,10 +11,19 @@ from typing import Any
 from evalsuite.chat_templates import check_chat_templates
 from evalsuite.errors import EvalsuiteError
 from evalsuite.files import read_json_object
-from evalsuite.models.accounting import AccountingError, check_config, check_values, compare, refuse_quantised
+from evalsuite.models.accounting import (
+    AccountingError,
+    check_config,
+    check_scheduler,
+    check_values,
+    compare,
+    refuse_quantised,
+)
 from evalsuite.models.checkpoints import Checkpoint
 from evalsuite.models.library_calls import refusing
 from evalsuite.models.weight_sets import WeightSet, find_weights
+
+_SCHEDULER = "scheduler_config.json"
 
 _OLD_ATTENTION = (
     (r"\.query\.", ".to_q."),
@@ -60,6 +69,8 @@ def load_part(checkpoint: Checkpoint, part: str, dtype: Any) -> Any:
     _check_class(folder, kind.__name__)
     if not issubclass(kind, nn.Module):
         check_chat_templates(folder)
+        if (folder / _SCHEDULER).is_file():
+            check_scheduler(str(folder / _SCHEDULER), read_config(folder, _SCHEDULER))
         with refusing(str(folder), kind.__name__):
             remote = {"trust_remote_code": False} if checkpoint.components[part][0] == "transformers" else {}
             loaded = kind.from_pretrained(folder, local_files_only=True, **remote)
@@ -81,7 +92,7 @@ def _check_class(folder: Path, name: str) -> None:
     Raises:
         EvalsuiteError: See above.
     """
-    for file in ("config.json", "scheduler_config.json"):
+    for file in ("config.json", _SCHEDULER):
         path = folder / file
         if not path.is_file():
             continue

@@ -19,6 +19,10 @@ from evalsuite.files import FileError, parse_json
 _MAX_HEADER = 100_000_000
 """The longest header that the safetensors format allows, in bytes."""
 
+_MAX_SIDES = 64
+_MAX_SIZE = 2**63
+"""Of a shape: how many sides it has at most, and what they and all offsets stay below."""
+
 _BITS = {
     "F64": 64, "I64": 64, "U64": 64, "C64": 64, "F32": 32, "I32": 32, "U32": 32, "F16": 16, "BF16": 16, "I16": 16,
     "U16": 16, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8, "I8": 8, "U8": 8,
@@ -74,7 +78,7 @@ def read_weights_file(path: Path) -> WeightsFile:
             if not 2 <= length <= min(_MAX_HEADER, size - 8):
                 raise WeightsFileError(f"{path}: is cut short or no safetensors file ({size:,} bytes)")
             header = parse_json(file.read(length), "JSON")
-        metadata = header.pop("__metadata__", None) or {}
+        metadata = {str(key): str(value) for key, value in (header.pop("__metadata__", None) or {}).items()}
         tensors = {name: _tensor(entry) for name, entry in header.items()}
         end = _end(header)
     except OSError as error:
@@ -85,13 +89,16 @@ def read_weights_file(path: Path) -> WeightsFile:
         raise WeightsFileError(f"{path}: its safetensors header cannot be read: {error!r}") from error
     if 8 + length + end != size:
         raise WeightsFileError(f"{path}: has {size:,} bytes, its header declares {8 + length + end:,}; cut short?")
-    return WeightsFile(path, tensors, {str(key): str(value) for key, value in metadata.items()}, 8 + length)
+    return WeightsFile(path, tensors, metadata, 8 + length)
 
 
 def _end(header: Mapping[str, Any]) -> int:
     """Where the last tensor ends; each begins where another ends, so that none shares bytes with another."""
     end = 0
-    spans = [(int(entry["data_offsets"][0]), int(entry["data_offsets"][1]), name) for name, entry in header.items()]
+    spans = []
+    for name, entry in header.items():
+        begin, stop = _whole(entry["data_offsets"], 2)
+        spans.append((begin, stop, name))
     for begin, stop, name in sorted(spans):
         if begin != end:
             raise ValueError(f"{name} begins at byte {begin:,}, and the tensor before it ends at {end:,}")
@@ -100,9 +107,19 @@ def _end(header: Mapping[str, Any]) -> int:
 
 
 def _tensor(entry: Mapping[str, Any]) -> TensorInfo:
-    info = TensorInfo(str(entry["dtype"]), tuple(int(side) for side in entry["shape"]))
-    begin, end = (int(offset) for offset in entry["data_offsets"])
+    info = TensorInfo(str(entry["dtype"]), _whole(entry["shape"]))
+    begin, end = _whole(entry["data_offsets"], 2)
     bits = math.prod(info.shape) * _BITS[info.dtype]
-    if min(info.shape, default=0) < 0 or begin < 0 or (end - begin) * 8 != bits:
+    if (end - begin) * 8 != bits:
         raise ValueError(f"{info.dtype} {list(info.shape)} takes {bits // 8:,} bytes, not {end - begin:,}")
     return info
+
+
+def _whole(listed: Any, count: int | None = None) -> tuple[int, ...]:
+    """Whole numbers from 0, as the format has them: so many, or a shape's."""
+    if not isinstance(listed, list) or len(listed) > _MAX_SIDES or (count is not None and len(listed) != count):
+        raise ValueError(f"{str(listed)[:40]} is no list of {count or f'at most {_MAX_SIDES}'} numbers")
+    for each in listed:
+        if not isinstance(each, int) or isinstance(each, bool) or not 0 <= each < _MAX_SIZE:
+            raise ValueError(f"{str(each)[:40]} is no size")
+    return tuple(listed)

@@ -23,8 +23,15 @@ def resolve(name: str) -> OcrEngine:
     """The OCR engine that a name such as `paddle` or `qwen2.5-vl:FOLDER,batch=8` stands for, not yet loaded.
 
     Raises:
-        EvalsuiteError: for an unknown engine, or one whose weights are missing.
+        EvalsuiteError: for an unknown engine, or one whose weights are missing or whose libraries do not load.
     """
+    from evalsuite.ocr.libraries import loading
+
+    with loading(name.partition(":")[0]):
+        return _resolve(name)
+
+
+def _resolve(name: str) -> OcrEngine:
     engine, _, arguments = name.partition(":")
     if engine == "paddle":
         from evalsuite.ocr.paddle import PaddleReader

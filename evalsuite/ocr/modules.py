@@ -24,6 +24,7 @@ from evalsuite.ocr.arcs import seen_arcs
 from evalsuite.ocr.base import OcrError
 from evalsuite.ocr.detection import Box, working_size
 from evalsuite.ocr.geometry import Quad
+from evalsuite.ocr.libraries import loading
 from evalsuite.ocr.recognition import LINE_HEIGHT, Character, Pixels, decode
 from evalsuite.ocr.weights import ModelFolder, OcrUnavailableError
 
@@ -121,21 +122,21 @@ def _load(module: str, folder: ModelFolder, threads: int, runtime: Runtime, step
     os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
     for name in ("paddlex", "ppocr"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    with _model_hosts_deferred():
-        import paddleocr
+    with loading("paddle"):
+        with _model_hosts_deferred():
+            import paddleocr
 
-    for name in ("paddlex", "ppocr"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with _yaml_in_c():
-        made = _run(
-            getattr(paddleocr, module),
-            model_name=folder.name,
-            model_dir=str(folder.path),
-            engine="onnxruntime",
-            engine_config={"intra_op_num_threads": threads, "inter_op_num_threads": 1},
-            device="cpu",
-        )
-    predictor = made.paddlex_predictor
+        for name in ("paddlex", "ppocr"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        with _yaml_in_c():
+            made = getattr(paddleocr, module)(
+                model_name=folder.name,
+                model_dir=str(folder.path),
+                engine="onnxruntime",
+                engine_config={"intra_op_num_threads": threads, "inter_op_num_threads": 1},
+                device="cpu",
+            )
+        predictor = made.paddlex_predictor
     if not all(hasattr(predictor, part) for part in ("pre_tfs", "runner", "post_op")) or any(
         step not in predictor.pre_tfs for step in steps
     ):
@@ -146,7 +147,8 @@ def _load(module: str, folder: ModelFolder, threads: int, runtime: Runtime, step
     if runtime == "openvino":
         from evalsuite.ocr.openvino_runtime import OpenVinoRunner
 
-        predictor.runner = _run(OpenVinoRunner, folder.path / "inference.onnx", threads=threads)
+        with loading("paddle-openvino"):
+            predictor.runner = OpenVinoRunner(folder.path / "inference.onnx", threads=threads)
     return predictor
 
 

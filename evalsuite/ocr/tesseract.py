@@ -24,6 +24,7 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.extras import install_command
 from evalsuite.images import MAX_SIDE, ImageError, to_rgb
 from evalsuite.ocr.base import OcrError
+from evalsuite.ocr.libraries import loading
 from evalsuite.ocr.options import parse_options
 from evalsuite.ocr.traineddata import characters_of
 from evalsuite.ocr.weights import OcrUnavailableError
@@ -219,7 +220,8 @@ class TesseractReader:
 
     def _recognise(self, picture: Image) -> str:
         """The text of a picture, in the order in which it is read."""
-        import tesserocr
+        with loading("tesseract"):
+            import tesserocr
 
         if self._api is None:
             self._api = tesserocr.PyTessBaseAPI(

@@ -21,6 +21,7 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.extras import install_command
 from evalsuite.images import ImageError, to_rgb
 from evalsuite.ocr.base import OcrError
+from evalsuite.ocr.libraries import loading
 from evalsuite.ocr.many import Answer, Source, lines_of
 from evalsuite.ocr.options import parse_options, whole_number
 from evalsuite.ocr.vlm_folder import NAME, VlmFolder, cached_folder, open_folder
@@ -155,7 +156,8 @@ class QwenReader:
 
     def _texts(self, images: list[Image]) -> list[str | None]:
         if self._loaded is None:
-            self._loaded = load_vlm(self._folder, self._device, self._precision)
+            with loading(NAME):
+                self._loaded = load_vlm(self._folder, self._device, self._precision)
         try:
             texts = self._loaded.generate(images, PROMPT, limit=MAX_NEW_TOKENS, seed=self._seed)
         except (RuntimeError, ValueError) as error:  # CUDA out of memory is a RuntimeError

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 CACHE_VERSION = "1"
+MAX_CONFIG_BYTES = 8 * 2**20
+_ALIAS = re.compile(r"[\s\[{,:-]\*[^\s'\"]")
 
 
 class OcrUnavailableError(EvalsuiteError):
@@ -182,7 +185,10 @@ def _bundled_folder(source: Path, bundle: Bundle, model: PinnedModel) -> ModelFo
 def _parsed(config: Path) -> Json:
     # The same safe subset of YAML in C: the character list takes 60 ms instead of a second.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(read_text(config), Loader=loader)  # noqa: S506 - a safe loader, see above
+    text = read_text(config, limit=MAX_CONFIG_BYTES)
+    if _ALIAS.search(text) and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=loader)):
+        raise FileError(f"{config}: has YAML aliases, by which a small file says a large one")
+    return yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader, see above
 
 
 def _config_digest(config: Path) -> str | None:
@@ -304,9 +310,13 @@ def user_folder(path: Path) -> ModelFolder:
             )
     try:
         name = _parsed(config)["Global"]["model_name"]
-    except (FileError, yaml.YAMLError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except FileError as error:
+        raise OcrUnavailableError(str(error)) from error
+    except (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise OcrUnavailableError(f"{config} does not name its model under Global.model_name") from error
-    return ModelFolder(str(name), path, _folder_digest([config, weights]))
+    if not isinstance(name, str):
+        raise OcrUnavailableError(f"{config}: Global.model_name is {str(name)[:40]!r}, no name")
+    return ModelFolder(name, path, _folder_digest([config, weights]))
 
 
 def _folder_digest(files: Iterable[Path]) -> str:

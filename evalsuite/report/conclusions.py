@@ -12,7 +12,7 @@ import msgspec
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.files import FileError, read_file, write_atomically
-from evalsuite.records import ModelRole, Record, digest
+from evalsuite.records import ModelRole, Record, digest, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -154,7 +154,7 @@ def _basis(run: OpenRun) -> str:
 
 
 def _write(store: RunStore, found: Conclusions) -> None:
-    write_atomically(store.folder / FILE, msgspec.json.format(msgspec.json.encode(found), indent=1))
+    write_atomically(store.folder / FILE, msgspec.json.format(encode(found), indent=1))
 
 
 def tone(outcome: str) -> str:

@@ -10,6 +10,7 @@ from evalsuite.content import measured
 from evalsuite.content.figures import ContentReport
 from evalsuite.edits import figures_with_edits
 from evalsuite.files import make_folder, write_atomically
+from evalsuite.records import encode
 from evalsuite.runs.figures import RunFigures
 
 if TYPE_CHECKING:
@@ -43,5 +44,5 @@ def store_summary(run: OpenRun, out: Path | None = None) -> Path:
     """
     path = (out or run.folder) / "summary.json"
     make_folder(path.parent)
-    write_atomically(path, msgspec.json.format(msgspec.json.encode(run_summary(run)), indent=1) + b"\n")
+    write_atomically(path, msgspec.json.format(encode(run_summary(run)), indent=1) + b"\n")
     return path

@@ -78,7 +78,7 @@ class RowFile(Generic[Row]):
                     return  # torn: the crash came before the newline, so what the row names may not exist either
                 try:
                     yield self._decoder.decode(line), end
-                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                     if _NOT_FINITE.search(line) and not _is_json(line):
                         raise NotFiniteError(
                             f"{self.path}:{number}: holds NaN or infinity, which no row may; delete this line to have "
@@ -134,7 +134,7 @@ def open_regular(path: Path) -> BufferedReader:
 def _is_json(line: bytes) -> bool:
     try:
         msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
 
@@ -160,7 +160,7 @@ class RowWriter(Generic[Row]):
             try:
                 write_all(self._handle, content)
                 os.fsync(self._handle)
-            except OSError:
+            except BaseException:  # a signal too: no row may follow half of another
                 with suppress(OSError):
                     os.ftruncate(self._handle, self._end)
                     os.lseek(self._handle, self._end, os.SEEK_SET)

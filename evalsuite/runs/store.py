@@ -25,6 +25,7 @@ from evalsuite.records import (
     Score,
     ScorerSpec,
     SequentialPlan,
+    encode,
 )
 from evalsuite.runs.comparable import unlike
 from evalsuite.runs.journal import Journal
@@ -126,7 +127,7 @@ class RunStore:
         try:
             make_folder(folder)
             make_folder(folder / "images")
-            write_atomically(folder / "manifest.json", msgspec.json.format(msgspec.json.encode(plan), indent=1))
+            write_atomically(folder / "manifest.json", msgspec.json.format(encode(plan), indent=1))
         except WriteError as error:
             raise WriteError(f"{error}; or name another folder with --out") from error
         return cls(folder, plan), False
@@ -167,7 +168,7 @@ class RunStore:
     def remember_engine(self, ocr: OcrSpec) -> None:
         """Keep what an engine other than the plan's is, beside its readings, so that they can be told later."""
         if ocr.digest != self.manifest.ocr.digest:
-            content = msgspec.json.format(msgspec.json.encode(ocr), indent=1)
+            content = msgspec.json.format(encode(ocr), indent=1)
             write_atomically(self.folder / f"ocr.{ocr.name}-{ocr.digest[:8]}.json", content)
 
     def engines(self) -> tuple[OcrSpec, ...]:

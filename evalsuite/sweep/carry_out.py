@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalsuite.errors import EvalsuiteError, InterruptedRunError
-from evalsuite.files import make_folder, write_atomically
+from evalsuite.files import FileError, make_folder, read_file, write_atomically
 from evalsuite.gate import Policy, judge, side_of
 from evalsuite.gate.draw import Yardstick, draw_until_verdict
 from evalsuite.models import ModelOptions, resolve
+from evalsuite.records import encode
 from evalsuite.report import build_report, store_summary, store_verdict, verdict_row
 from evalsuite.report.cells import message
 from evalsuite.report.sweep_page import Baseline, Checkpoint, Swept, build_sweep
@@ -146,8 +147,8 @@ class _Sweeper:
         if not self._plan.until_verdict or self._plan.baseline is not None:
             return list(keys)
         try:
-            stored = msgspec.json.decode((self._plan.out / "sweep.json").read_bytes(), type=Sweep).baseline
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            stored = msgspec.json.decode(read_file(self._plan.out / "sweep.json", follow=False), type=Sweep).baseline
+        except (FileNotFoundError, FileError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             stored = None
         return sorted(keys, key=lambda key: f"runs/{key[0].name}" != stored)
 
@@ -258,7 +259,7 @@ class _Sweeper:
             passed_over=self._passed_over,
         )
         make_folder(plan.out)
-        write_atomically(plan.out / "sweep.json", msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+        write_atomically(plan.out / "sweep.json", msgspec.json.format(encode(result), indent=1) + b"\n")
         write_atomically(plan.out / "sweep.md", markdown(result).encode())
         for row, verdict in zip(rows, verdicts, strict=True):
             self._report(row, verdict)

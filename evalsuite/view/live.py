@@ -83,7 +83,7 @@ class Tail(Generic[Row]):
         for line in whole.splitlines():
             try:
                 rows.append(self._decoder.decode(line))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise DamagedRunError(f"{self._path}: a line that is not a row of it: {error}") from error
         self._offset += len(whole)
         return anew, rows

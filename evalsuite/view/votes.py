@@ -145,7 +145,7 @@ class Ballot:
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 vote = msgspec.json.decode(line, type=Vote)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise EvalsuiteError(f"{self.path}:{number}: not a vote: {error}") from error
             found[vote.pair] = vote
         return list(found.values())

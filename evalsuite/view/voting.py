@@ -94,7 +94,7 @@ class VotingPages:
                 raise EvalsuiteError("a vote is shorter than that")
         try:
             vote = msgspec.json.decode(bytes(body), type=_Cast)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise EvalsuiteError(f"not a vote: {error}") from error
         await run_in_threadpool(self._cast, request, vote)
         return Response(b"{}", media_type="application/json")

@@ -4,7 +4,10 @@ A step is one call that changes what is on disk (open for writing, write, fsync,
 code that writes run folders. `Steps` counts them and, at the chosen one, does half of it (for a write) or nothing, and
 then kills the process or raises the fault. As a program: one run with one kill.
 
-    python crashing.py FOLDER --at STEP [--workers 2] [--overlap]
+    python crashing.py FOLDER --at STEP [--act SIGTERM] [--workers 2] [--overlap] [--devices 2]
+
+`--act` is what happens at the step: a signal to the run itself, or `worker`: SIGKILL to one of its processes. The run
+ends as the command line ends one: 130 with its message where it was stopped.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import argparse
 import errno
 import hashlib
 import json
+import multiprocessing
 import os
 import pathlib
 import signal
@@ -24,10 +28,13 @@ from typing import TYPE_CHECKING, Any, Self
 from PIL import Image
 
 from evalsuite import files
+from evalsuite.cli.stopping import STOPPED, acknowledged, treat_termination_as_interrupt
+from evalsuite.errors import ExitCode
 from evalsuite.models.base import Drawing
 from evalsuite.records import ModelSpec, OcrSpec, Prompt, SuiteRef, TextLine, digest
 from evalsuite.report import build_report, store_summary
 from evalsuite.runs import journal, rows
+from evalsuite.runs.backends.devices import Devices
 from evalsuite.runs.plan import plan_prompts
 from evalsuite.runs.runner import execute
 from evalsuite.runs.store import RunStore
@@ -54,6 +61,12 @@ class Painter:
     def __init__(self, *, uses_cpu: bool) -> None:
         self.uses_cpu = uses_cpu
 
+    def placed(self, _device: str) -> Self:
+        return self
+
+    def check_weights(self) -> None:
+        return None
+
     def notices(self, _prompts: Sequence[Prompt], _seeds: Sequence[int]) -> tuple[str, ...]:
         return ()
 
@@ -78,8 +91,12 @@ class Spelling:
         return (TextLine(text=hashlib.sha256(image.tobytes()).hexdigest()[:12]),)
 
 
-def run_whole(folder: Path, *, workers: int = 1, overlap: bool = False) -> None:
-    """Draw, read, score and report the three prompts, two images each; resumes."""
+def run_whole(
+    folder: Path, *, workers: int = 1, overlap: bool = False, devices: int = 0, backend: Devices | None = None
+) -> None:
+    """Draw, read, score and report the three prompts, two images each; resumes. `backend` is used for `devices`."""
+    if devices and backend is None:
+        backend = Devices(("cpu",) * devices)
     plan = plan_prompts(
         refs=[SuiteRef(name="s", digest=digest(PROMPTS), prompts=len(PROMPTS), source="s")],
         prompts=PROMPTS,
@@ -91,12 +108,13 @@ def run_whole(folder: Path, *, workers: int = 1, overlap: bool = False) -> None:
         name="crashing",
     )
     store, _ = RunStore.create_or_resume(folder, plan.manifest)
-    run = execute(plan, store, workers=workers)
+    run = execute(plan, store, workers=workers, backend=backend)
     store_summary(run)
     build_report(run)
 
 
 TIMES = {"drawn_at", "read_at", "seconds", "timing", "memory", "seal"}
+"""What no two runs have alike; where an image was drawn is in its timing."""
 
 
 def rows_of(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -124,13 +142,14 @@ class Steps:
 
     def __init__(self, at: int, act: Callable[[], None]) -> None:
         self.at, self.act, self.done = at, act, 0
+        self.goes_on = act is kill_worker  # the write that it happens at is done after it, and whole
         self.names: list[str] = []
 
     def meet(self, name: str, half: Callable[[], object] | None = None) -> None:
         self.names.append(name)
         if self.done == self.at:
             self.done += 1
-            if half is not None:
+            if half is not None and not self.goes_on:
                 half()
             self.act()
         self.done += 1
@@ -208,15 +227,38 @@ def fault(number: int) -> Callable[[], None]:
 FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.ENOENT)
 
 
+def kill_worker() -> None:
+    """SIGKILL to one process that this one has started, if there is any: the youngest that computes."""
+    workers = [each for each in multiprocessing.active_children() if each.name.startswith("evalsuite")]
+    if workers and workers[-1].pid is not None:
+        os.kill(workers[-1].pid, signal.SIGKILL)
+        sys.stdout.write("killed a worker\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--at", type=int, default=-1)
+    parser.add_argument("--act", default="SIGKILL")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--overlap", action="store_true")
+    parser.add_argument("--devices", type=int, default=0)
     asked = parser.parse_args()
-    with steps_of(asked.at, lambda: os.kill(os.getpid(), signal.SIGKILL)) as steps:
-        run_whole(asked.folder, workers=asked.workers, overlap=asked.overlap)
+
+    def send() -> None:
+        os.kill(os.getpid(), signal.Signals[asked.act])
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job is started without
+    treat_termination_as_interrupt()
+    try:
+        with (
+            acknowledged(lambda _: None, lambda _: None),
+            steps_of(asked.at, kill_worker if asked.act == "worker" else send) as steps,
+        ):
+            run_whole(asked.folder, workers=asked.workers, overlap=asked.overlap, devices=asked.devices)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{STOPPED}\n")
+        sys.exit(int(ExitCode.INTERRUPTED))
     sys.stdout.write(f"{steps.done}\n")
 
 

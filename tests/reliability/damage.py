@@ -1,14 +1,17 @@
 """A finished run, damaged in one way after another, and every command that takes a stored run on a fresh copy.
 
-    python damage.py [PART]     all kinds, or those whose names hold PART; prints what crashed, hung or wrote elsewhere
+    python damage.py [PART [COUNT]]     all kinds, or those whose names hold PART, or COUNT of them at random; prints
+                                        what crashed, hung, wrote elsewhere or said what no line may say
 
 Each command must end in good order within `SECONDS`: a value, or one `EvalsuiteError`.
 """
 
+# ruff: noqa: E501 - tables of what is tried
 from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import sys
@@ -16,14 +19,19 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
+from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent))
 import crashing
 
-from evalsuite.cli.main import app
-from evalsuite.errors import EvalsuiteError
+from evalsuite.cli.main import app, told
+from evalsuite.errors import ExitCode
+from evalsuite.view.app import make_app
+from evalsuite.view.library import Library
+from evalsuite.wording import for_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,13 +155,71 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     ),
     "images: deleted": lambda run: shutil.rmtree(run / "images"),
     "images: a link": lambda run: _link(run / "images", "/etc"),
-    "summary: deep": lambda run: _write(run / "summary.json", DEEP),
-    "conclusions: deep": lambda run: _write(run / "conclusions.json", DEEP),
-    "judgement: deep": lambda run: _write(run / "judgement.json", DEEP),
-    "load: deep": lambda run: _write(run / "load.json", DEEP),
-    "load: a pipe": lambda run: os.mkfifo(run / "load.json"),
-    "log: deep": lambda run: _write(run / "log.jsonl", DEEP),
+    **{f"{name}: {called}": (lambda run, name=name, put=put: put(_free(run, name))) for name in (
+        "summary.json", "conclusions.json", "load.json", "log.jsonl", "content.jsonl", "stop.json", "index.html",
+        "report.html", "assets", "assets/thumbs", ".lock", "JUDGED", "MARKS", "GLYPHS", "GLYPH-MARKS", "ocr.x-00000000.json",
+    ) for called, put in {
+        "deep": lambda path: _write(path, DEEP), "deep inside": lambda path: _write(path, b'{"a":' * 50_000),
+        "900 deep": lambda path: _write(path, b'{"a":' * 900 + b"1" + b"}" * 900), "a list": lambda path: _write(path, b"[]"),
+        "of another kind": lambda path: _write(path, b'{"format": 1, "keys": 3}\n'), "a pipe": os.mkfifo,
+        "a folder": Path.mkdir, "a link": lambda path: path.symlink_to("/etc/passwd"), "no UTF-8": lambda path: _write(
+            path, b'{"format": "\xff"}\n'), "/dev/zero": lambda path: path.symlink_to("/dev/zero"),
+    }.items()},
+    **{f"{what}: {place} {depth} deep": (lambda run, what=what, place=place, depth=depth: bytes_of(
+        what, lambda content: _deep_in(content, place, depth))(run))
+       for what, place in (("manifest", "settings"), ("manifest", "runtime"), ("manifest", "environment"),
+                           ("generations", "findings"), ("readings", "findings"), ("scores", "targets"))
+       for depth in (90, 450, 900, 5000)},
+    **{f"manifest: {field} of every model = {value!r}"[:70]: manifest_of(
+        lambda manifest, field=field, value=value: [model.update({field: value}) for model in manifest["models"]])
+       for field in ("name", "kind", "role", "source", "settings", "weights_digest", "runtime", "adapters")
+       for value in ("", "x/../../y", "\x1b[31m\n::error::", "a" * 100_000, None, 1, [], {"size": "1x1", "steps": 1e308})},
+    **{f"manifest: {field} of every prompt = {value!r}"[:70]: manifest_of(
+        lambda manifest, field=field, value=value: [prompt.update({field: value}) for prompt in manifest["prompts"]])
+       for field in ("id", "suite", "language", "category", "length", "text", "targets")
+       for value in ("", "../x", "\x1b]0;x\x07\n##[error]", "\u202e", "a" * 100_000, [], ["x"] * 5000, [1])},
+    **{f"manifest: {field} = {value!r}"[:70]: manifest_of(
+        lambda manifest, field=field, value=value: manifest.update({field: value}))
+       for field in ("name", "seeds", "profile", "created_at", "shard", "suites", "ocr", "scorer", "environment", "samples")
+       for value in ("", "\x1b[2J", -1, 10**30, 1e308, [], [-1], [2**64], [[0]], {}, {"name": "x"}, None)},
+    **{f"generations: {field} = {value!r}"[:70]: row_of("generations", **{field: value})
+       for field in ("key", "model", "prompt", "seed", "image", "sha256", "width", "height", "error", "drawn_at", "timing",
+                     "memory", "findings")
+       for value in ("", "../x", "\x1b[31m", -1, 10**30, 1e308, None, [], {}, [{"code": "\x1b", "message": "::error::"}])},
+    **{f"readings: {field} = {value!r}"[:70]: row_of("readings", **{field: value})
+       for field in ("key", "image_sha256", "engine", "engine_digest", "lines", "seconds", "findings", "error", "read_at")
+       for value in ("", "../x", "\x1b[31m", -1, 1e308, None, [], {}, [{"text": "x", "polygon": [[1e308, -1e308]] * 4}],
+                     [{"text": "x", "polygon": []}], [{"text": "", "confidence": 2}], [{"text": "\n"}] * 2000)},
 }  # fmt: skip
+
+
+def _free(run: Path, name: str) -> Path:
+    """The path of a derived file, with nothing there; names in capitals stand for those that hold digests."""
+    from evalsuite.glyphs import marks, sample, seen
+    from evalsuite.runs import judged_sample, open_run
+
+    opened = open_run(run)
+    known = {"JUDGED": lambda: judged_sample.path_of(opened, "sample"), "MARKS": lambda: judged_sample.path_of(opened, "marks"),
+             "GLYPHS": lambda: seen.rows_of(opened).path, "GLYPH-MARKS": lambda: marks.path_of(opened),
+             "GLYPH-SAMPLE": lambda: sample.path_of(opened)}  # fmt: skip
+    path = known[name]() if name in known else run / name
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    return path
+
+
+def _deep_in(content: bytes, place: str, depth: int) -> bytes:
+    """The first field of that name, with lists in each other in its place."""
+    before, name, after = content.partition(f'"{place}"'.encode())
+    if not name:
+        return content[:-2] + f', "{place}": '.encode() + b"[" * depth + b"]" * depth + b"}\n"
+    value, end = json.JSONDecoder().raw_decode(after.decode().lstrip(" :\n"))
+    del value
+    rest = after.decode().lstrip(" :\n")[end:]
+    return before + name + b": " + b"[" * depth + b"]" * depth + rest.encode()
+
 
 COMMANDS: dict[str, list[str]] = {
     "report": ["report", "RUN"],
@@ -163,7 +229,21 @@ COMMANDS: dict[str, list[str]] = {
     "claims": ["claims", "RUN", "--claim", "ernie-image-longtext", "--ocr", "spelling"],
     "compare": ["compare", "GOOD", "RUN", "--out", "OUT/compare"],
     "judge": ["judge", "RUN", "--sample", "3"],
+    "score": ["score", "RUN", "--ocr", "spelling", "-q"],
+    "single": ["report", "RUN", "--single-file", "--out", "OUT/page"],
+    "markdown": ["export", "RUN", "--to", "markdown", "--out", "OUT/run.md"],
+    "parquet": ["export", "RUN", "--to", "parquet", "--out", "OUT/run.parquet"],
+    "card": ["export", "RUN", "--to", "model-card", "--out", "OUT/card.md"],
+    "labels": ["export", "RUN", "--to", "glyphs", "--out", "OUT/labels"],
+    "gate": ["gate", "--baseline", "GOOD", "--candidate", "RUN"],
+    "baseline": ["gate", "--baseline", "RUN", "--candidate", "GOOD", "--json"],
+    "plan": ["plan", "--baseline", "RUN"],
+    "promote": ["baseline", "promote", "RUN", "--reason", "r", "--bootstrap", "--lock", "OUT/lock"],
+    "merge": ["merge", "OUT/merged", "RUN", "-q"],
+    "glyphs": ["glyphs", "RUN"],
+    "view": [],
 }
+"""Commands by name; `view` asks for the pages that the local server shows."""
 
 
 class Hang(BaseException):
@@ -181,14 +261,46 @@ def try_command(command: list[str], run: Path, good: Path, out: Path) -> str:
     signal.signal(signal.SIGALRM, _hang)
     signal.alarm(SECONDS)
     try:
-        raised = CliRunner().invoke(app, arguments).exception
+        if not command:
+            return view(run)
+        found = CliRunner().invoke(app, arguments)
     except Hang:
         return "HANG"
     finally:
         signal.alarm(0)
-    if raised is None or isinstance(raised, SystemExit):
-        return "done"
-    return "error" if isinstance(raised, EvalsuiteError) else f"CRASH {type(raised).__name__}: {raised}"[:200]
+    raised, said = found.exception, found.output
+    if isinstance(raised, Exception):
+        message, code = told(raised)
+        if code == ExitCode.CRASH:
+            return f"CRASH {message}"[:300]
+        said += for_log(message)
+    if "\x1b" in said or any(line.lstrip().startswith(("::", "##[")) for line in said.splitlines()):
+        return f"DIRTY {said[:200]!r}"
+    if isinstance(raised, SystemExit) and found.exit_code == ExitCode.CRASH:
+        return f"CRASH 1: {said[-200:]}"
+    return "done" if raised is None or isinstance(raised, SystemExit) else "error"
+
+
+def view(run: Path) -> str:
+    """The pages of the local server about a run, and how they end: `done` for whatever is no server's error."""
+    library = Library(run.parent)
+    client = TestClient(make_app(library, port=80, ballot=None, order_seed=0), base_url="http://127.0.0.1:80")
+    with client:
+        for entry in library.entries():
+            for address in (
+                "/",
+                "/stamp",
+                f"/run/{entry}",
+                f"/live/{entry}",
+                f"/live/{entry}/now.json",
+                f"/compare?run={entry}",
+                "/history",
+            ):
+                reply = client.get(address)
+                if reply.status_code >= 500:
+                    return f"CRASH {address}: {reply.status_code} {reply.text[:100]}"
+        client.get("/")
+    return "done"
 
 
 def try_damage(name: str, whole: Path, place: Path) -> dict[str, str]:
@@ -210,16 +322,23 @@ def try_damage(name: str, whole: Path, place: Path) -> dict[str, str]:
 
 def main() -> None:
     part = sys.argv[1] if len(sys.argv) > 1 else ""
+    chosen = [each for each in DAMAGES if part in each]
+    if len(sys.argv) > 2:
+        chosen = random.Random(0).sample(chosen, min(len(chosen), int(sys.argv[2])))
     counts: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as folder:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch("evalsuite.ocr._resolve", return_value=crashing.Spelling()),
+    ):
         whole = Path(folder) / "whole"
         crashing.run_whole(whole)
-        for name in (each for each in DAMAGES if part in each):
+        for name in chosen:
             for command, ending in try_damage(name, whole, Path(folder) / "place").items():
                 counts[ending.partition(" ")[0]] += 1
                 if ending not in ("done", "error"):
                     sys.stdout.write(f"{name}: {command}: {ending}\n")
-    sys.stdout.write(f"{sum(part in each for each in DAMAGES)} kinds of damage; {dict(counts)}\n")
+                    sys.stdout.flush()
+    sys.stdout.write(f"{len(chosen)} kinds of damage; {dict(counts)}\n")
     sys.exit(any(kind not in ("done", "error") for kind in counts))
 
 

@@ -1,9 +1,10 @@
 """SIGKILL at every step of the write order, then the same run again: `nox -s soak` runs all, the tests run a few.
 
-    python kills.py STATE.jsonl [--every 1] [--modes one,two]
+    python kills.py STATE.jsonl [--every 1] [--modes one,two,devices,term,int,worker]
 
 STATE gets one line per kill and is gone on with when it is there. Mode `one` reads in the run's own process, `two` in
-two OCR workers while it draws.
+two OCR workers while it draws. The others draw in two processes (`--devices cpu:2`) and read in two more: `devices` is
+killed itself, `term` and `int` are stopped by SIGTERM and by Ctrl-C, and of `worker` one process is killed.
 """
 
 from __future__ import annotations
@@ -26,9 +27,18 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parent))
 import crashing
 
+from evalsuite.errors import ExitCode
 from evalsuite.runs import journal
 
-MODES: dict[str, dict[str, Any]] = {"one": {}, "two": {"workers": 2, "overlap": True}}
+_DEVICES = {"devices": 2, "workers": 2}
+MODES: dict[str, dict[str, Any]] = {
+    "one": {},
+    "two": {"workers": 2, "overlap": True},
+    "devices": _DEVICES,
+    "term": {**_DEVICES, "act": "SIGTERM"},
+    "int": {**_DEVICES, "act": "SIGINT"},
+    "worker": {**_DEVICES, "act": "worker"},
+}
 ORPHAN_SECONDS = 30.0
 
 
@@ -36,15 +46,20 @@ def kill_at(step: int, mode: str, folder: Path) -> dict[str, Any]:
     """Kill a run at one step and look at what is left; `folder` must not exist."""
     options = MODES[mode]
     command = [sys.executable, crashing.__file__, str(folder), "--at", str(step)]
-    command += ["--workers", str(options["workers"])] if "workers" in options else []
+    for name in ("workers", "devices", "act"):
+        command += [f"--{name}", str(options[name])] if name in options else []
     command += ["--overlap"] if options.get("overlap") else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as child:
-        _, told = child.communicate(timeout=300)
+        said, told = child.communicate(timeout=300)
+    act = options.get("act", "SIGKILL")
+    wanted = {"SIGKILL": -signal.SIGKILL, "worker": 0}.get(act, int(ExitCode.INTERRUPTED))
     return {
         "mode": mode,
         "step": step,
-        "killed": child.returncode == -signal.SIGKILL,
+        "killed": b"killed a worker" in said if act == "worker" else child.returncode == wanted,
+        "ended": child.returncode,
         "traceback": b"Traceback" in told,
+        "warned": told.decode(errors="replace")[-300:] if b"leaked" in told else "",
         "orphans": len(left_of(child.pid)),
     }
 
@@ -71,7 +86,7 @@ def session_of(process: int) -> int | None:
 def resumed(folder: Path, mode: str, whole: dict[str, Any]) -> dict[str, Any]:
     """Run again, and compare with the uninterrupted run."""
     finished = {row["key"] for row in whole_lines(folder / "generations.jsonl")}
-    crashing.run_whole(folder, **(MODES[mode] if mode == "one" else {"overlap": True}))
+    crashing.run_whole(folder, overlap=bool(MODES[mode].get("overlap")))
     after = crashing.rows_of(folder)
     again = Counter(row["key"] for row in after["generations.jsonl"])
     return {
@@ -118,7 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("state", type=Path)
     parser.add_argument("--every", type=int, default=1)
-    parser.add_argument("--modes", default="one,two")
+    parser.add_argument("--modes", default=",".join(MODES))
     asked = parser.parse_args()
     done = [json.loads(line) for line in asked.state.read_text().splitlines()] if asked.state.exists() else []
     seen = {(each["mode"], each["step"]) for each in done}
@@ -132,8 +147,14 @@ def main() -> None:
                     state.write(json.dumps(found) + "\n")
                     state.flush()
     sys.stdout.write(summary(done))
-    if any(not each["equal"] or each["orphans"] or each["traceback"] or each["scratch"] for each in done):
+    if not all(map(is_right, done)):
         sys.exit(1)
+
+
+def is_right(found: dict[str, Any]) -> bool:
+    """The rows are the whole run's, and nothing is left: no process, traceback, warning or temporary file."""
+    left = ("orphans", "traceback", "scratch", "warned")
+    return bool(found["equal"]) and not any(found.get(each) for each in left)
 
 
 def summary(done: list[dict[str, Any]]) -> str:

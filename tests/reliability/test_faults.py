@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -88,7 +89,9 @@ def test_a_run_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path, whole, ste
         "mode": mode,
         "step": step,
         "killed": True,
+        "ended": -signal.SIGKILL,
         "traceback": False,
+        "warned": "",
         "orphans": 0,
         "torn": found["torn"],
         "equal": True,

@@ -23,17 +23,23 @@ PIECES = {
                "\\ud800", '"', ",", ":", '"id"', '"text": "A B"', "\u2028", "9" * 5000, "{"],
     ".toml": ["format = 1\n", "name = ", '"x"', "[[gates]]\n", "margin = 0.02\n", "[", "]", "=", "nan", "\n", "{", "}",
               "9" * 5000, "2001-02-30", "1979-05-27T07:32:00Z", '"""', "base = ", "'", "."],
+    ".json": ['{"', '": {"class_type": "KSampler", "inputs": {"seed": 1, "steps": ', '"a"', ", ", "}", "]", "[", ": ",
+              "1e400", "9" * 400, "null", '"prompt": "A \'B\' \\"C\\""', '"index": 1', "NaN",
+              '{"dtype": "F32", "shape": [',
+              '"data_offsets": [0, 4]}', '"lora_alpha": ', '"alpha_pattern": ', '"num_layers": ',
+              '"choices": [{"message": '],
     "": ['{"key": "a"', ', "model": "m"', ', "lines": [', "]", "}", "\n", "NaN", "Infinity", '"format": 1', ", ", "{",
          "null", '"\\ud800"', "1e999", '"seeds": [0]'],
 }  # fmt: skip
-EXAMPLES = int(os.environ.get("EVALSUITE_FUZZ_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("EVALSUITE_FUZZ_EXAMPLES", "12"))
 
 
 @pytest.mark.parametrize("name", fuzzing.TARGETS)
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_bytes_end_in_a_value_or_in_one_error(name, data):
-    pieces = PIECES.get(Path(name).suffix, PIECES[""])
+    suffix = {".yml": ".yaml"}.get(Path(name).suffix, Path(name).suffix)
+    pieces = PIECES.get(suffix, PIECES[".json"] + PIECES[""])
     alike = st.lists(st.sampled_from(pieces) | st.text(max_size=5), max_size=20).map(
         lambda parts: "".join(parts).encode("utf-8", errors="surrogatepass")
     )

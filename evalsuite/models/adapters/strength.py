@@ -23,6 +23,8 @@ from evalsuite.models.weights_file import WeightsFile
 _CONFIG = "adapter_config.json"
 _PEFT_FILE = "adapter_model.safetensors"
 _KINDS = {"LORA": "LoRA", "LOHA": "LoHa", "LOKR": "LoKr"}
+_LARGEST = 10**9
+"""Of ranks and alphas; neither is above some thousands in any adapter."""
 _PLAIN = (True, False, "gaussian", "eva", "orthogonal", None)
 """Values of `init_lora_weights` that leave the base model as it is; pissa, olora, loftq and corda change it."""
 
@@ -68,11 +70,16 @@ class Strength:
         divisor = rank if rank is not None else rated
         if divisor is None:
             return 1.0
+        if divisor <= 0:
+            raise AdapterError(f"--lora {self.path}: {layer}: has rank {divisor:g} by {self.source}; 1 is the least")
         return value / (math.sqrt(divisor) if settings.get("use_rslora") else divisor)
 
     def _pattern(self, field: str, layer: str, otherwise: Any) -> float | None:
         name = layer.removeprefix("base_model.model.")
-        for key, value in (self.settings.get(field) or {}).items():
+        patterns = self.settings.get(field) or {}
+        if not isinstance(patterns, Mapping):
+            raise AdapterError(f"--lora {self.path}: {field} in {self.source} is {str(patterns)[:80]}, no object")
+        for key, value in patterns.items():
             literal = str(key).removeprefix("^").removesuffix("$").replace(r"\.", ".")
             if re.search(r"[\\()\[\]|*+?]", literal):
                 raise AdapterError(f"--lora {self.path}: {field} in {self.source} has the pattern {key!r}; name layers")
@@ -157,6 +164,6 @@ def _of_transformer(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _number(path: Path, field: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise AdapterError(f"--lora {path}: {field} is {value!r}, not a number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
+        raise AdapterError(f"--lora {path}: {field} is {str(value)[:40]!r}, not a number up to {_LARGEST:,}")
     return float(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,9 @@ if TYPE_CHECKING:
 
 MAX_PROMPT = 20_000
 """Characters of a revised prompt; an answer with more is no enhancer's."""
+
+_LARGEST = 1e9
+"""Of seconds and MiB that a server may tell of one image; a row with more could not be read again."""
 
 _ECHOED = ("seed", "num_inference_steps", "guidance_scale", "true_cfg_scale", "size", "output_format")
 
@@ -164,4 +166,4 @@ def _number(value: Json) -> float | None:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) and number >= 0 else None
+    return number if 0 <= number <= _LARGEST else None

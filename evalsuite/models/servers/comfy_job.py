@@ -20,6 +20,8 @@ from evalsuite.records import Json
 
 POLL_SECONDS = 1.0
 """How often the history is asked where the websocket is lost."""
+MAX_RUNNING_SECONDS = 1e7
+"""Of a workflow by ComfyUI's own times; what they say beyond that, or below 0, is no time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,4 +184,5 @@ class ComfyJob:
             if isinstance(kind, str) and isinstance(stamp, int) and 0 <= stamp < 2**53:
                 milliseconds[kind] = stamp
         if "execution_start" in milliseconds and "execution_success" in milliseconds:
-            self._running = (milliseconds["execution_success"] - milliseconds["execution_start"]) / 1000
+            running = (milliseconds["execution_success"] - milliseconds["execution_start"]) / 1000
+            self._running = running if 0 <= running <= MAX_RUNNING_SECONDS else None

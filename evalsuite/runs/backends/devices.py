@@ -165,6 +165,7 @@ def _serve(channel: Connection, model: PlaceableModel, device: str, count: int, 
     # Ctrl-C reaches the whole process group; the parent alone decides, after what is under way is written.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
+    _use_no_semaphores()
     try:
         _settle(device, count)
         here = model.placed("cpu" if device.startswith("cpu") else device)
@@ -176,6 +177,17 @@ def _serve(channel: Connection, model: PlaceableModel, device: str, count: int, 
         return
     except Exception as error:  # noqa: BLE001 - raised again in the parent, which is where it belongs
         _send_error(channel, error)
+
+
+def _use_no_semaphores() -> None:
+    """Let progress bars be guarded by a lock of this process alone.
+
+    tqdm takes a semaphore of the system too, which a process that is ended leaves to Python's tracker, with a warning.
+    """
+    with suppress(ImportError):
+        from tqdm import tqdm
+
+        tqdm.set_lock(threading.RLock())
 
 
 def _settle(device: str, count: int) -> None:
