@@ -8,9 +8,10 @@ import traceback
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from evalsuite import __version__
 from evalsuite.cli import (
@@ -30,6 +31,7 @@ from evalsuite.cli import (
     view,
 )
 from evalsuite.cli.stopping import treat_termination_as_interrupt
+from evalsuite.cli.usage import mistake
 from evalsuite.errors import EvalsuiteError, ExitCode
 
 if TYPE_CHECKING:
@@ -96,6 +98,16 @@ def spread_settings(arguments: Sequence[str]) -> list[str]:
     return spread
 
 
+def _usage(error: TyperException, words: Sequence[str]) -> NoReturn:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        console.say(error.format_message())
+    else:
+        text, hint = mistake(error, getattr(typer.main.get_command(app), "commands", {}), words)
+        console.error(text)
+        console.hint(hint)
+    sys.exit(int(ExitCode.USAGE))
+
+
 def main() -> None:
     """Entry point: runs a command; what the user can fix is one line and a documented exit code."""
     for stream in (sys.stdout, sys.stderr):
@@ -103,8 +115,12 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     treat_termination_as_interrupt()
+    words = spread_settings(sys.argv[1:])
     try:
-        app(spread_settings(sys.argv[1:]))
+        code = app(words, prog_name="evalsuite", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else int(ExitCode.OK))
+    except TyperException as error:
+        _usage(error, words)
     except EvalsuiteError as error:
         if settings.verbose:
             traceback.print_exc()
