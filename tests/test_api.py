@@ -89,7 +89,8 @@ def test_what_a_notebook_shows_is_escaped(tmp_path):
 
 
 def test_a_missing_image_is_told_by_the_result(run):
-    store = evalsuite.open_run(run).store
+    store = evalsuite.open_run(str(run)).store
+    assert store.folder == Path(run)
     runs_by_hand.image_of(store, "neon-001").unlink()
     result = evalsuite.report(run)
     assert not result.complete

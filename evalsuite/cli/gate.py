@@ -261,7 +261,7 @@ def promote(
 
 @baseline_app.command(
     "acknowledge",
-    epilog=examples("evalsuite baseline acknowledge language=zh/ned --candidate reports/new --reason known"),
+    epilog=examples("evalsuite baseline acknowledge all/ned --candidate reports/new --reason known"),
 )
 def acknowledge(
     name: Annotated[str, typer.Argument(metavar="GATE", help="The failing gate's name, e.g. language=zh/ned.")],

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typer.exceptions import TyperException
 
 _REWORDED = (
-    (r"Value error, (.*)", r"\1"),
+    (r"Value error, (.*?)\.?", r"\1"),
     (r"Input should be a valid integer.*", "a whole number is wanted"),
     (r"Input should be a valid number.*", "a number is wanted"),
     (r"Input should be less than or equal to (\S+)", r"\1 is the most"),
@@ -50,7 +50,7 @@ def _text(error: TyperException, commands: Mapping[str, Any], words: Sequence[st
         context = getattr(error, "ctx", None)
         known = [name for each in context.command.params for name in each.opts] if context is not None else []
         return f"there is no option {unknown}; {did_you_mean(unknown, known, listed=False)}".rstrip("; ")
-    lost = re.fullmatch(r"No such command '(.*)'\.?", error.message, re.DOTALL)
+    lost = re.fullmatch(r"No such command '(.*?)'\..*", error.message, re.DOTALL)
     if lost is not None:
         return f"there is no command {lost[1]!r}; {did_you_mean(lost[1], commands)}"
     param = getattr(error, "param", None)
@@ -75,6 +75,6 @@ def _given(options: Sequence[str], words: Sequence[str]) -> str:
 
 def _reworded(message: str) -> str:
     for pattern, text in _REWORDED:
-        if re.fullmatch(pattern, message, re.DOTALL):
-            return re.sub(pattern, text, message, flags=re.DOTALL)
+        if (found := re.fullmatch(pattern, message, re.DOTALL)) is not None:
+            return found.expand(text)
     return message.rstrip(".")

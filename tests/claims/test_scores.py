@@ -58,7 +58,7 @@ def test_not_reproduced_with_the_difference_and_its_interval_per_language(write)
     assert abs(english.difference) < 0.01
     assert average.difference_interval[1] < 0
     assert "surely more than the 0.0080 by which labs differ on one model" in verdict.text
-    assert f"Chinese {chinese.difference:+.4f} [{low:+.4f}, {high:+.4f}]" in verdict.text
+    assert f"Chinese {chinese.difference:+.4f} [{low:+.4f}, {high:+.4f}]".replace("-", "\u2212") in verdict.text
     assert exit_code([verdict], named=True) == ExitCode.FAIL
 
 

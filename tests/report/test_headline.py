@@ -52,7 +52,7 @@ def test_each_model_is_told_against_the_first(make):
         f"klein draws 65.0 points fewer characters right than ernie, [{-high:.1f}, {-low:.1f}], 5 times as fast."
     )
     assert flux.startswith("flux cannot be told from ernie in mean accuracy: +0.0 points, [")
-    assert flux.endswith("], at the same speed.")
+    assert flux.endswith("], at the same speed. All prompts score the same.")
     parts = headline.sentences_of_run(run)[0]
     chinese = "".join(translate(part.key, "zh", **part.values) for part in parts)
     assert chinese == f"klein 正确画出的字符比 ernie 少 65.0 个百分点，[{-high:.1f}, {-low:.1f}]，速度是其 5 倍。"
@@ -65,9 +65,9 @@ def test_each_model_is_told_against_the_first(make):
         (
             6,
             (
-                " But of 10 prompts, 0 score better and 6 worse, more than chance explains (p = 0.031, exact sign test): "
-                "more prompts lose than gain, though 10 prompts cannot rule out rare large gains, and so the mean is not "
-                "told."
+                " But of 10 prompts, 0 score better and 6 worse, more than chance explains (p = 0.031, exact sign "
+                "test): more prompts lose than gain, though 10 prompts cannot rule out rare large gains, and so the "
+                "mean is not told."
             ),
             (
                 "不过，10 条提示词中有 0 条变好、6 条变差，超出偶然所能解释的程度（p = 0.031，精确符号检验）："

@@ -46,7 +46,7 @@ GATE = GateResult(
     acknowledged=Acknowledgement(gate="zh", model_digest="0", by="Ada", reason="known", at="2026"),
 )
 SPEED = SpeedResult(
-    name="p50",
+    name="speed/p50",
     against="baseline",
     quantity="p50",
     unit="s",
@@ -161,8 +161,8 @@ def test_an_unknown_id_stays_as_it_is(ident):
 
 
 def test_the_page_has_the_name_in_words_and_the_id_beside(handmade, tmp_path):
-    run = handmade.make_run(tmp_path / "run")
-    store_verdict(open_run(run), verdict_row(VERDICT))
+    run = open_run(handmade.make_run(tmp_path / "run"))
+    store_verdict(run, verdict_row(VERDICT))
     page = build_report(run).read_text(encoding="utf-8")
     row = page[page.index('<th scope="row"><span data-i18n="gate.words.anchor"') :]
     assert row.index("Character accuracy, mean over prompts: zh, against the anchor") < row.index("</th>")
