@@ -32,7 +32,7 @@ HEADERS = {
 OPEN = "/assets/"
 """What is served without the token: this package's own scripts and styles."""
 
-REFUSED = "this page needs the address that 'evalsuite view' printed when it started, with the token in it"
+REFUSED = "This page needs the address that 'evalsuite view' printed when it started, with the token in it."
 
 
 class Guard:
