@@ -123,14 +123,14 @@ def test_runs_with_samples_are_gated_planned_and_drawn_until_the_verdict():
     assert "--samples 4" in last
     assert [ends(last, *SMALL), ends(candidate, *SMALL)] == [0, 0]
     # But for a letter, every string is gone.
-    assert ends(gate, "--json", "verdict.json") == 10
+    assert ends(gate, "--json", "verdict.json", "--no-report") == 10
     verdict = json.loads(Path("verdict.json").read_bytes())
     assert (verdict["outcome"], verdict["samples"]) == ("FAIL", 4)
     assert ends(plan) == 0
-    assert ends(draw, "--ocr-workers", "1", "--quiet") == 10
+    assert ends(draw, "--ocr-workers", "1", "--quiet", "--no-report") == 10
     (claim,) = [line for line in section("Check 0.9733") if " claims " in line]
     # Another suite, other settings, one reader for another.
-    assert ends(claim.replace("<run>", "last")) == 12
+    assert ends(claim.replace("<run>", "last"), "--no-report") == 12
     for line in STORED:
         assert f"`evalsuite {line}`" in PAGE
         assert ends(f"evalsuite {line.replace('RUN', 'reports/last')}") == 0, line
