@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit codes of every command (DESIGN: errors speak to the user)."""
+    """Exit codes of every command (README.md lists them)."""
 
     OK = 0
     CRASH = 1

@@ -11,7 +11,7 @@ from evalsuite.content.figures import PAIR_COLUMNS, PICTURE_COLUMNS, pair_cells,
 from evalsuite.gate.drawn_words import COLUMNS, about, bounds, wager_cells
 from evalsuite.glyphs.rows import GLYPH_COLUMNS, glyph_rows
 from evalsuite.runs.figures import JUDGED_COLUMNS, correction_rows, figures_of
-from evalsuite.wording import one_sided, point, visible, with_ends
+from evalsuite.wording import one_sided, p_value, point, rate, signed, visible, with_ends
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from evalsuite.runs.summary import Summary
     from evalsuite.stats import Interval
     from evalsuite.sweep.results import Sweep
+
+
+COMPARED = ("model", "language", "accuracy above the first", "better", "worse", "alike", "sign test")
+"""The columns of `ComparisonResult.rows`; better, worse and alike are prompts."""
 
 
 def html_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -97,7 +101,7 @@ class RunResult:
         return found[0].accuracy
 
     def __repr__(self) -> str:
-        heads = [f"{each.model} {with_ends(each.accuracy, 4)}" for each in self.figures if each.language is None]
+        heads = [f"{each.model} {with_ends(each.accuracy)}" for each in self.figures if each.language is None]
         lost = f", {len(self.run.faults)} missing" if self.run.faults else ""
         images = self.run.mark or f"{len(self.run.scores)} images"
         return f"<evalsuite run {self.folder}: {images}{lost}; {'; '.join(heads)}>"
@@ -108,10 +112,10 @@ class RunResult:
                 each.model if each.role == "model" else f"{each.model} ({each.role})",
                 each.language or "all",
                 f"{each.images}" + (f" ({each.missing} missing)" if each.missing else ""),
-                with_ends(each.accuracy, 4),
-                point(each.ceiling, 4) if each.ceiling else "not measured",
-                point(each.styled_ceiling, 4) if each.styled_ceiling else "not measured",
-                with_ends(each.exact, 4),
+                with_ends(each.accuracy),
+                point(each.ceiling) if each.ceiling else "not measured",
+                point(each.styled_ceiling) if each.styled_ceiling else "not measured",
+                with_ends(each.exact),
                 "–" if each.p50 is None else f"{each.p50:.2f}",
             )
             for each in self.figures
@@ -189,8 +193,8 @@ class ContentResult:
 
     def __repr__(self) -> str:
         told = "; ".join(
-            [f"{each.model} {each.language}: not flat {with_ends(each.share, 4)}" for each in self.found.pictures]
-            + [f"{each.model} {each.language}: similarity {with_ends(each.similarity, 4)}" for each in self.found.pairs]
+            [f"{each.model} {each.language}: not flat {with_ends(each.share)}" for each in self.found.pictures]
+            + [f"{each.model} {each.language}: similarity {with_ends(each.similarity)}" for each in self.found.pairs]
         )
         return f"<evalsuite content {self.run.folder}: {told}>"
 
@@ -202,7 +206,10 @@ class ContentResult:
 
 @dataclass(frozen=True, repr=False)
 class ComparisonResult:
-    """Runs side by side. `differences` hold what each model's accuracy is above the first one's."""
+    """Runs side by side. `differences` hold what each model's accuracy is above the first one's.
+
+    `sentences` say the same in words, as the page does.
+    """
 
     page: Path
     runs: tuple[OpenRun, ...]
@@ -214,18 +221,38 @@ class ComparisonResult:
         """True where no run misses an image."""
         return not any(run.missing for run in self.runs)
 
-    def _rows(self) -> list[tuple[str, ...]]:
-        return [
-            (each.contestant.name, each.language or "all", with_ends(each.interval, 4, sign="+"))
+    @cached_property
+    def sentences(self) -> tuple[str, ...]:
+        """Each model against the first in words, in English: accuracy, speed, and what cannot be told."""
+        from evalsuite.report import headline
+
+        found = headline.sentences(self.runs, self.contestants, self.differences)
+        return tuple("".join(part.text for part in parts) for parts in found)
+
+    @property
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """The differences as cells of text under `COMPARED`."""
+        return tuple(
+            (
+                each.contestant.name,
+                each.language or "all",
+                with_ends(each.interval, sign="+"),
+                *map(str, (each.better, each.worse, each.same)),
+                p_value(each.sign_test),
+            )
             for each in self.differences
-        ]
+        )
 
     def __repr__(self) -> str:
-        told = "; ".join(f"{name} {difference}" for name, language, difference in self._rows() if language == "all")
+        told = "; ".join(
+            f"{row[0]} {row[2]}, {row[3]} prompts better, {row[4]} worse ({row[6]})"
+            for row in self.rows
+            if row[1] == "all"
+        )
         return f"<evalsuite comparison {self.page}: {told}>"
 
     def _repr_html_(self) -> str:
-        return html_table(("model", "language", "accuracy above the first"), self._rows())
+        return html_table(COMPARED, self.rows)
 
 
 @dataclass(frozen=True, repr=False)
@@ -260,10 +287,10 @@ class GateVerdict:
             (
                 each.name,
                 each.decision,
-                f"{each.baseline:.4f}",
-                f"{each.candidate:.4f}",
-                f"{each.delta:+.4f}",
-                one_sided(f"{each.lower:+.4f}", f"{each.upper:+.4f}"),
+                rate(each.baseline),
+                rate(each.candidate),
+                signed(each.delta),
+                one_sided(signed(each.lower), signed(each.upper)),
                 f"{each.margin:g}",
             )
             for each in self.verdict.gates
@@ -272,7 +299,7 @@ class GateVerdict:
     def __repr__(self) -> str:
         drawn = self.verdict.drawn
         if drawn is not None:
-            told = "; ".join(f"{wager_cells(each)[0]} {each.decision} ({bounds(each)})" for each in drawn.gates)
+            told = "; ".join(f"{each.name} {each.decision} ({bounds(each)})" for each in drawn.gates)
             after = f"after {drawn.images} of {drawn.planned} images, {drawn.claim}"
             return f"<evalsuite gate {self.outcome} {after}: {self.verdict.candidate.model}; {told}>"
         changes = "; ".join(f"{row[0]} {row[1]} {row[4]} ({row[5]})" for row in self._rows())

@@ -88,7 +88,7 @@ def point(interval: Interval | None, digits: int | None = None, *, sign: Sign = 
         return "undefined"
     if digits is None:
         return signed(interval.estimate) if sign == "+" else rate(interval.estimate)
-    return f"{interval.estimate:{sign}.{digits}f}"
+    return f"{interval.estimate:{sign}.{digits}f}".replace("-", "\u2212")
 
 
 def ends(interval: Interval | None, digits: int | None = None, *, sign: Sign = "-") -> str:
@@ -96,7 +96,9 @@ def ends(interval: Interval | None, digits: int | None = None, *, sign: Sign = "
     if interval is None or interval.low is None or interval.high is None:
         return ""
     low, high = interval.low, interval.high
-    return between(low, high, sign=sign) if digits is None else f"[{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]"
+    if digits is None:
+        return between(low, high, sign=sign)
+    return f"[{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]".replace("-", "\u2212")
 
 
 def with_ends(interval: Interval | None, digits: int | None = None, *, sign: Sign = "-") -> str:
@@ -127,6 +129,18 @@ def signed(value: float | None) -> str:
     digits = next((digits for digits in range(3, 8) if round(value, digits) != 0), 3)
     text = f"{value:+.{digits}f}" if round(value, digits) else "0.000"
     return text.replace("-", "\u2212")
+
+
+def amount(value: float) -> str:
+    """How large a change is, without a sign: `0.031`; more decimals where it would look like none."""
+    return signed(abs(value)).removeprefix("+")
+
+
+def p_value(value: float | None) -> str:
+    """A p-value as a relation: `p = 0.629`, `p < 0.001`; `–` where there is none."""
+    if value is None:
+        return "–"
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
 def seconds(value: float | None) -> str:

@@ -73,7 +73,7 @@ def test_a_folder_may_be_text_or_a_path(run, kind):
 def test_a_run_in_a_console_is_one_line_and_in_a_notebook_a_table(run):
     result = evalsuite.report(run)
     text = repr(result)
-    assert text.startswith(f"<evalsuite run {run}: 6 images; klein 0.9487 [")
+    assert text.startswith(f"<evalsuite run {run}: 6 images; klein 0.949 [")
     assert "\n" not in text
     page = result._repr_html_()
     assert page.count("<tr>") == 7
@@ -89,7 +89,8 @@ def test_what_a_notebook_shows_is_escaped(tmp_path):
 
 
 def test_a_missing_image_is_told_by_the_result(run):
-    store = evalsuite.open_run(run).store
+    store = evalsuite.open_run(str(run)).store
+    assert store.folder == Path(run)
     runs_by_hand.image_of(store, "neon-001").unlink()
     result = evalsuite.report(run)
     assert not result.complete
@@ -111,15 +112,15 @@ def test_one_folder_or_several_are_compared(tmp_path, folders):
     (overall,) = [each for each in compared.differences if each.language is None]
     assert overall.contestant.name == "ernie"
     assert fraction(overall.interval) == round((1 / 12 + 0 + 1 / 6) / 3, 12)  # a mean over prompts
-    assert "ernie +0.0833 [" in repr(compared)
-    assert "<td>+0.0833 [" in compared._repr_html_()
+    assert "ernie +0.083 [" in repr(compared)
+    assert "<td>+0.083 [" in compared._repr_html_()
 
 
 def test_a_gate_that_does_not_pass_is_an_answer_and_no_exception(tmp_path, run):
     other = runs_by_hand.make_run(tmp_path / "other").folder
     result = evalsuite.gate(run, other, policy="quick", report=False)
     assert (result.outcome, result.passed, result.exit_code) == ("INCONCLUSIVE", False, 11)
-    assert repr(result).startswith("<evalsuite gate INCONCLUSIVE: klein; all/character_accuracy INCONCLUSIVE -0.0")
+    assert repr(result).startswith("<evalsuite gate INCONCLUSIVE: klein; all/character_accuracy INCONCLUSIVE −0.0")
     assert result._repr_html_().startswith("<p><strong>INCONCLUSIVE</strong></p><table>")
     assert result.page is None
     itself = evalsuite.gate(run, run, policy="quick", report=False)

@@ -15,8 +15,9 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "data").rglob("*.md")])
 
 
-def test_every_test_that_stands_for_a_public_report_exists():
-    page = (ROOT / "docs" / "public-reports.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["public-reports.md", "in-use.md"])
+def test_every_test_that_a_page_names_exists(name):
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     named = re.findall(r"::(test_\w+)", page)
     assert len(named) >= 25

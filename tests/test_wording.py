@@ -114,9 +114,14 @@ def test_lists_and_counts_read_as_english():
     assert wording.did_you_mean("paddel", ["paddle", "qwen"], listed=False) == "did you mean 'paddle'? "
 
 
+@pytest.mark.parametrize(("value", "shown"), [(0.03149, "0.031"), (-0.02, "0.020"), (0.0004, "0.0004"), (0.0, "0.000")])
+def test_an_amount_has_no_sign_and_does_not_look_like_none(value, shown):
+    assert wording.amount(value) == shown
+
+
 def test_a_difference_carries_its_sign():
     value = Interval(estimate=0.012, low=-0.0031, high=0.0271, level=0.95, n=9, method="Bayesian bootstrap")
-    assert wording.with_ends(value, 4, sign="+") == "+0.0120 [-0.0031, +0.0271]"
+    assert wording.with_ends(value, 4, sign="+") == "+0.0120 [\u22120.0031, +0.0271]"
 
 
 @pytest.mark.parametrize(

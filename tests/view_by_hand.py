@@ -23,11 +23,11 @@ from evalsuite.view.library import Library
 
 
 @contextmanager
-def serving(root, ballot=None):
+def serving(root, ballot=None, token=None):
     """A client of a server over a folder, which ends with it."""
     with listen_at("127.0.0.1", 0) as listening:
         port = listening.getsockname()[1]
-        app = make_app(Library(root), port=port, ballot=ballot, order_seed=0)
+        app = make_app(Library(root), port=port, ballot=ballot, order_seed=0, token=token)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

@@ -133,6 +133,7 @@ def view(
     port: int = 8001,
     votes: StrPath | None = None,
     seed: int = 0,
+    token: bool = True,
     ready: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Show the runs below a folder in the browser, on this machine alone, until the process is interrupted.
@@ -142,6 +143,8 @@ def view(
         port: 0 takes a free one.
         votes: The file that blind votes go into; without it there is no voting.
         seed: What the order of the pairs to vote on and their sides are drawn by.
+        token: Whether the address holds a token without which nothing is shown; else every account of this machine may
+            look.
         ready: Called with the address.
 
     Raises:
@@ -151,4 +154,4 @@ def view(
 
     from evalsuite.view import view_runs
 
-    view_runs(Path(folder), port=port, votes=path_of(votes), order_seed=seed, ready=ready)
+    view_runs(Path(folder), port=port, votes=path_of(votes), order_seed=seed, has_token=token, ready=ready)

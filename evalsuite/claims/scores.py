@@ -245,7 +245,7 @@ def _text(
         f"{claim.labs_differ:.4f} by which labs differ",
     }[outcome]
     measured = f"The run's average is {average.measured.estimate:.4f}, the published one {figure}"
-    apart = f"{gap.value:+.4f} ± {gap.reach:.4f} over the same prompts with other seeds"
+    apart = f"{_signed(gap.value)} ± {gap.reach:.4f} over the same prompts with other seeds"
     sentences = [f"{measured}: {apart}, {found}"]
     if outcome == "not reproduced":
         parts = (f"{NAMES.get(each.of, each.of)} {signed(each)}" for each in figures[:-1])
@@ -260,8 +260,13 @@ def _text(
 
 
 def signed(figure: Measured) -> str:
-    """A difference with its interval, e.g. `-0.0123 [-0.0171, -0.0075]`."""
+    """A difference with its interval, e.g. `−0.0123 [−0.0171, −0.0075]`."""
     if figure.difference is None:
         return "undefined"
     around = figure.difference_interval
-    return f"{figure.difference:+.4f}" + (f" [{around[0]:+.4f}, {around[1]:+.4f}]" if around else "")
+    return _signed(figure.difference) + (f" [{_signed(around[0])}, {_signed(around[1])}]" if around else "")
+
+
+def _signed(value: float) -> str:
+    """A difference with the four decimals of the published figures."""
+    return f"{value:+.4f}".replace("-", "\u2212")

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+PUBLISHED = 4
+"""Decimals of the published scores, and so of what stands beside them."""
+
 
 @app.command(
     epilog=examples(
@@ -137,7 +140,7 @@ def _standings(rows: Sequence[Standing]) -> None:
         (
             f"→ {row.rank or '–'}" if row.role else str(row.rank),
             row.model if row.role in (None, "model") else f"{row.model} ({ROLES[row.role]})",
-            f"{row.average:.4f}" + (f" {ends(row.interval, 4)}" if row.interval else ""),
+            f"{row.average:.4f}" + (f" {ends(row.interval, PUBLISHED)}" if row.interval else ""),
             *(f"{row.languages[key]:.4f}" if key in row.languages else "–" for key in ("en", "zh")),
             row.source,
         )
@@ -188,9 +191,9 @@ def _figure(figure: Measured) -> tuple[str, ...]:
     return (
         NAMES.get(figure.of, figure.of),
         figure.text,
-        score_text(figure.measured),
+        score_text(figure.measured, PUBLISHED),
         signed(figure),
-        score_text(figure.fixed),
-        score_text(figure.accuracy) if figure.accuracy else "–",
-        " ".join(point(each, 4) if each else "–" for each in ceilings) if any(ceilings) else "not measured",
+        score_text(figure.fixed, PUBLISHED),
+        score_text(figure.accuracy, PUBLISHED) if figure.accuracy else "–",
+        " ".join(point(each, PUBLISHED) if each else "–" for each in ceilings) if any(ceilings) else "not measured",
     )

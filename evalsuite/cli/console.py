@@ -191,6 +191,11 @@ def error(text: str) -> None:
     _marked("[bold red]error:[/]", text)
 
 
+def hint(text: str) -> None:
+    """Print what helps on after an error, on the error stream."""
+    _marked("[dim]hint:[/]", text)
+
+
 def _marked(mark: str, text: str) -> None:
     err.print(mark, end=" ")
     print_wrapped(err, _line(text), None if (width := _width(err)) is None else width - 7)

@@ -123,7 +123,7 @@ def show_compared(runs: Sequence[OpenRun], called: Sequence[Contestant]) -> None
                 each.language,
                 f"{each.similarity.text} {each.similarity.interval or ''}".rstrip() if each.similarity else "–",
                 each.psnr,
-                with_ends(each.share, 4, sign="+") if each.share else "–",
+                with_ends(each.share, sign="+") if each.share else "–",
             )
             for each in lines
         ]

@@ -106,7 +106,10 @@ class PublishedDocument(Record, frozen=True, kw_only=True):
 
 
 class ComparisonDocument(Record, frozen=True, kw_only=True):
-    """`compare --json`: what each model's character accuracy is above the first one's. `folders` are the runs'."""
+    """`compare --json`: what each model's character accuracy is above the first one's. `folders` are the runs'.
+
+    `sentences` say the same in English; `sign_test` of a difference is a p-value.
+    """
 
     format: Literal[1] = 1
     page: str
@@ -114,6 +117,7 @@ class ComparisonDocument(Record, frozen=True, kw_only=True):
     complete: bool
     exit_code: int
     differences: tuple[Difference, ...]
+    sentences: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
 

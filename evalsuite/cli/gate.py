@@ -24,7 +24,7 @@ from evalsuite.cli.options import (
     examples,
 )
 from evalsuite.errors import EvalsuiteError
-from evalsuite.wording import one_sided, rate, signed, size
+from evalsuite.wording import amount, one_sided, rate, signed, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -261,7 +261,7 @@ def promote(
 
 @baseline_app.command(
     "acknowledge",
-    epilog=examples("evalsuite baseline acknowledge zh/ned --candidate reports/new --reason known"),
+    epilog=examples("evalsuite baseline acknowledge all/ned --candidate reports/new --reason known"),
 )
 def acknowledge(
     name: Annotated[str, typer.Argument(metavar="GATE", help="The failing gate's name, e.g. language=zh/ned.")],
@@ -337,12 +337,14 @@ def show_verdict(verdict: Verdict) -> None:
 
 
 def _show_gate(gate: GateResult) -> None:
+    from evalsuite.gate.names import spelled
+
     decision = f"{gate.decision}, acknowledged" if gate.acknowledged else gate.decision
-    console.say(f"{decision}: {gate.name}")
+    console.say(f"{decision}: {spelled(gate)}")
     console.say(
         f"  {rate(gate.baseline)} → {rate(gate.candidate)}, change {signed(gate.delta)} "
         f"({one_sided(signed(gate.lower), signed(gate.upper))}), margin {gate.margin:g}, {gate.prompts} prompts × "
-        f"{gate.samples}, detectable {gate.minimum_detectable_effect:.4f}, floor {gate.resolution_floor:.4f}"
+        f"{gate.samples}, detectable {amount(gate.minimum_detectable_effect)}, floor {amount(gate.resolution_floor)}"
     )
     console.say(f"  {gate.note}" + (f"; {gate.advice}" if gate.advice else ""))
 
@@ -356,9 +358,11 @@ def _show_wager(each: WagerResult, cells: Sequence[str]) -> None:
 
 
 def _show_speed(speed: SpeedResult) -> None:
+    from evalsuite.gate.names import spelled
+
     values = [size(round(v)) if speed.unit == "bytes" else f"{v:.3g} s" for v in (speed.baseline, speed.candidate)]
     bounds = one_sided(f"{speed.lower:.3f}", f"{speed.upper:.3f}")
-    console.say(f"{speed.decision or 'Advisory'}: {speed.name}")
+    console.say(f"{speed.decision or 'Advisory'}: {spelled(speed)}")
     console.say(
         f"  {values[0]} → {values[1]}, ratio {speed.ratio:.3f} ({bounds}), limit "
         f"{speed.limit:g}, {speed.prompts} prompts"

@@ -9,9 +9,10 @@ import traceback
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from evalsuite import __version__
 from evalsuite.cli import (
@@ -31,6 +32,7 @@ from evalsuite.cli import (
     view,
 )
 from evalsuite.cli.stopping import treat_termination_as_interrupt
+from evalsuite.cli.usage import mistake
 from evalsuite.errors import EvalsuiteError, ExitCode
 
 if TYPE_CHECKING:
@@ -97,6 +99,16 @@ def spread_settings(arguments: Sequence[str]) -> list[str]:
     return spread
 
 
+def _usage(error: TyperException, words: Sequence[str]) -> NoReturn:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        console.say(error.format_message())
+    else:
+        text, hint = mistake(error, getattr(typer.main.get_command(app), "commands", {}), words)
+        console.error(text)
+        console.hint(hint)
+    sys.exit(int(ExitCode.USAGE))
+
+
 def main() -> None:
     """Entry point: runs a command; what the user can fix is one line and a documented exit code."""
     for stream in (sys.stdout, sys.stderr):
@@ -104,8 +116,12 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     treat_termination_as_interrupt()
+    words = spread_settings(sys.argv[1:])
     try:
-        app(spread_settings(sys.argv[1:]))
+        code = app(words, prog_name="evalsuite", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else int(ExitCode.OK))
+    except TyperException as error:
+        _usage(error, words)
     except Exception as error:  # noqa: BLE001 - the last line of defence: a user is never shown a traceback unasked
         if settings.verbose:
             traceback.print_exc()

@@ -61,14 +61,14 @@ def _protocol_rows(scores: ProtocolScores, model: ModelScore, names: Sequence[st
                 part.language,
                 f"{part.images}{missing}",
                 score_text(part.scores[names[0]]),
-                point(ceiling.scores[names[0]], 4) if ceiling else "not measured",
+                point(ceiling.scores[names[0]]) if ceiling else "not measured",
                 *(score_text(part.scores[name]) for name in names[1:]),
             )
         )
     if model.average is not None:
         above = next((each.average for each in scores.models if each.model == scores.ceiling_model), None)
         images = str(sum(part.images for part in model.languages))
-        ceiling_text = point(above, 4) if above else "not measured"
+        ceiling_text = point(above) if above else "not measured"
         rows.append(
             (model.model, ROLES[model.role], "average", images, score_text(model.average), ceiling_text)
             + ("",) * (len(names) - 1)
@@ -76,7 +76,7 @@ def _protocol_rows(scores: ProtocolScores, model: ModelScore, names: Sequence[st
     return rows
 
 
-def score_text(interval: Interval) -> str:
-    """A score with its interval, or with the reason why there is none."""
-    text = with_ends(interval, 4)
+def score_text(interval: Interval, digits: int | None = None) -> str:
+    """A score with its interval, or with the reason why there is none; `digits` are those of a published figure."""
+    text = with_ends(interval, digits)
     return text if "[" in text else f"{text} [{interval.method}]"

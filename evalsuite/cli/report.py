@@ -135,6 +135,7 @@ def compare(
 ) -> None:
     """Set two or more runs, or the models of one run, side by side: same prompt, same seed."""
     import evalsuite
+    from evalsuite.results import COMPARED
 
     result = evalsuite.compare(folders, out)
     notices = dict.fromkeys(text for run in result.runs for text in run.notices)
@@ -149,12 +150,19 @@ def compare(
                 complete=result.complete,
                 exit_code=int(ExitCode.INCOMPLETE if lost else ExitCode.OK),
                 differences=result.differences,
+                sentences=result.sentences,
                 notices=tuple(notices),
             )
         )
     else:
         for text in notices:
             console.notice(text)
+        console.table(
+            f"Character accuracy beside {result.contestants[0].name}, over prompts", COMPARED, result.rows,
+            right=COMPARED[2:],
+        )  # fmt: skip
+        for text in result.sentences:
+            console.say(text)
         show_compared(result.runs, result.contestants)
         console.say(f"Comparison: {result.page}")
     figures.leave(result.runs, figures.RESUME)

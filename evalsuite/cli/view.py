@@ -32,6 +32,13 @@ def view(
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", help="What the order of the pairs and their sides are drawn by.")
     ] = 0,
+    token: Annotated[
+        bool,
+        typer.Option(
+            "--token/--no-token",
+            help="Show nothing without the token in the address; else every account of this machine may look.",
+        ),
+    ] = True,
 ) -> None:
     """Show all runs of a folder in the browser: figures, progress, history, comparisons. Only from this machine."""
     import evalsuite
@@ -41,5 +48,6 @@ def view(
         port=port,
         votes=votes,
         seed=seed,
+        token=token,
         ready=lambda address: console.say(f"{folder} is shown at {address}; Ctrl-C ends it, and nothing is lost"),
     )

@@ -215,18 +215,18 @@ def by_unit(run: OpenRun, values: Mapping[str, float]) -> dict[str, float]:
 
 def picture_cells(each: PictureFigure) -> tuple[str, ...]:
     """A row of text under `PICTURE_COLUMNS`."""
-    return each.model, each.language, str(each.images), with_ends(each.share, 4), str(each.untold)
+    return each.model, each.language, str(each.images), with_ends(each.share), str(each.untold)
 
 
 def agreement_cells(each: AgreementFigure) -> tuple[str, ...]:
     """A row of text under `AGREEMENT_COLUMNS`."""
-    return each.model, each.language, each.measure, str(each.images), with_ends(each.agreement, 4), str(each.cut)
+    return each.model, each.language, each.measure, str(each.images), with_ends(each.agreement), str(each.cut)
 
 
 def distance_cells(each: DistanceFigure) -> tuple[str, ...]:
     """A row of text under `DISTANCE_COLUMNS`."""
     return (
-        each.model, each.language, each.against, each.measure, str(each.images), with_ends(each.distance, 4),
+        each.model, each.language, each.against, each.measure, str(each.images), with_ends(each.distance),
         str(each.untold),
     )  # fmt: skip
 
@@ -234,7 +234,7 @@ def distance_cells(each: DistanceFigure) -> tuple[str, ...]:
 def pair_cells(each: PairFigure) -> tuple[str, ...]:
     """A row of text under `PAIR_COLUMNS`."""
     return (
-        each.model, each.language, each.against, str(each.images), with_ends(each.similarity, 4), each.psnr,
+        each.model, each.language, each.against, str(each.images), with_ends(each.similarity), each.psnr,
         str(each.untold),
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from evalsuite.gate.names import spelled
 from evalsuite.wording import one_sided, rate, signed
 
 if TYPE_CHECKING:
@@ -33,9 +34,8 @@ def bounds(each: WagerResult) -> str:
 
 def wager_cells(each: WagerResult) -> tuple[str, ...]:
     """A wager as a row of `COLUMNS`."""
-    name = each.name if each.subject == "loss" else f"{each.name}, floor"
     return (
-        name,
+        spelled(each),
         rate(each.baseline),
         rate(each.candidate),
         signed(each.delta),

@@ -7,7 +7,8 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 from evalsuite.gate.drawn_words import COLUMNS, wager_cells
-from evalsuite.wording import one_sided, signed
+from evalsuite.gate.names import spelled
+from evalsuite.wording import amount, one_sided, signed
 
 if TYPE_CHECKING:
     from evalsuite.gate.verdict import GateResult, SpeedResult, Verdict, WagerResult
@@ -38,11 +39,11 @@ def junit(verdict: Verdict) -> bytes:
     if reasons:
         _result(comparability, "error", verdict.outcome, f"{verdict.outcome}: {reasons[0]}", "\n".join(reasons))
     for gate in verdict.gates:
-        _gate(_case(suite, "accuracy", gate.name), gate, blocks=verdict.exit_code != 0)
+        _gate(_case(suite, "accuracy", spelled(gate)), gate, blocks=verdict.exit_code != 0)
     for wager in verdict.drawn.gates if verdict.drawn else ():
-        _wager(_case(suite, "accuracy", wager_cells(wager)[0]), wager, blocks=verdict.exit_code != 0)
+        _wager(_case(suite, "accuracy", spelled(wager)), wager, blocks=verdict.exit_code != 0)
     for speed in verdict.speed:
-        _speed(_case(suite, "speed", speed.name), speed, blocks=verdict.exit_code != 0)
+        _speed(_case(suite, "speed", spelled(speed)), speed, blocks=verdict.exit_code != 0)
     for kind, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(kind, str(len(list(suite.iter(tag)))))
     root = ET.Element("testsuites")
@@ -58,10 +59,10 @@ def _case(suite: ET.Element, kind: str, name: str) -> ET.Element:
 
 def _gate(case: ET.Element, gate: GateResult, *, blocks: bool) -> None:
     text = (
-        f"{gate.name}: {gate.decision}; change {signed(gate.delta)} "
+        f"{spelled(gate)}: {gate.decision}; change {signed(gate.delta)} "
         f"({one_sided(signed(gate.lower), signed(gate.upper))}), margin "
         f"{gate.margin:g}, {gate.prompts} prompts × {gate.samples}, smallest detectable "
-        f"{gate.minimum_detectable_effect:.4f}, floor {gate.resolution_floor:.4f}; {gate.note}"
+        f"{amount(gate.minimum_detectable_effect)}, floor {amount(gate.resolution_floor)}; {gate.note}"
     ) + (f". {gate.advice}" if gate.advice else "")
     _decided(case, gate, text, blocks=blocks)
 
@@ -84,7 +85,7 @@ def _decided(case: ET.Element, gate: GateResult | WagerResult, text: str, *, blo
 
 def _speed(case: ET.Element, speed: SpeedResult, *, blocks: bool) -> None:
     text = (
-        f"{speed.name}: ratio {speed.ratio:.3f} ({one_sided(f'{speed.lower:.3f}', f'{speed.upper:.3f}')}), "
+        f"{spelled(speed)}: ratio {speed.ratio:.3f} ({one_sided(f'{speed.lower:.3f}', f'{speed.upper:.3f}')}), "
         f"limit {speed.limit:g}, {speed.prompts} prompts; {speed.note}"
     )
     if speed.decision == "FAIL" or (speed.decision == "INCONCLUSIVE" and blocks):

@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from evalsuite.gate.drawn_words import COLUMNS, about, wager_cells
+from evalsuite.gate.names import spelled
 from evalsuite.gate.verdict import GateResult
-from evalsuite.wording import one_sided, rate, signed
+from evalsuite.wording import amount, one_sided, rate, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,20 +60,20 @@ def _lines(verdict: Verdict) -> Iterator[str]:
             "told from none with 80 % power. *Floor*: smallest margin that so many prompts can clear."
         )
         yield ""
-        yield from (f"- **{plain(gate.name)}**: {plain(_said(gate))}" for gate in verdict.gates)
+        yield from (f"- **{plain(spelled(gate))}**: {plain(_said(gate))}" for gate in verdict.gates)
     if verdict.drawn is not None:
         yield ""
         yield f"{plain(about(verdict.drawn))}"
         yield from _table(("", *COLUMNS), [_wager_row(each) for each in verdict.drawn.gates])
         yield ""
-        yield from (f"- **{plain(each.name)}**: {plain(_said(each))}" for each in verdict.drawn.gates)
+        yield from (f"- **{plain(spelled(each))}**: {plain(_said(each))}" for each in verdict.drawn.gates)
     if verdict.speed:
         yield from _table(
             ("", "Speed", "Baseline", "Candidate", "Ratio", "Bounds", "Limit"),
             [_speed_row(speed) for speed in verdict.speed],
         )
         yield ""
-        yield from (f"- **{plain(speed.name)}**: {plain(speed.note)}" for speed in verdict.speed)
+        yield from (f"- **{plain(spelled(speed))}**: {plain(speed.note)}" for speed in verdict.speed)
     if verdict.worst:
         yield ""
         yield f"### The {len(verdict.worst)} prompts that lost most"
@@ -105,15 +106,15 @@ def _gate_row(gate: GateResult) -> tuple[str, ...]:
     sign = "☑️ acknowledged" if gate.acknowledged else _SIGNS[gate.decision]
     return (
         sign,
-        gate.name,
+        spelled(gate),
         rate(gate.baseline),
         rate(gate.candidate),
         signed(gate.delta),
         one_sided(signed(gate.lower), signed(gate.upper)),
         f"−{gate.margin:g}",
         f"{gate.prompts} × {gate.samples} ({gate.differing} differ)",
-        f"{gate.minimum_detectable_effect:.4f}",
-        f"{gate.resolution_floor:.4f}",
+        amount(gate.minimum_detectable_effect),
+        amount(gate.resolution_floor),
     )
 
 
@@ -127,7 +128,7 @@ def _speed_row(speed: SpeedResult) -> tuple[str, ...]:
     ]
     sign = _SIGNS[speed.decision] if speed.decision else "advisory"
     bounds = one_sided(f"{speed.lower:.3f}", f"{speed.upper:.3f}")
-    return sign, speed.name, *shown, f"{speed.ratio:.3f}", bounds, f"{speed.limit:g}"
+    return sign, spelled(speed), *shown, f"{speed.ratio:.3f}", bounds, f"{speed.limit:g}"
 
 
 def _said(gate: GateResult | WagerResult) -> str:

@@ -133,7 +133,7 @@ class Policy(Record, frozen=True, kw_only=True):
             count = prompts.get(rule.slice)
             wanted = prompts_that_carry(rule.margin, self.level)
             if count is not None and count < wanted:
-                least = math.ceil(1e4 * carried_margin(count, self.level)) / 1e4
+                least = math.ceil(1e3 * carried_margin(count, self.level)) / 1e3
                 found.append(
                     f"{rule.slice}: {count} prompts can hardly carry a margin of {rule.margin:g}; an equal checkpoint "
                     f"would often end undecided. {wanted} prompts are wanted, or a margin of {least:g}"

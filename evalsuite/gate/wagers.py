@@ -12,6 +12,7 @@ from evalsuite.gate.metrics import METRICS
 from evalsuite.gate.slices import expand
 from evalsuite.runs.stop import WealthPoint, clamped
 from evalsuite.stats.betting import Claim, Side, Wager
+from evalsuite.wording import rate as worded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -195,7 +196,7 @@ def bets(
         rate = sum(parts[cell][0] / scales[cell] for cell in cells) / sum(lengths.values())
         never = None
         if rate <= margin:
-            never = f"the baseline's rate of {rate:.4f} is not above the margin of {margin:g}: nothing to lose"
+            never = f"the baseline's rate of {worded(rate)} is not above the margin of {margin:g}: nothing to lose"
         terms: list[tuple[Subject, float, float]] = [("loss", margin, margin)]
         if rule.min_accuracy is not None and not anchored:
             terms.append(("floor", rule.min_accuracy, 1 - rule.min_accuracy))

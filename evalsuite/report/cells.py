@@ -10,19 +10,19 @@ from evalsuite.report.i18n import translate
 from evalsuite.wording import visible
 
 if TYPE_CHECKING:
-    from evalsuite.records import ModelRole
+    from evalsuite.records import Json, ModelRole
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
     """A cell of the table beneath a chart, or a text in it: plain, or the message `key` with its `values`.
 
-    `link` is an address in the page.
+    `link` is an address in the page. A value that is a message itself is an object with its `key` and `values`.
     """
 
     text: str
     key: str | None = None
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Json] = field(default_factory=dict)
     link: str | None = None
 
 
@@ -36,9 +36,16 @@ def word(key: str) -> Cell:
     return Cell(translate(key), key)
 
 
-def message(key: str, **values: str) -> Cell:
-    """A translated cell with its values."""
-    return Cell(translate(key, **values), key, values)
+def message(key: str, **values: str | Cell) -> Cell:
+    """A translated cell with its values, which may be translated themselves."""
+    given: dict[str, Json] = {name: _value(value) for name, value in values.items()}
+    return Cell(translate(key, **given), key, given)
+
+
+def _value(value: str | Cell) -> Json:
+    if isinstance(value, str):
+        return value
+    return value.text if value.key is None else {"key": value.key, "values": dict(value.values)}
 
 
 def label(text: str) -> str:

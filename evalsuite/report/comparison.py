@@ -32,6 +32,8 @@ class Difference(Record, frozen=True, kw_only=True):
     """What a contestant's character accuracy is above the first one's, over the prompts of one language, or of all.
 
     `interval` is of the mean over prompts of the difference of the two accuracies, each over all seeds of the prompt.
+    `sign_test` is the p-value of the exact two-sided sign test of `better` against `worse`, None where no prompt
+    differs.
     """
 
     contestant: Contestant
@@ -40,6 +42,7 @@ class Difference(Record, frozen=True, kw_only=True):
     better: int
     worse: int
     same: int
+    sign_test: float | None
 
 
 def check_comparable(runs: Sequence[OpenRun]) -> None:
@@ -125,11 +128,13 @@ def _difference(
 ) -> Difference:
     chosen = [ident for ident in base if group is None or languages[ident] == group]
     deltas = [accuracy(against[ident]) - accuracy(base[ident]) for ident in chosen]
+    better, worse = sum(delta > 0 for delta in deltas), sum(delta < 0 for delta in deltas)
     return Difference(
         contestant=other,
         language=group,
         interval=stats.mean_interval(deltas, bounds=(-1.0, 1.0)),
-        better=sum(delta > 0 for delta in deltas),
-        worse=sum(delta < 0 for delta in deltas),
-        same=sum(delta == 0 for delta in deltas),
+        better=better,
+        worse=worse,
+        same=len(deltas) - better - worse,
+        sign_test=stats.sign_test(better, worse),
     )

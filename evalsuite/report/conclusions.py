@@ -23,10 +23,19 @@ if TYPE_CHECKING:
 FILE = "conclusions.json"
 
 
+class GateLabel(Record, frozen=True, kw_only=True):
+    """What a gate is called: its id, and what the id leaves out."""
+
+    id: str
+    average: Literal["macro", "micro"] | None = None
+    floor: bool = False
+
+
 class VerdictRow(Record, frozen=True, kw_only=True):
     """What a gate says of a model of this run: its outcome, one sentence, and a line for each of its gates.
 
-    All texts are shown as they are. `columns` and `gates` are a table: one cell per column, the first names the gate.
+    All texts are shown as they are. `columns` and `gates` are a table: one cell per column, the first names the
+    gate, as does its place in `labels`, which pages translate.
     `question` tells gates apart: a later answer to the same question replaces the earlier one.
     """
 
@@ -36,6 +45,7 @@ class VerdictRow(Record, frozen=True, kw_only=True):
     text: str
     columns: tuple[str, ...] = ()
     gates: tuple[tuple[str, ...], ...] = ()
+    labels: tuple[GateLabel, ...] = ()
 
 
 class ClaimRow(Record, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from evalsuite.report import comparison
 from evalsuite.report.cells import Cell, label, message
 from evalsuite.report.comparison import Contestant
-from evalsuite.wording import points
+from evalsuite.wording import p_value, points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -74,7 +74,8 @@ def sentences_of_run(run: OpenRun) -> list[Sentence]:
     if _missing([run], called):
         return [_incomplete([run], called)]
     found = comparison.compare_all([run], called)[0]
-    return [(_told("ceiling", found.interval, {"model": _name(called[1])}), message("headline.stop"))]
+    told = _told("ceiling", found.interval, {"model": _name(called[1])})
+    return [(told, message("headline.stop"), *_sign(found))]
 
 
 def sentences(
@@ -89,7 +90,8 @@ def sentences(
             found.append(_incomplete(runs, pair))
             continue
         names = {"model": _name(each.contestant), "other": _name(first)}
-        found.append((_told("pair", each.interval, names), *_speed(runs, first, each.contestant)))
+        told = _told("pair", each.interval, names)
+        found.append((told, *_speed(runs, first, each.contestant), *_sign(each)))
     return found
 
 
@@ -105,6 +107,22 @@ def _told(kind: str, interval: Interval, names: dict[str, str]) -> Cell:
         figures = {"points": points(-estimate), "low": points(-high), "high": points(-low)}
         return message(f"headline.{kind}.fewer", **names, **figures)
     return message(f"headline.{kind}.more", **names, points=points(estimate), low=points(low), high=points(high))
+
+
+def _sign(found: Difference) -> Sentence:
+    """Where the mean's interval does not tell: how many prompts scored better and worse, and whether by chance.
+
+    Bounds on a mean of few prompts allow for rare large losses that none of them shows; the sign test asks for less.
+    """
+    low, high = found.interval.low, found.interval.high
+    if low is None or high is None or not low <= 0.0 <= high:
+        return ()
+    counts = {"better": str(found.better), "worse": str(found.worse)}
+    counts["n"] = str(found.better + found.worse + found.same)
+    if found.sign_test is None:
+        return (message("headline.sign.same", n=counts["n"]),)
+    way = "even" if found.sign_test > 1 - found.interval.level else "better" if found.better > found.worse else "worse"
+    return (message(f"headline.sign.{way}", **counts, p=p_value(found.sign_test)),)
 
 
 def _speed(runs: Sequence[OpenRun], first: Contestant, other: Contestant) -> Sentence:

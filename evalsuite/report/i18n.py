@@ -1,7 +1,7 @@
 """The page's words in English and Chinese. One catalogue serves the server side and the browser.
 
-A message may hold `{name}` and `{n|one|many}`: the second gives `one` where n is 1, else `many`. Nothing else
-is interpreted, here and in `assets/i18n.js` alike.
+A message may hold `{name}` and `{n|one|many}`: the second gives `one` where n is 1, else `many`. A value that is an
+object with a `key` and `values` is a message itself. Nothing else is interpreted, here and in `assets/i18n.js` alike.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ def translate(key: str, language: str = DEFAULT, /, **values: Json) -> str:
 
     def fill(match: re.Match[str]) -> str:
         value = values[match["name"]]
+        if isinstance(value, dict):
+            return translate(value["key"], language, **value["values"])
         if match["one"] is None:
             return str(value)
         return match["one"] if str(value) == "1" else match["many"]

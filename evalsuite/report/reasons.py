@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from evalsuite.report.cells import Cell, message
+from evalsuite.report.gate_names import gate_cell, gate_label
 from evalsuite.wording import clipped, rate, signed, visible
 
 if TYPE_CHECKING:
@@ -52,11 +53,11 @@ def _drawn(verdict: Verdict, drawn: Drawn) -> Cell:
     shown = signed if first.subject == "loss" else rate
     figures = {name: shown(getattr(first, name)) for name in ("delta", "lower", "upper")}
     key = f"sweep.why.drawn.{first.subject}"
-    return message(key, **counts, **figures, gate=quoted(first.name), limit=rate(first.threshold))
+    return message(key, **counts, **figures, gate=gate_cell(gate_label(first)), limit=rate(first.threshold))
 
 
 def _gate(gate: GateResult | SpeedResult, agreeing: int, counted: int) -> Cell:
-    counts = {"gate": quoted(gate.name), "n": str(agreeing), "total": str(counted)}
+    counts: dict[str, str | Cell] = {"gate": gate_cell(gate_label(gate)), "n": str(agreeing), "total": str(counted)}
     # GateResult has a margin, SpeedResult a limit; both are plain records without a common base.
     margin = getattr(gate, "margin", None)
     if margin is None:

@@ -9,8 +9,9 @@ import jinja2
 
 from evalsuite.files import write_atomically
 from evalsuite.report import conclusions, i18n, payload
+from evalsuite.report.gate_names import gate_cell
 from evalsuite.version import __version__
-from evalsuite.wording import between, sentence, signed, visible
+from evalsuite.wording import between, p_value, sentence, signed, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +63,7 @@ def _environment() -> jinja2.Environment:
     environment.filters["visible"] = _visible
     environment.filters["sentence"] = sentence
     environment.filters["signed"] = signed
+    environment.filters["p_value"] = p_value
     environment.filters["by_model"] = _by_model
     environment.globals.update(
         t=i18n.element,
@@ -70,6 +72,7 @@ def _environment() -> jinja2.Environment:
         tone=conclusions.tone,
         between=between,
         message=conclusions.message,
+        gate_cell=gate_cell,
     )
     return environment
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from evalsuite.gate.drawn_words import COLUMNS as DRAWN
 from evalsuite.gate.drawn_words import about, wager_cells
 from evalsuite.report.conclusions import VerdictRow
+from evalsuite.report.gate_names import gate_cell, gate_label
 from evalsuite.wording import images_per_prompt, one_sided, rate, seconds, sentence, signed, size
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ def verdict_row(verdict: Verdict) -> VerdictRow:
         title=f"{candidate.model} against {baseline.model} of {baseline.created_at[:10]}",
         text=_text(verdict),
         columns=_columns(verdict),
+        labels=(
+            *(gate_label(each) for each in verdict.gates),
+            *(gate_label(each) for each in (verdict.drawn.gates if verdict.drawn else ())),
+            *(gate_label(each) for each in verdict.speed),
+        ),
         gates=(
             *(_gate(each) for each in verdict.gates),
             *(_wager(each) for each in (verdict.drawn.gates if verdict.drawn else ())),
@@ -42,11 +48,10 @@ def _columns(verdict: Verdict) -> tuple[str, ...]:
 
 def _wager(each: WagerResult) -> tuple[str, ...]:
     _, *figures = map(_together, wager_cells(each))
-    name = worded(each.name) + (", floor" if each.subject == "floor" else "")
     note = sentence(each.note)
     if each.acknowledged is not None:
         note += f" Accepted by {each.acknowledged.by}: {each.acknowledged.reason}"
-    return (name, each.decision, *figures, note)
+    return (gate_cell(gate_label(each)).text, each.decision, *figures, note)
 
 
 def _text(verdict: Verdict) -> str:
@@ -70,39 +75,12 @@ def _together(text: str) -> str:
     return text.replace(" ", "\u00a0")
 
 
-_SPEED = {"p50": "Median seconds", "p90": "90th percentile of seconds", "memory": "Peak memory"}
-_RATES = {
-    "character_accuracy": "Character accuracy",
-    "strict_accuracy": "Strict accuracy",
-    "exact_string_rate": "Strings exact",
-    "all_exact_image_rate": "Images all exact",
-}
-
-
-_AVERAGES = {"macro": "mean over prompts", "micro": "pooled"}
-
-
-def worded(name: str) -> str:
-    """A gate's name (`zh/character_accuracy/micro`) in the words of the page: `Character accuracy, pooled: zh`."""
-    label, _, rest = name.partition("/")
-    metric, _, average = rest.partition("/")
-    if metric not in _RATES or (average and average not in _AVERAGES):
-        return name
-    return f"{_RATES[metric]}{f', {_AVERAGES[average]}' if average else ''}: {label}"
-
-
-def gate_name(gate: GateResult) -> str:
-    """What a gate on accuracy is about, in the words of the page: `Character accuracy, mean over prompts: zh`."""
-    return worded(f"{gate.slice.removeprefix('language:')}/{gate.metric}/{gate.average}")
-
-
 def _gate(gate: GateResult) -> tuple[str, ...]:
     note = sentence(gate.note) if gate.advice is None else f"{sentence(gate.note)} {sentence(gate.advice)}"
     if gate.acknowledged is not None:
         note += f" Accepted by {gate.acknowledged.by}: {gate.acknowledged.reason}"
-    name = gate_name(gate) if gate.against == "baseline" else f"{gate_name(gate)}, against the anchor"
     return (
-        name,
+        gate_cell(gate_label(gate)).text,
         gate.decision,
         rate(gate.baseline),
         rate(gate.candidate),
@@ -118,7 +96,7 @@ def _speed(gate: SpeedResult) -> tuple[str, ...]:
     said = gate.advisory is None or gate.advisory in gate.note
     note = sentence(gate.note) if said else f"{sentence(gate.note)} Advisory: {gate.advisory}"
     return (
-        _SPEED.get(gate.quantity, gate.name),
+        gate_cell(gate_label(gate)).text,
         gate.decision or "–",
         *shown,
         f"×\u00a0{gate.ratio:.3f}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -25,8 +26,8 @@ from evalsuite.runs.store import RunStore
 from evalsuite.runs.summary import summarise
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from evalsuite.records import (
         Environment,
@@ -253,7 +254,7 @@ class OpenRun:
 
 
 def open_run(
-    folder: Path | RunStore,
+    folder: str | os.PathLike[str] | RunStore,
     ocr: OcrSpec | None = None,
     scorer: ScorerSpec | None = None,
     *,
@@ -268,7 +269,7 @@ def open_run(
     Raises:
         EvalsuiteError: There is no run, or a file of it is not what a run would have written.
     """
-    store = folder if isinstance(folder, RunStore) else RunStore.open(folder)
+    store = folder if isinstance(folder, RunStore) else RunStore.open(Path(folder))
     evidence = read_evidence(store, ocr or store.manifest.ocr)
     scorer = scorer or scoring.scorer_spec(store.manifest.scorer.profile)
     return OpenRun(evidence, scorer, score_evidence(evidence, scorer, watch=watch))

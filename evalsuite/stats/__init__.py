@@ -1,8 +1,9 @@
 """Intervals, paired bounds and power, all over prompts as the sampling unit.
 
-`intervals` says how sure a figure is, `bounds` how sure a difference between two runs, `power` what a comparison
-could have told; `prediction_powered` corrects a reader by a person's sample. They rest on `dirichlet` (exact
-quantiles of randomly weighted means), `gaffke` (bounds from a known range) and `resampling` (the bootstrap).
+`intervals` says how sure a figure is, `bounds` how sure a difference between two runs, `sign` whether more prompts won
+than lost, `power` what a comparison could have told; `prediction_powered` corrects a reader by a person's sample. They
+rest on `dirichlet` (exact quantiles of randomly weighted means), `gaffke` (bounds from a known range) and `resampling`
+(the bootstrap).
 Nothing here reads, draws or prints.
 """
 
@@ -20,6 +21,7 @@ from evalsuite.stats.power import (
 )
 from evalsuite.stats.prediction_powered import MIN_JUDGED, Corrected, Judged, corrected_ratio
 from evalsuite.stats.resampling import REPLICATES, SEED, Floats
+from evalsuite.stats.sign import sign_test
 
 __all__ = [
     "LEVEL",
@@ -45,4 +47,5 @@ __all__ = [
     "prompts_for_width",
     "ratio_interval",
     "resolution_floor",
+    "sign_test",
 ]

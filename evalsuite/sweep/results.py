@@ -10,7 +10,7 @@ from evalsuite.gate.verdict import Outcome
 from evalsuite.models import Unit
 from evalsuite.records import Record
 from evalsuite.sweep.checkpoints import Kind, PassedOver
-from evalsuite.wording import one_sided, size, with_ends
+from evalsuite.wording import one_sided, signed, size, with_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ def cells(sweep: Sweep, row: SweepRow) -> tuple[str, ...]:
         gate = row.outcome or "not gated"
     if row.drawn is not None:
         gate += f" after {row.drawn} of {row.planned}"
-    change = "" if row.delta is None else f"{row.delta:+.4f} ({one_sided(f'{row.lower:+.4f}', f'{row.upper:+.4f}')})"
+    change = "" if row.delta is None else f"{signed(row.delta)} ({one_sided(signed(row.lower), signed(row.upper))})"
     return (
         "–" if row.step is None else str(row.step),
         row.name,

@@ -10,7 +10,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from evalsuite.wording import visible
+from evalsuite.wording import rate, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,5 +101,5 @@ class EventFiles:
 
 def _cell(value: str | float | None) -> str:
     """A cell of a Markdown table: one line, no markup that could break out of it."""
-    text = "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+    text = "" if value is None else rate(value) if isinstance(value, float) else str(value)
     return visible(" ".join(text.split())).replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")

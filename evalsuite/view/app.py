@@ -41,7 +41,7 @@ _FOLLOWED = 32
 """Runs in progress whose rows are kept at hand."""
 
 
-def make_app(library: Library, *, port: int, ballot: Ballot | None, order_seed: int) -> Starlette:
+def make_app(library: Library, *, port: int, ballot: Ballot | None, order_seed: int, token: str | None) -> Starlette:
     """The application over a library.
 
     Args:
@@ -49,6 +49,7 @@ def make_app(library: Library, *, port: int, ballot: Ballot | None, order_seed: 
         port: Where it is served: requests that name another host are refused.
         ballot: Where votes go; None for no voting.
         order_seed: What pairs are shuffled by.
+        token: What requests must know; None answers every account of this machine.
     """
     views = _Views(library, can_vote=ballot is not None)
     routes = [
@@ -75,7 +76,7 @@ def make_app(library: Library, *, port: int, ballot: Ballot | None, order_seed: 
         ]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Guard, port=port)],
+        middleware=[Middleware(Guard, port=port, token=token, refuse=pages.problem)],
         exception_handlers={EvalsuiteError: _say, OSError: _say, 404: _lost},
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 from evalsuite.errors import EvalsuiteError
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 
 
-def view_runs(root: Path, *, port: int, votes: Path | None, order_seed: int, ready: Callable[[str], None]) -> None:
+def view_runs(
+    root: Path, *, port: int, votes: Path | None, order_seed: int, has_token: bool, ready: Callable[[str], None]
+) -> None:
     """Show the runs below a folder until the process is interrupted.
 
     Args:
@@ -23,6 +26,7 @@ def view_runs(root: Path, *, port: int, votes: Path | None, order_seed: int, rea
         port: 0 takes a free one.
         votes: The file that votes go into; without it there is no voting and nothing is written.
         order_seed: What the order of the pairs and their sides are drawn by.
+        has_token: Whether only who knows the address with its token may look; else every account of this machine.
         ready: Called with the address.
 
     Raises:
@@ -40,8 +44,9 @@ def view_runs(root: Path, *, port: int, votes: Path | None, order_seed: int, rea
     ballot = Ballot(votes) if votes is not None else None
     with listen_at(HOST, port) as listening:
         number = listening.getsockname()[1]
-        app = make_app(Library(root), port=number, ballot=ballot, order_seed=order_seed)
-        ready(f"http://{HOST}:{number}/")
+        token = secrets.token_urlsafe(24) if has_token else None
+        app = make_app(Library(root), port=number, ballot=ballot, order_seed=order_seed, token=token)
+        ready(f"http://{HOST}:{number}/" + (f"?token={token}" if token else ""))
         # Open pages poll; they are not waited for.
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, server_header=False

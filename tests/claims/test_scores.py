@@ -36,7 +36,7 @@ def test_reproduced(write):
     assert average.ceiling.estimate == pytest.approx(1 - 1 / (40 * TOKENS))
     assert [figure.of for figure in verdict.figures] == ["en", "zh", "average"]
     assert verdict.gap.value == pytest.approx(average.difference)
-    assert f"{verdict.gap.value:+.4f} ± 0.0102" in verdict.text
+    assert f"{verdict.gap.value:+.4f} ± 0.0102".replace("-", "\u2212") in verdict.text
     assert "over the same prompts with other seeds, surely within the tolerance of 0.0160" in verdict.text
     assert "It would take place" in verdict.text
     assert exit_code([verdict], named=True) == ExitCode.OK
@@ -58,7 +58,7 @@ def test_not_reproduced_with_the_difference_and_its_interval_per_language(write)
     assert abs(english.difference) < 0.01
     assert average.difference_interval[1] < 0
     assert "surely more than the 0.0080 by which labs differ on one model" in verdict.text
-    assert f"Chinese {chinese.difference:+.4f} [{low:+.4f}, {high:+.4f}]" in verdict.text
+    assert f"Chinese {chinese.difference:+.4f} [{low:+.4f}, {high:+.4f}]".replace("-", "\u2212") in verdict.text
     assert exit_code([verdict], named=True) == ExitCode.FAIL
 
 

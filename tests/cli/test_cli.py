@@ -84,11 +84,6 @@ def test_an_unwritable_place_is_one_line(tmp_path):
     assert_one_clear_line(done, "run: cannot be")
 
 
-def test_usage_errors_exit_with_2():
-    assert started("run", "--limit", "many").returncode == 2
-    assert evalsuite("paint").returncode == 2
-
-
 def test_an_incomplete_run_exits_with_12_and_names_what_is_missing(tmp_path):
     picture = Image.new("RGB", (256, 256), "white")
     picture.paste("black", (20, 20, 200, 60))

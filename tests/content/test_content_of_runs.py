@@ -210,7 +210,7 @@ def test_the_command_shows_the_tables_and_the_page_has_both(runs):
         app, ["content", str(runs["same"]), "--baseline", str(runs["before"])], env={"COLUMNS": "160"}
     )
     assert result.exit_code == 0, result.output
-    assert re.search(r"klein +en +before · klein +40 +1\.0000", result.output)
+    assert re.search(r"klein +en +before · klein +40 +1\.000", result.output)
     page = (runs["same"] / "index.html").read_text(encoding="utf-8")
     section = page[page.index('<section id="content"') :].partition("</section>")[0]
     assert "before · klein" in section

@@ -56,7 +56,7 @@ def test_it_opens_from_disk_and_switches_its_language(visit):
     assert page.locator("#checkpoints-title").inner_text() == "检查点列表"
     assert page.locator(".checkpoints tr.tone-bad .outcome").all_inner_texts() == ["不通过", "不完整", "无法运行"]
     why = page.locator(".checkpoints tr.tone-bad .why .line").first.inner_text()
-    assert why == "all/character_accuracy：−0.051，最好 −0.034，超出容限 0.020。1 项门禁中 1 项不通过。"
+    assert why == "字符准确率，各提示词均值（全部提示词）：−0.051，最好 −0.034，超出容限 0.020。1 项门禁中 1 项不通过。"
     drawn = page.locator("#plot-sweep svg").inner_html()
     for text in ("字符准确率", "基线", "不通过", "OCR 上限", "训练步数", "全部语言合计"):
         assert text in drawn

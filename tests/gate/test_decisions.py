@@ -316,7 +316,7 @@ def test_a_policy_says_where_its_prompts_cannot_carry_its_margin(make_run, tmp_p
     (note,) = load_policy(path).notes
     assert note == (
         "language=*: 160 prompts can hardly carry a margin of 0.02; an equal checkpoint would often end undecided. "
-        "186 prompts are wanted, or a margin of 0.0232"
+        "186 prompts are wanted, or a margin of 0.024"
     )
     verdict = check(make_run("a"), make_run("b"), policy=path)
     assert any(note.startswith("language=*: 100 prompts can hardly carry") for note in verdict.notes)

@@ -14,7 +14,7 @@ from evalsuite.cli.gate import show_verdict as show
 from evalsuite.errors import EvalsuiteError
 from evalsuite.gate import Verdict
 from evalsuite.gate.junit import junit
-from evalsuite.gate.markdown import MAX_BYTES, markdown
+from evalsuite.gate.markdown import MAX_BYTES, markdown, plain
 from evalsuite.gate.output import schema, write
 from evalsuite.gate.verdict import Acknowledgement
 from evalsuite.wording import signed
@@ -28,7 +28,9 @@ def failed(make_run, policy_file):
 
 
 def cases(verdict):
-    return {case.get("name"): case for case in ET.fromstring(junit(verdict)).iter("testcase")}
+    """By the gate's id, which stands in brackets behind its name in words."""
+    found = ET.fromstring(junit(verdict)).iter("testcase")
+    return {case.get("name").rpartition(" (")[2].removesuffix(")"): case for case in found}
 
 
 def test_junit_has_one_case_a_gate(failed):
@@ -70,8 +72,8 @@ def test_markdown_shows_verdict_table_and_at_most_twenty_prompts(failed):
     assert text.count("\n| p") == 20
     for gate in failed.gates:
         assert signed(gate.delta) in text
-        assert f"{gate.minimum_detectable_effect:.4f}" in text
-        assert f"{gate.resolution_floor:.4f}" in text
+        assert f"| {gate.minimum_detectable_effect:.3f} | {gate.resolution_floor:.3f} |" in text
+        assert plain(f"mean over prompts: {gate.slice.partition('=')[2] or 'all prompts'} ({gate.name})") in text
     assert "± " not in text
 
 
@@ -140,8 +142,8 @@ def test_the_terminal_shows_floor_and_detectable_effect(failed, capsys):
     show(failed)
     shown = capsys.readouterr().out
     assert shown.rstrip().endswith("FAIL")
-    assert f"{failed.gates[0].resolution_floor:.4f}" in shown
-    assert f"{failed.gates[0].minimum_detectable_effect:.4f}" in shown
+    assert f"floor {failed.gates[0].resolution_floor:.3f}" in shown
+    assert f"detectable {failed.gates[0].minimum_detectable_effect:.3f}, " in shown
 
 
 def test_the_digest_of_a_run_covers_its_rows(make_run):

@@ -294,7 +294,7 @@ def test_the_spec_says_what_decides_the_reading(reader):
         "coarse": 512,
         "fine": [704, 1024],
         "finer": [2048, 4096],
-        "merging": "1",
+        "merging": "2",
     }
     assert set(spec.versions) == {"paddleocr", "paddlex", "onnxruntime"}
     assert PaddleReader(*weights.bundled_folders(), settings={"text_det_box_thresh": 0.6}).spec.digest != spec.digest

@@ -51,11 +51,49 @@ def test_each_model_is_told_against_the_first(make):
     assert klein == (
         f"klein draws 65.0 points fewer characters right than ernie, [{-high:.1f}, {-low:.1f}], 5 times as fast."
     )
-    assert flux.startswith("flux cannot be told from ernie in accuracy: +0.0 points, [")
-    assert flux.endswith("], at the same speed.")
+    assert flux.startswith("flux cannot be told from ernie in mean accuracy: +0.0 points, [")
+    assert flux.endswith("], at the same speed. All prompts score the same.")
     parts = headline.sentences_of_run(run)[0]
     chinese = "".join(translate(part.key, "zh", **part.values) for part in parts)
     assert chinese == f"klein 正确画出的字符比 ernie 少 65.0 个百分点，[{-high:.1f}, {-low:.1f}]，速度是其 5 倍。"
+
+
+@pytest.mark.parametrize(
+    ("lost", "english", "chinese"),
+    [
+        # Two-sided: 2 / 2⁶ = 0.03125, and 2 / 2⁵ = 0.0625.
+        (
+            6,
+            (
+                " But of 10 prompts, 0 score better and 6 worse, more than chance explains (p = 0.031, exact sign "
+                "test): more prompts lose than gain, though 10 prompts cannot rule out rare large gains, and so the "
+                "mean is not told."
+            ),
+            (
+                "不过，10 条提示词中有 0 条变好、6 条变差，超出偶然所能解释的程度（p = 0.031，精确符号检验）："
+                "变差的提示词多于变好的；但 10 条提示词不足以排除少见的大幅变好，因此均值尚无定论。"
+            ),
+        ),
+        (
+            5,
+            " Of 10 prompts, 0 score better and 5 worse, which chance may explain (p = 0.062, exact sign test).",
+            "10 条提示词中有 0 条变好、5 条变差，偶然即可解释（p = 0.062，精确符号检验）。",
+        ),
+        (0, " All prompts score the same.", "10 条提示词的得分全部相同。"),
+    ],
+)
+def test_where_the_mean_is_not_told_the_prompts_that_moved_are(make, handmade, lost, english, chinese):
+    def outcome(spec, prompt, _seed):
+        word = prompt.targets[0]
+        cut = spec.name == "klein" and WORDS.index(word) < lost
+        return handmade.Outcome(lines=(word[:-1] if cut else word,), seconds=1.0)
+
+    run = make("run", {"ernie": 0, "klein": 0}, {}, outcome=outcome)
+    ((told, speed, sign),) = headline.sentences_of_run(run)
+    assert told.text.startswith("klein cannot be told from ernie in mean accuracy: ")
+    assert speed.text == ", at the same speed."
+    assert sign.text == english
+    assert translate(sign.key, "zh", **sign.values) == chinese
 
 
 def test_a_lone_model_is_told_against_its_ceiling(make):

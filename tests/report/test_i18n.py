@@ -12,7 +12,7 @@ REPORT = Path(i18n.__file__).parent
 COMPOSED = (
     "role.", "named.", "slices.", "length.", "phase.", "filter.", "sort.", "kind.", "card.missing", "card.unreadable",
     "diff.", "plot.", "mark.verdict.", "control.theme.", "outcome.", "drawn.", "sweep.passed.", "sweep.why.drawn.",
-    "glyph.", "glyphs.verdict.", "view.state.", "headline.pair.", "headline.ceiling.",
+    "glyph.", "glyphs.verdict.", "view.state.", "headline.pair.", "headline.ceiling.", "headline.sign.", "gate.",
 )  # fmt: skip
 
 

@@ -22,6 +22,8 @@ MEMORY = SpeedResult(
     name="speed/memory", against="baseline", quantity="memory", unit="bytes", decision="FAIL", prompts=40, baseline=1e9,
     candidate=1.2e9, ratio=1.2, lower=1.15, upper=1.25, limit=1.05, p_fail=0.0, p_fail_holm=0.0, note="",
 )  # fmt: skip
+ALL = "Character accuracy, mean over prompts: all prompts"
+NED = "Mean similarity of strings (NED), mean over prompts:"
 ADVICE = msgspec.structs.replace(MEMORY, name="speed/p50", decision=None, advisory="two sessions")
 UNDECIDED = "{}; not enough to decide on a {}. 1 of 2 gates undecided."
 ACCEPTED = Acknowledgement(gate="language=zh/ned", model_digest="0", by="Ada", reason="known", at="2026")
@@ -39,27 +41,30 @@ def verdict(outcome, *gates, speed=(), **more):
     [
         (
             verdict("PASS", GATE, speed=(ADVICE,)),
-            "all/character_accuracy: +0.004, at worst −0.006, within the margin of 0.020. 1 of 1 gate passed.",
+            f"{ALL}: +0.004, at worst −0.006, within the margin of 0.020. 1 of 1 gate passed.",
         ),
         (
             verdict("FAIL", GATE, CHINESE, speed=(MEMORY,)),
-            "language=zh/ned: −0.051, at best −0.034, beyond the margin of 0.030. 2 of 3 gates failed.",
+            f"{NED} zh: −0.051, at best −0.034, beyond the margin of 0.030. 2 of 3 gates failed.",
         ),
         (
             verdict("FAIL", GATE, speed=(MEMORY, ADVICE)),
-            "speed/memory: × 1.200, at best × 1.150, beyond the limit of × 1.050. 1 of 2 gates failed.",
+            "Peak memory: × 1.200, at best × 1.150, beyond the limit of × 1.050. 1 of 2 gates failed.",
         ),
         (
             verdict("INCONCLUSIVE", GATE, OPEN),
-            UNDECIDED.format("language=en/ned: −0.012, between −0.030 and +0.014", "margin of 0.020"),
+            UNDECIDED.format(
+                f"{NED} en: −0.012, between −0.030 and +0.014",
+                "margin of 0.020",
+            ),
         ),
         (
             verdict("INCONCLUSIVE", GATE, speed=(msgspec.structs.replace(MEMORY, decision="INCONCLUSIVE"),)),
-            UNDECIDED.format("speed/memory: × 1.200, between × 1.150 and × 1.250", "limit of × 1.050"),
+            UNDECIDED.format("Peak memory: × 1.200, between × 1.150 and × 1.250", "limit of × 1.050"),
         ),
         (
             verdict("PASS", msgspec.structs.replace(CHINESE, acknowledged=ACCEPTED), GATE),
-            "all/character_accuracy: +0.004, at worst −0.006, within the margin of 0.020. 1 of 1 gate passed.",
+            f"{ALL}: +0.004, at worst −0.006, within the margin of 0.020. 1 of 1 gate passed.",
         ),
         (
             verdict("INCOMPLETE", missing=("candidate: neon-001 seed 0: not drawn", "candidate: b seed 0: not drawn")),

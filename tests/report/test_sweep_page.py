@@ -32,7 +32,10 @@ FAIL = Verdict(
     outcome="FAIL", exit_code=10, decided_at="2026", evalsuite="0", policy="default", policy_digest="0", alpha=0.05,
     level=0.05, look=1, samples=1, candidate=SIDE, baseline=SIDE, gates=(GATE,),
 )  # fmt: skip
-WHY = "all/character_accuracy: −0.051, at best −0.034, beyond the margin of 0.020. 1 of 1 gate failed."
+WHY = (
+    "Character accuracy, mean over prompts: all prompts: −0.051, at best −0.034, beyond the margin of "
+    "0.020. 1 of 1 gate failed."
+)
 MISSING = msgspec.structs.replace(FAIL, outcome="INCOMPLETE", gates=(), missing=("candidate: neon-001 seed 0",))
 HOSTILE = (
     "<img src=x onerror=alert(1)>",

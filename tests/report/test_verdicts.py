@@ -3,9 +3,12 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from evalsuite.gate.names import parse
 from evalsuite.gate.verdict import Acknowledgement, Difference, GateResult, RunRef, SpeedResult, Verdict
 from evalsuite.report import build_report, store_verdict, verdict_row
-from evalsuite.report.verdicts import worded
+from evalsuite.report.conclusions import GateLabel
+from evalsuite.report.gate_names import gate_cell
+from evalsuite.report.i18n import translate
 from evalsuite.runs import open_run
 
 
@@ -16,9 +19,9 @@ def side(model):
 
 
 GATE = GateResult(
-    name="zh/character_accuracy",
+    name="anchor/language=zh/character_accuracy",
     against="anchor",
-    slice="language:zh",
+    slice="language=zh",
     metric="character_accuracy",
     average="macro",
     decision="FAIL",
@@ -43,7 +46,7 @@ GATE = GateResult(
     acknowledged=Acknowledgement(gate="zh", model_digest="0", by="Ada", reason="known", at="2026"),
 )
 SPEED = SpeedResult(
-    name="p50",
+    name="speed/p50",
     against="baseline",
     quantity="p50",
     unit="s",
@@ -131,13 +134,37 @@ def test_notes_are_sentences_and_nothing_is_said_twice():
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("ident", "words", "chinese"),
     [
-        ("all/character_accuracy", "Character accuracy: all"),
-        ("zh/exact_string_rate/micro", "Strings exact, pooled: zh"),
-        ("all/strict_accuracy/macro", "Strict accuracy, mean over prompts: all"),
-        ("speed/p50", "speed/p50"),
+        ("all/character_accuracy", "Character accuracy: all prompts", "字符准确率（全部提示词）"),
+        ("language=zh/exact_string_rate/micro", "Strings exact, pooled: zh", "字符串全对，合并计算（zh）"),
+        (
+            "anchor/suite=ui-en/ned/macro",
+            "Mean similarity of strings (NED), mean over prompts: suite ui-en, against the anchor",
+            "字符串平均相似度（NED），各提示词均值（题集 ui-en），相对锚点",
+        ),
+        ("category=a/b/sound_glyph_rate", "Sound glyphs: category a/b", "字形正常率（类别 a/b）"),
+        ("anchor/speed/p90", "90th percentile of seconds, against the anchor", "耗时第 90 百分位，相对锚点"),
     ],
 )
-def test_the_names_of_gates_in_words(name, words):
-    assert worded(name) == words
+def test_the_names_of_gates_in_words(ident, words, chinese):
+    assert parse(ident).words == words
+    cell = gate_cell(GateLabel(id=ident))
+    assert cell.text == words
+    assert translate(cell.key, "zh", **cell.values) == chinese
+
+
+@pytest.mark.parametrize("ident", ["", "all", "other/metric", "all/other", "speed/other", "where=x/ned", "/ned"])
+def test_an_unknown_id_stays_as_it_is(ident):
+    assert parse(ident) is None
+    assert gate_cell(GateLabel(id=ident)).text == ident
+
+
+def test_the_page_has_the_name_in_words_and_the_id_beside(handmade, tmp_path):
+    run = open_run(handmade.make_run(tmp_path / "run"))
+    store_verdict(run, verdict_row(VERDICT))
+    page = build_report(run).read_text(encoding="utf-8")
+    row = page[page.index('<th scope="row"><span data-i18n="gate.words.anchor"') :]
+    assert row.index("Character accuracy, mean over prompts: zh, against the anchor") < row.index("</th>")
+    assert '<code class="line quiet">anchor/language=zh/character_accuracy</code></th>' in row[: row.index("<td")]
+    assert '<code class="line quiet">speed/p50</code>' in page

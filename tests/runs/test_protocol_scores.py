@@ -102,8 +102,8 @@ def test_the_command_prints_scores_ceiling_and_what_they_are_not(write):
     assert "The protocol asks for 4 images per prompt; this run has 1." in done.output
     table = done.output.partition("(longtext 1)")[2].splitlines()
     line = next(line for line in table if line.startswith("m ") and " zh " in line)
-    assert "0.7500 [" in line  # 18 of 24 characters
-    assert "1.0000" in line  # the ceiling
+    assert "0.750 [" in line  # 18 of 24 characters
+    assert "1.000" in line  # the ceiling
 
 
 def test_an_unknown_protocol_is_refused_before_anything_is_drawn(tmp_path):

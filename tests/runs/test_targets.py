@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -43,6 +44,16 @@ def test_a_table_gives_each_image_its_targets_and_names_the_others(images, name,
     assert [(prompt.targets, prompt.language) for prompt in prompts] == [(("OPEN", "$9.99"), "en")]
     assert surplus == ("a.png",)
     assert model.match(prompts, [0]).missing == ()
+
+
+def test_the_table_that_the_docs_show_is_taken(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "faq.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"^```csv\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    for name in ("shop.png", "menu.png"):
+        Image.new("RGB", (16, 16)).save(tmp_path / name)
+    _, prompts, _, surplus = read_targets(tmp_path, write(tmp_path, "t.csv", table))
+    found = {(prompt.targets, prompt.language) for prompt in prompts}
+    assert (found, surplus) == ({(("OPEN", "since 1911"), "en"), (("今日特价",), "zh")}, ())
 
 
 @pytest.mark.parametrize(

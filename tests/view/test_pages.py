@@ -11,6 +11,7 @@ import pytest
 import runs_by_hand as handmade
 from view_by_hand import serving
 
+import evalsuite
 from evalsuite import stats
 from evalsuite.errors import EvalsuiteError
 from evalsuite.runs import open_run
@@ -18,6 +19,7 @@ from evalsuite.sweep.results import Sweep, SweepRow
 from evalsuite.view import view_runs
 from evalsuite.view.guard import HEADERS
 from evalsuite.view.library import Library, id_of
+from evalsuite.view.votes import Ballot
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,47 @@ def test_every_answer_carries_the_headers_and_no_other_host_is_answered(client):
         assert (refused.status_code, "klein" in refused.text) == (421, False), host
     assert client.post("/", json={}).status_code == 403
     assert client.delete("/").status_code == 403
+
+
+def test_without_the_token_of_the_address_nothing_is_shown(runs, tmp_path):
+    ballot, ident = Ballot(tmp_path / "votes.jsonl"), id_of("first")
+    image = handmade.image_of(open_run(runs / "first").store, "neon-001").stem
+    with serving(runs, ballot, token="the-token") as client:
+        port = client.base_url.port
+        for path in ("/", "/stamp", f"/run/{ident}/images/{image}.png", "/?token=", "/?token=other", "/?token=\u20ac"):
+            refused = client.get(path)
+            assert (refused.status_code, "klein" in refused.text) == (403, False), path
+            assert "the address that &#39;evalsuite view&#39; printed" in refused.text
+            assert {name: refused.headers[name] for name in HEADERS} == HEADERS
+        assert client.get("/?token=the-token&token=the-token").status_code == 403
+        own = {"origin": f"http://127.0.0.1:{port}", "content-type": "application/json"}
+        assert client.post("/vote/cast?token=the-token", content="{}", headers=own).status_code == 403
+        assert client.get("/assets/view.css").status_code == 200
+        for sent in ({"authorization": "Bearer the-token"}, {"cookie": f"a=b; evalsuite-view-{port}=the-token"}):
+            assert client.get("/stamp", headers=sent).status_code == 200
+        for sent in ({"authorization": "the-token"}, {"cookie": f"evalsuite-view-{port + 1}=the-token"}):
+            assert client.get("/stamp", headers=sent).status_code == 403
+        admitted = client.get(f"/compare?run={ident}&token=the-token&run=2")
+        assert (admitted.status_code, admitted.headers["location"]) == (303, f"/compare?run={ident}&run=2")
+        assert admitted.headers["set-cookie"] == f"evalsuite-view-{port}=the-token; Path=/; HttpOnly; SameSite=Lax"
+        elsewhere = client.get(f"http://127.0.0.1:{port}//attacker.example/x?token=the-token")
+        assert elsewhere.headers["location"] == "/attacker.example/x"
+        # From here on the client has the cookie.
+        assert "klein" in client.get("/").text
+        assert client.get(f"/run/{ident}/images/{image}.png").status_code == 200
+        assert client.post("/vote/cast", content="{}", headers=own).status_code == 422
+
+
+def test_the_printed_address_holds_a_fresh_token_unless_none_is_wanted(runs, monkeypatch):
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)
+    told = []
+    for token in (True, True, False):
+        evalsuite.view(runs, port=0, token=token, ready=told.append)
+    assert [re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{32}", each) is not None for each in told] == [
+        True, True, False,
+    ]  # fmt: skip
+    assert told[0].partition("=")[2] != told[1].partition("=")[2]
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", told[2])
 
 
 def test_kinds_are_told_and_only_known_files_are_served(client):
@@ -174,10 +217,10 @@ def test_a_change_is_noticed(runs, tmp_path):
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(EvalsuiteError, match="no such folder"):
-        view_runs(tmp_path / "gone", port=0, votes=None, order_seed=0, ready=print)
+        view_runs(tmp_path / "gone", port=0, votes=None, order_seed=0, has_token=True, ready=print)
     (tmp_path / "votes").write_text("{}\n")
     with pytest.raises(EvalsuiteError, match="votes:1: not a vote"):
-        view_runs(tmp_path, port=0, votes=tmp_path / "votes", order_seed=0, ready=print)
+        view_runs(tmp_path, port=0, votes=tmp_path / "votes", order_seed=0, has_token=True, ready=print)
 
 
 def test_a_run_that_goes_while_it_is_asked_for_is_no_crash(runs, tmp_path, monkeypatch):

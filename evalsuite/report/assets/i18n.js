@@ -18,13 +18,15 @@
     },
   };
 
-  /** The message for `key`; `{name}` and `{n|one|many}` are filled from `values`, as in i18n.py. */
+  /** The message for `key`; `{name}` and `{n|one|many}` are filled from `values`, as in i18n.py; a value may be a message itself. */
   function t(key, values = {}) {
     const message = words[language][key];
     if (message === undefined) throw new Error(`no message ${key}`);
     return message.replace(/\{(\w+)(?:\|([^|{}]*)\|([^|{}]*))?\}/g, (_, name, one, many) => {
-      if (values[name] === undefined) throw new Error(`message ${key} wants ${name}`);
-      return one === undefined ? String(values[name]) : String(values[name]) === "1" ? one : many;
+      const value = values[name];
+      if (value === undefined) throw new Error(`message ${key} wants ${name}`);
+      if (typeof value === "object") return t(value.key, value.values);
+      return one === undefined ? String(value) : String(value) === "1" ? one : many;
     });
   }
 
