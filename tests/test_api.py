@@ -13,7 +13,7 @@ import typer
 import evalsuite
 from evalsuite.cli.main import app
 
-SAMPLE = Path(__file__).parents[1] / "reports" / "sample"
+FORMAT_1 = Path(__file__).parent / "runs" / "format_1"
 
 
 @pytest.fixture
@@ -136,9 +136,9 @@ def test_a_run_that_is_not_there_is_an_error_of_one_line(tmp_path):
 
 
 def test_a_run_of_the_first_format_opens(tmp_path):
-    """The committed sample: rows of format 1, whose images are not kept."""
+    """A run of 180 images, which are not kept, with rows of format 1."""
     folder = tmp_path / "sample"
-    shutil.copytree(SAMPLE, folder)
+    shutil.copytree(FORMAT_1, folder)
     before = (folder / "generations.jsonl").read_bytes()
     result = evalsuite.report(folder)
     found = {row.model: round(row.accuracy.estimate, 4) for row in result.figures if row.language is None}

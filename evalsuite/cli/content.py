@@ -24,7 +24,7 @@ app = typer.Typer()
 @app.command(
     epilog=examples(
         "evalsuite content reports/mine --baseline reports/before",
-        "evalsuite content reports/mine --baseline reports/before --distance lpips:/models/lpips-alex",
+        "evalsuite content reports/mine --baseline reports/before --distance lpips:ALEX",
         "evalsuite content reports/mine --agreement clip:/models/clip-vit-base-patch32",
     )
 )

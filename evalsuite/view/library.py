@@ -22,8 +22,8 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.files import FileError, read_file
 from evalsuite.records import digest
 from evalsuite.report import conclusions
+from evalsuite.report.summary_file import RunSummary
 from evalsuite.runs import RunStore, open_run
-from evalsuite.runs.figures import RunFigures
 from evalsuite.sweep.results import Sweep
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Listed:
     manifest: Manifest | None = None
     prompts: int = 0
     asked: str = ""
-    figures: RunFigures | None = None
+    figures: RunSummary | None = None
     outcomes: tuple[str, ...] = ()
     error: str | None = None
 
@@ -204,13 +204,13 @@ def _read(entry: Entry) -> Listed:
     )
 
 
-def _figures(store: RunStore) -> RunFigures | None:
+def _figures(store: RunStore) -> RunSummary | None:
     path = store.folder / "summary.json"
     rows = (store.generations.path, store.readings(store.manifest.ocr).path)
     if any(_modified(each) > _modified(path) for each in rows):
         return None
     try:
-        return msgspec.json.decode(read_file(path, follow=False), type=RunFigures)
+        return msgspec.json.decode(read_file(path, follow=False), type=RunSummary)
     except (FileNotFoundError, FileError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

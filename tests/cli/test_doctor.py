@@ -29,7 +29,7 @@ def test_every_part_is_named_with_its_state(examine):
     found = examine()
     assert {"suites", "OCR", "fonts", "cache", "hardware", "torch", "datasets", "flux2-klein-4b"} <= found.keys()
     assert {check.state for check in found.values()} <= {"ok", "missing", "optional"}
-    assert found["suites"].detail.startswith("12 suites in ")
+    assert found["suites"].detail.startswith("14 suites in ")
     assert "GB free" in found["cache"].detail
 
 

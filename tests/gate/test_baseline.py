@@ -184,4 +184,5 @@ def test_the_commands(make_run, policy_file, tmp_path):
     done = evalsuite("gate", "--candidate", worse, "--policy", policy_file)
     assert done.returncode == 10
     assert "the verdict is not in the report" in done.stderr
-    assert f"FAIL, acknowledged: {name}" in done.stdout
+    words = "Character accuracy, mean over prompts: all prompts"
+    assert f"FAIL, acknowledged: {words} ({name})" in done.stdout
