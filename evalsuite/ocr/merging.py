@@ -27,6 +27,9 @@ MARGIN = 0.2
 COVERED = 0.35
 """Readings at different sizes conflict where they share more than this part of the smaller one's box."""
 
+ARC_COVERED = 0.15
+"""The same part where one of them is an arc, which has no row along which to reach into another."""
+
 REACH = 0.3
 """Or where they reach into each other by more than this many heights along a row."""
 
@@ -109,9 +112,9 @@ def _touching(quads: Sequence[Quad]) -> list[tuple[int, int]]:
 
 def _conflict(first: Candidate, first_quad: Quad, second: Candidate, second_quad: Quad) -> bool:
     if first.line.arc is not None:
-        return first.line.arc.covered_by(second.line.arc or second_quad, MARGIN) > COVERED
+        return first.line.arc.covered_by(second.line.arc or second_quad, MARGIN) > ARC_COVERED
     if second.line.arc is not None:
-        return second.line.arc.covered_by(first_quad, MARGIN) > COVERED
+        return second.line.arc.covered_by(first_quad, MARGIN) > ARC_COVERED
     covered = first_quad.covered_by(second_quad)
     if not covered:
         return False
