@@ -142,7 +142,7 @@ def test_a_run_of_the_first_format_opens(tmp_path):
     before = (folder / "generations.jsonl").read_bytes()
     result = evalsuite.report(folder)
     found = {row.model: round(row.accuracy.estimate, 4) for row in result.figures if row.language is None}
-    assert found == {"flux2-klein-micro": 0.9336, "ernie-image-micro": 0.9405, "typeset": 0.9988}
+    assert found == {"flux2-klein-micro": 0.9334, "ernie-image-micro": 0.9402, "typeset": 0.9988}
     assert (len(result.missing), result.complete) == (180, False)
     assert (folder / "generations.jsonl").read_bytes() == before
     assert evalsuite.verify(folder).sound is False

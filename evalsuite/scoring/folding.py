@@ -55,6 +55,7 @@ _SIGNS = str.maketrans(
         **dict.fromkeys("‐‑‒–—―−⸺⸻﹘﹣", "-"),
         **dict.fromkeys("⋯︙", "…"),
         **dict.fromkeys("。｡", "."),
+        **dict.fromkeys("º˚", "°"),
     }
 )
 _CLUSTER = regex.compile(r"\X")
@@ -66,8 +67,8 @@ _HAN = regex.compile(r"\p{Han}")
 _INVISIBLE = regex.compile(r"[\p{Cc}\p{Default_Ignorable_Code_Point}--\p{Zs}]", flags=regex.V1)
 _EMOJI_SELECTORS = regex.compile(r"[︎️]")
 
-# Characters that stand for several, or may: ligatures, Hebrew and Arabic presentation forms.
-_FORMS = regex.compile(r"[Ĳĳﬀ-ﭏﭐ-\ufdcf\ufdf0-\ufdff\ufe70-\ufefc]")
+# Characters that stand for several, or may: ligatures, signs of degrees, Hebrew and Arabic presentation forms.
+_FORMS = regex.compile(r"[Ĳĳ℃℉ﬀ-ﭏﭐ-\ufdcf\ufdf0-\ufdff\ufe70-\ufefc]")
 _ONE_STEP = {"<wide>", "<narrow>", "<small>", "<vertical>"}
 _KANGXI = range(0x2F00, 0x2FD6)
 

@@ -26,7 +26,7 @@ from evalsuite.scoring.folding import (
     simplified,
 )
 
-NORMALIZER = "evalsuite-normalize-2"
+NORMALIZER = "evalsuite-normalize-3"
 """Name and version of the folding. Any change that can change a count must change it."""
 
 
