@@ -74,7 +74,7 @@ def cached_sha256(path: Path) -> str:
         EvalsuiteError: The file cannot be read.
     """
     try:
-        path = path.resolve(strict=True)
+        path = Path(os.path.realpath(path, strict=True))  # an OSError for a loop of links too, on every Python
         before = path.stat()
         slot = cache_folder() / (hashlib.sha256(str(path).encode()).hexdigest()[:32] + ".json")
         known = _read(slot)

@@ -139,6 +139,8 @@ def told(error: Exception) -> tuple[str, ExitCode]:
         return str(error), error.exit_code
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{os.fsdecode(error.filename)[:300]}: {error.strerror}", ExitCode.USAGE
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # Path.resolve, before Python 3.13
+        return f"{error}: a link that leads to itself", ExitCode.USAGE
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"evalsuite itself failed: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno}); "

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -299,7 +300,7 @@ def inside(base: Path, name: str, where: str) -> Path:
     """
     for form in (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)):
         try:
-            path = (base / form).resolve()
+            path = Path(os.path.realpath(base / form))
             if path.is_relative_to(base) and path.is_file():
                 return path
         except (OSError, ValueError):  # longer than a name may be, or with a zero byte

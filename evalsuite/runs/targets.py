@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalsuite.errors import EvalsuiteError
@@ -14,7 +16,6 @@ from evalsuite.suites.load import LANGUAGE_PATTERN, MAX_TARGET_CHARS, MAX_TARGET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 _SCRIPTS = {
     "ja": re.compile(r"[\u3040-\u30ff]"),
@@ -64,7 +65,7 @@ def read_targets(folder: Path, file: Path) -> tuple[SuiteRef, tuple[Prompt, ...]
         files[ident, 0] = inside(folder.resolve(), name, str(file))
     ref = SuiteRef(name=folder.name, digest=digest(prompts), prompts=len(prompts), source=str(file))
     used = set(files.values())
-    surplus = tuple(path.name for path in images if path.resolve() not in used)
+    surplus = tuple(path.name for path in images if Path(os.path.realpath(path)) not in used)
     return ref, tuple(prompts), FolderModel(folder.resolve(), files, by_id=True), surplus
 
 

@@ -134,8 +134,8 @@ def _is_safetensors(path: Path) -> bool:
 
 def _other(path: Path, paths: Sequence[Path]) -> PassedOver | None:
     """What is no checkpoint, and why; None where it may be one."""
-    if path.is_symlink() and path.resolve().parent == path.parent.resolve():
-        return _passed(path, "link", path.resolve())
+    if path.is_symlink() and Path(os.path.realpath(path)).parent == path.parent.resolve():
+        return _passed(path, "link", Path(os.path.realpath(path)))
     if path.is_dir():
         if _OTHER_FOLDERS.search(path.name) and not (path / "model_index.json").is_file():
             return _passed(path, "folder")

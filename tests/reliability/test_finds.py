@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import struct
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from evalsuite.files import MAX_DEPTH, FileError, parse_json
 from evalsuite.models.accounting import AccountingError, check_config, check_scheduler
 from evalsuite.models.adapters.contents import AdapterError
 from evalsuite.models.adapters.strength import read_strength
+from evalsuite.models.folder import inside
 from evalsuite.models.servers.answers import _number
 from evalsuite.models.servers.workflow import load_workflow
 from evalsuite.models.weights_file import TensorInfo, WeightsFile, WeightsFileError, read_weights_file
@@ -146,3 +149,17 @@ def test_what_would_be_hashed_without_end_is_refused_at_once(tmp_path, kind):
     {"pipe": os.mkfifo, "device": lambda path: path.symlink_to("/dev/zero"), "folder": Path.mkdir}[kind](path)
     with pytest.raises(EvalsuiteError, match=r"tokenizer\.json|/dev/zero"):
         cached_sha256(path)
+
+
+def test_a_link_to_itself_is_one_error(tmp_path):
+    loop = tmp_path / "config.json"
+    loop.symlink_to(loop)
+    with pytest.raises(
+        EvalsuiteError, match=r"config\.json: cannot be read to hash it: Too many levels of symbolic links"
+    ):
+        cached_sha256(loop)
+    with pytest.raises(EvalsuiteError, match="is no file in"):
+        inside(tmp_path, "config.json", "table.csv:2")
+    with pytest.raises(RuntimeError) if sys.version_info < (3, 13) else nullcontext():
+        loop.resolve()
+    assert told(RuntimeError(f"Symlink loop from '{loop}'"))[1] is ExitCode.USAGE
