@@ -43,6 +43,9 @@ SEEN_BAND = 0.02
 LEAST_AREA = 60.0
 """Pixels of the map that a piece has, at the least."""
 
+MOST_PIECES = 1_000
+"""Pieces of one map that are looked at, the largest first; PaddleOCR makes boxes of as many."""
+
 MOST_POINTS = 2_000
 """Pixels that a circle is fitted to."""
 
@@ -176,7 +179,7 @@ def seen_arcs(
 
     contours, _ = cv2.findContours((seen > thresh).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     found = []
-    for contour in contours:
+    for contour in sorted(contours, key=cv2.contourArea, reverse=True)[:MOST_PIECES]:
         area = cv2.contourArea(contour)
         if area < LEAST_AREA:
             continue
