@@ -188,7 +188,7 @@ def audit(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Kill runs at every step of the write order, refuse writes, damage a run, and fuzz every parser: some hours.
+    """Kill runs at every step of the write order, refuse writes, try hostile files, fuzz every parser: some hours.
 
     `-- SECONDS EVERY` sets the seconds of fuzzing by coverage (3600), and to stop at each EVERYth step alone (1). What
     was done is kept in build/soak, so that a soak that was stopped goes on.
@@ -200,7 +200,8 @@ def soak(session: nox.Session) -> None:
     tools = Path("tests/reliability")
     session.run("python", str(tools / "kills.py"), str(state / "kills.jsonl"), "--every", every)
     session.run("python", str(tools / "faults.py"), str(state / "faults.jsonl"), "--every", every)
-    session.run("python", str(tools / "damage.py"))
+    for name in ("damage", "hostile", "checkpoints"):
+        session.run("python", str(tools / f"{name}.py"), "--state", str(state / f"{name}.jsonl"))
     session.run("pytest", str(tools / "test_fuzzing.py"), env={"EVALSUITE_FUZZ_EXAMPLES": "2000"})
     try:
         session.install("--quiet", *ATHERIS)

@@ -1,9 +1,9 @@
 """Hostile checkpoints and adapters: a stand-in with one thing changed, resolved, loaded and drawn with.
 
-    python checkpoints.py [PART [COUNT]]     all changes, or those whose names hold PART, or COUNT of them at random;
-                                             prints what crashed or hung
+    python checkpoints.py [--part PART] [--count COUNT] [--state STATE.jsonl]
 
 Each ends in an image, in a failed image, or in one `EvalsuiteError`, within `SECONDS` and `MEMORY` of address space.
+`trials.py` says what the options do.
 """
 
 # ruff: noqa: E501 - tables of what is tried
@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import resource
 import shutil
-import signal
 import struct
 import sys
 import tempfile
-import time
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+import trials
 
 from evalsuite.datafiles import data_dir
 from evalsuite.errors import EvalsuiteError
@@ -141,61 +140,37 @@ def adapters(place: Path) -> Iterator[tuple[str, str]]:
         yield f"adapter: {field} = {called}", str(folder / "adapter_model.safetensors")
 
 
-class Hang(BaseException):
-    """A trial takes longer than it may."""
-
-
-def _hang(*_: object) -> None:
-    raise Hang
-
-
 def draw(folder: Path, *lora: str) -> str:
     """How a checkpoint ends: `drawn`, `failed`, `error`, or `CRASH`, `HANG` with what was raised."""
-    signal.signal(signal.SIGALRM, _hang)
-    signal.alarm(SECONDS)
     try:
-        with resolve(str(folder), options=ModelOptions(SETTINGS, lora)) as model:
+        with trials.within(SECONDS), resolve(str(folder), options=ModelOptions(SETTINGS, lora)) as model:
             return "failed" if next(iter(model.draw([(PROMPT, 0)]))).error else "drawn"
     except EvalsuiteError as error:
-        return "error" if len(str(error)) < 5000 else f"CRASH a message of {len(str(error))} characters"
-    except Hang:
+        return "error" if len(str(error)) < trials.LONGEST else f"CRASH a message of {len(str(error))} characters"
+    except trials.Hang:
         return "HANG"
     except BaseException as error:  # noqa: BLE001 - counted
         return f"CRASH {type(error).__name__}: {error}"[:300]
-    finally:
-        signal.alarm(0)
 
 
-def main() -> None:
-    part = sys.argv[1] if len(sys.argv) > 1 else ""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    counts: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as name:
-        place, source = Path(name), data_dir() / "standins" / "flux2-klein-micro"
+def all_trials(place: Path) -> Iterator[tuple[str, Callable[[], trials.Endings]]]:
+    """Every change and adapter by name."""
+    source = data_dir() / "standins" / "flux2-klein-micro"
 
-        def note(called: str, ending: str, seconds: float) -> None:
-            counts[ending.partition(" ")[0]] += 1
-            if ending.startswith(("CRASH", "HANG")) or seconds > SECONDS / 2:
-                sys.stdout.write(f"{called}: {ending} ({seconds:.0f} s)\n")
-                sys.stdout.flush()
+    def changed(change: Callable[[Path], object]) -> trials.Endings:
+        folder = place / "checkpoint"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(source, folder)
+        change(folder)
+        return {"draw": draw(folder)}
 
-        chosen = [(called, change) for called, change in changes() if part in called]
-        if len(sys.argv) > 2:
-            chosen = random.Random(0).sample(chosen, min(len(chosen), int(sys.argv[2])))
-        for called, change in chosen:
-            folder = place / "checkpoint"
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(source, folder)
-            change(folder)
-            started = time.monotonic()
-            note(called, draw(folder), time.monotonic() - started)
-        for called, path in adapters(place):
-            if part in called:
-                started = time.monotonic()
-                note(called, draw(source, path), time.monotonic() - started)
-    sys.stdout.write(f"{sum(counts.values())} changes; {dict(counts)}\n")
-    sys.exit(any(kind in ("CRASH", "HANG") for kind in counts))
+    for name, change in changes():
+        yield name, lambda change=change: changed(change)
+    for name, path in adapters(place):
+        yield name, lambda path=path: {"draw": draw(source, path)}
 
 
 if __name__ == "__main__":
-    main()
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    with tempfile.TemporaryDirectory() as folder:
+        trials.main(all_trials, Path(folder))

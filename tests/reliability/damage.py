@@ -1,9 +1,9 @@
 """A finished run, damaged in one way after another, and every command that takes a stored run on a fresh copy.
 
-    python damage.py [PART [COUNT]]     all kinds, or those whose names hold PART, or COUNT of them at random; prints
-                                        what crashed, hung, wrote elsewhere or said what no line may say
+    python damage.py [--part PART] [--count COUNT] [--state STATE.jsonl]
 
-Each command must end in good order within `SECONDS`: a value, or one `EvalsuiteError`.
+Each command must end in good order within `SECONDS`: a value, or one `EvalsuiteError`. `trials.py` says what the options
+do.
 """
 
 # ruff: noqa: E501 - tables of what is tried
@@ -11,30 +11,24 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
-import signal
 import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from starlette.testclient import TestClient
-from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent))
 import crashing
+import trials
 
-from evalsuite.cli.main import app, told
-from evalsuite.errors import ExitCode
 from evalsuite.view.app import make_app
 from evalsuite.view.library import Library
-from evalsuite.wording import for_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 SECONDS = 60
 ROWS = ("generations", "readings", "scores")
@@ -246,45 +240,24 @@ COMMANDS: dict[str, list[str]] = {
 """Commands by name; `view` asks for the pages that the local server shows."""
 
 
-class Hang(BaseException):
-    """A command takes longer than it may."""
-
-
-def _hang(*_: object) -> None:
-    raise Hang
-
-
 def try_command(command: list[str], run: Path, good: Path, out: Path) -> str:
-    """How a command ends: `done`, `error`, or `CRASH`, `HANG` with what was raised."""
+    """How a command, or the pages of `view`, end on a damaged run."""
     names = {"RUN": str(run), "GOOD": str(good)}
-    arguments = [names.get(each, each.replace("OUT/", f"{out}/")) for each in command]
-    signal.signal(signal.SIGALRM, _hang)
-    signal.alarm(SECONDS)
+    if command:
+        return trials.ending_of([names.get(each, each.replace("OUT/", f"{out}/")) for each in command], SECONDS)
     try:
-        if not command:
+        with trials.within(SECONDS):
             return view(run)
-        found = CliRunner().invoke(app, arguments)
-    except Hang:
+    except trials.Hang:
         return "HANG"
-    finally:
-        signal.alarm(0)
-    raised, said = found.exception, found.output
-    if isinstance(raised, Exception):
-        message, code = told(raised)
-        if code == ExitCode.CRASH:
-            return f"CRASH {message}"[:300]
-        said += for_log(message)
-    if "\x1b" in said or any(line.lstrip().startswith(("::", "##[")) for line in said.splitlines()):
-        return f"DIRTY {said[:200]!r}"
-    if isinstance(raised, SystemExit) and found.exit_code == ExitCode.CRASH:
-        return f"CRASH 1: {said[-200:]}"
-    return "done" if raised is None or isinstance(raised, SystemExit) else "error"
 
 
 def view(run: Path) -> str:
     """The pages of the local server about a run, and how they end: `done` for whatever is no server's error."""
     library = Library(run.parent)
-    client = TestClient(make_app(library, port=80, ballot=None, order_seed=0), base_url="http://127.0.0.1:80")
+    client = TestClient(
+        make_app(library, port=80, ballot=None, order_seed=0, token=None), base_url="http://127.0.0.1:80"
+    )
     with client:
         for entry in library.entries():
             for address in (
@@ -320,27 +293,17 @@ def try_damage(name: str, whole: Path, place: Path) -> dict[str, str]:
     return found
 
 
-def main() -> None:
-    part = sys.argv[1] if len(sys.argv) > 1 else ""
-    chosen = [each for each in DAMAGES if part in each]
-    if len(sys.argv) > 2:
-        chosen = random.Random(0).sample(chosen, min(len(chosen), int(sys.argv[2])))
-    counts: Counter[str] = Counter()
+def all_trials(place: Path) -> Iterator[tuple[str, Callable[[], trials.Endings]]]:
+    """Every damage by name, on copies of one finished run."""
+    whole = place / "whole"
+    crashing.run_whole(whole)
+    for name in DAMAGES:
+        yield name, lambda name=name: try_damage(name, whole, place / "place")
+
+
+if __name__ == "__main__":
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch("evalsuite.ocr._resolve", return_value=crashing.Spelling()),
     ):
-        whole = Path(folder) / "whole"
-        crashing.run_whole(whole)
-        for name in chosen:
-            for command, ending in try_damage(name, whole, Path(folder) / "place").items():
-                counts[ending.partition(" ")[0]] += 1
-                if ending not in ("done", "error"):
-                    sys.stdout.write(f"{name}: {command}: {ending}\n")
-                    sys.stdout.flush()
-    sys.stdout.write(f"{len(chosen)} kinds of damage; {dict(counts)}\n")
-    sys.exit(any(kind not in ("done", "error") for kind in counts))
-
-
-if __name__ == "__main__":
-    main()
+        trials.main(all_trials, Path(folder))

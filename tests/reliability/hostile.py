@@ -1,10 +1,9 @@
 """Hostile files under every command that reads one: each ends in good order, in time, and on one clean line.
 
-    python hostile.py [PART,…]     all places, or those whose names hold a PART; prints what crashed, hung, wrote elsewhere
-                                   or said what no line may say
+    python hostile.py [--part PART] [--count COUNT] [--state STATE.jsonl]
 
 A place is a command with a file or folder in it; a content is what is put there. Reading is by a small stand-in, so
-that only the parsers work. `damage.py` does the same to finished runs, `checkpoints.py` to checkpoints.
+that only the parsers work. `trials.py` says what the options do. `damage.py` does the same to finished runs, `checkpoints.py` to checkpoints.
 """
 
 # ruff: noqa: E501 - tables of what is tried
@@ -12,29 +11,24 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import stat
 import struct
 import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
 
 from PIL import Image
-from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent))
 import crashing
+import trials
 
 from evalsuite import ocr
-from evalsuite.cli.main import app, told
-from evalsuite.errors import ExitCode
-from evalsuite.wording import for_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 SECONDS = 30
 SUITE = "suite: s\nlanguage: en\nprompts:\n  - {id: a, text: 'A \"B\"', targets: [B], category: c}\n"
@@ -203,40 +197,6 @@ NAMES = {
 """Names that a file may have, or that only somebody types."""
 
 
-class Hang(BaseException):
-    """A command takes longer than it may."""
-
-
-def _hang(*_: object) -> None:
-    raise Hang
-
-
-def try_command(arguments: list[str]) -> str:
-    """How a command ends: `done`, `error`, or `CRASH`, `HANG` or `DIRTY` with what was raised or said."""
-    signal.signal(signal.SIGALRM, _hang)
-    signal.alarm(SECONDS)
-    try:
-        found = CliRunner().invoke(app, arguments, standalone_mode=True)
-    except Hang:
-        return "HANG"
-    finally:
-        signal.alarm(0)
-    raised = found.exception
-    said = found.output
-    if isinstance(raised, Exception):
-        message, code = told(raised)
-        if code == ExitCode.CRASH:
-            return f"CRASH {message}"[:300]
-        said += for_log(message)
-        if len(said) > 5000:
-            return f"DIRTY {len(said)} characters: {said[:200]!r}"
-    if "\x1b" in said or any(line.startswith("::") for line in said.splitlines()):
-        return f"DIRTY {said[:200]!r}"
-    if raised is None or isinstance(raised, SystemExit):
-        return "done" if found.exit_code != 1 else f"CRASH 1 {said[-200:]}"
-    return "error"
-
-
 class Room:
     """A place on disk with a finished run, a suite, images and an engine's folder, in which commands are tried."""
 
@@ -299,31 +259,31 @@ def resolve(name: str) -> object:
     return crashing.Spelling() if name == "spelling" else REAL(name)
 
 
-def main() -> None:
-    part = sys.argv[1] if len(sys.argv) > 1 else ""
-    counts: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as folder, mock.patch("evalsuite.ocr._resolve", resolve):
-        os.chdir(folder)
-        room = Room(Path(folder))
-        for place, command in PLACES.items():
-            if not any(each in place for each in part.split(",")):
-                continue
-            tried = [(content, make, "hostile") for content, make in CONTENTS.items()]
-            tried += [(f"named {name}", CONTENTS["a suite"], file) for name, file in NAMES.items()]
-            for content, make, name in tried:
-                try:
-                    arguments = room.fill(command, make, name)
-                except (OSError, ValueError):
-                    arguments = room.fill(command, lambda _: None, name)  # nothing can bear this name
-                ending = try_command(arguments)
-                ending = f"ESCAPE {room.escaped()}" if room.escaped() else ending
-                counts[ending.partition(" ")[0]] += 1
-                if ending not in ("done", "error"):
-                    sys.stdout.write(f"{place}: {content}: {ending}\n")
-                    sys.stdout.flush()
-    sys.stdout.write(f"{sum(counts.values())} trials; {dict(counts)}\n")
-    sys.exit(any(kind not in ("done", "error") for kind in counts))
+def try_place(
+    place: str, room: Room, contents: Iterable[str] = CONTENTS, names: Iterable[str] = NAMES
+) -> trials.Endings:
+    """How the command of a place ends with each content in it, and with a suite under each name."""
+    tried = {content: (CONTENTS[content], "hostile") for content in contents}
+    tried |= {f"named {name}": (CONTENTS["a suite"], NAMES[name]) for name in names}
+    found = {}
+    for content, (make, name) in tried.items():
+        try:
+            arguments = room.fill(PLACES[place], make, name)
+        except (OSError, ValueError):
+            arguments = room.fill(PLACES[place], lambda _: None, name)  # nothing can bear this name
+        ending = trials.ending_of(arguments, SECONDS)
+        found[content] = f"ESCAPE {room.escaped()}" if room.escaped() else ending
+    return found
+
+
+def all_trials(place: Path) -> Iterator[tuple[str, Callable[[], trials.Endings]]]:
+    """Every place by name."""
+    os.chdir(place)
+    room = Room(place)
+    for name in PLACES:
+        yield name, lambda name=name: try_place(name, room)
 
 
 if __name__ == "__main__":
-    main()
+    with tempfile.TemporaryDirectory() as folder, mock.patch("evalsuite.ocr._resolve", resolve):
+        trials.main(all_trials, Path(folder))
