@@ -8,8 +8,7 @@ second on one core in bfloat16, so 16 GB cost under 3 seconds.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from evalsuite.errors import EvalsuiteError
@@ -24,17 +23,6 @@ _SCALE_NAMES = (
 
 _FLOATS = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
 """Types in the safetensors format that weights are loaded from."""
-
-_LAYERS = re.compile(r"(^|_)(layers?|blocks?|depths?)(_per_\w+)?$")
-"""Names in a config.json that count layers, alone or in a list, each of which has a tensor at least."""
-
-_NO_COUNTS = re.compile(
-    r"(^|_)(skip|out|window|hidden_states|feature|select|attention|sample|chunk)_(layers?|blocks?)$|_layer$"
-)
-"""Names like them that say which layers, or of what kind."""
-
-_LONGEST = 10_000
-"""Entries of one list in a configuration, and steps of a scheduler's training: published ones have 1,000."""
 
 _FP8_LIMIT = 224.0
 """Weights cast to float8 are small; scaled ones are stretched to its range, whose end is 448 (E4M3) or 57,344."""
@@ -101,52 +89,6 @@ def refuse_quantised(where: str, tensors: Mapping[str, TensorInfo]) -> None:
                 f"{where}: {name} is {info.dtype}, which are no floating-point numbers: quantised weights without "
                 "their scales, or damage. Use the weights in bf16."
             )
-
-
-def check_config(where: str, config: Mapping[str, Any], tensors: int) -> None:
-    """Refuse a configuration before a model is made by it: one that is quantised, or has more layers than tensors.
-
-    Raises:
-        AccountingError: See above.
-    """
-    if "quantization_config" in config:
-        method = config["quantization_config"]
-        method = method.get("quant_method", "unknown") if isinstance(method, Mapping) else method
-        raise AccountingError(
-            f"{where}: config.json says that it is quantised ({method}). Use the weights in bf16, and precision=fp8 or "
-            "quantize=… to draw with less memory."
-        )
-    for name, value in _entries(config):
-        counts = value if isinstance(value, list) else [value]
-        if len(counts) > _LONGEST:
-            raise AccountingError(f"{where}: config.json has {len(counts):,} entries for {name}; {_LONGEST:,} at most")
-        if not _LAYERS.search(name) or _NO_COUNTS.search(name):
-            continue
-        for count in counts:
-            if isinstance(count, int) and not isinstance(count, bool) and count > tensors:
-                raise AccountingError(
-                    f"{where}: config.json says {name} = {str(count)[:40]}, and its files hold {tensors} tensors"
-                )
-
-
-def check_scheduler(where: str, config: Mapping[str, Any]) -> None:
-    """Refuse a scheduler's configuration that asks for tables without bound.
-
-    Raises:
-        AccountingError: It names more training steps, or lists more values, than any scheduler has.
-    """
-    for name, value in _entries(config):
-        steps = value if name == "num_train_timesteps" and isinstance(value, int) else 0
-        if steps > _LONGEST or (isinstance(value, list) and len(value) > _LONGEST):
-            raise AccountingError(f"{where}: {name} asks for more than {_LONGEST:,} steps, which no scheduler has")
-
-
-def _entries(config: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    """Every name of a configuration with its value, those of the objects in it too."""
-    for name, value in config.items():
-        yield str(name), value
-        if isinstance(value, Mapping):
-            yield from _entries(value)
 
 
 def check_values(where: str, module: Any, tensors: Mapping[str, TensorInfo]) -> None:

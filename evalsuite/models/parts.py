@@ -11,15 +11,9 @@ from typing import Any
 from evalsuite.chat_templates import check_chat_templates
 from evalsuite.errors import EvalsuiteError
 from evalsuite.files import read_json_object
-from evalsuite.models.accounting import (
-    AccountingError,
-    check_config,
-    check_scheduler,
-    check_values,
-    compare,
-    refuse_quantised,
-)
+from evalsuite.models.accounting import AccountingError, check_values, compare, refuse_quantised
 from evalsuite.models.checkpoints import Checkpoint
+from evalsuite.models.configurations import check_config, check_scheduler, check_types
 from evalsuite.models.library_calls import refusing
 from evalsuite.models.weight_sets import WeightSet, find_weights
 
@@ -53,6 +47,7 @@ def pipeline_class(checkpoint: Checkpoint) -> Any:
     base = diffusers.DiffusionPipeline
     if not isinstance(kind, type) or not issubclass(kind, base) or kind is base or not callable(kind):
         raise EvalsuiteError(f"{where}: _class_name is {checkpoint.pipeline!r}, which is no pipeline of diffusers")
+    check_types(str(where), kind, checkpoint.index)
     return kind
 
 
@@ -70,7 +65,9 @@ def load_part(checkpoint: Checkpoint, part: str, dtype: Any) -> Any:
     if not issubclass(kind, nn.Module):
         check_chat_templates(folder)
         if (folder / _SCHEDULER).is_file():
-            check_scheduler(str(folder / _SCHEDULER), read_config(folder, _SCHEDULER))
+            config = read_config(folder, _SCHEDULER)
+            check_scheduler(str(folder / _SCHEDULER), config)
+            check_types(str(folder / _SCHEDULER), kind, config)
         with refusing(str(folder), kind.__name__):
             remote = {"trust_remote_code": False} if checkpoint.components[part][0] == "transformers" else {}
             loaded = kind.from_pretrained(folder, local_files_only=True, **remote)
@@ -78,9 +75,13 @@ def load_part(checkpoint: Checkpoint, part: str, dtype: Any) -> Any:
             raise EvalsuiteError(f"{folder}: {kind.__name__} stands for any model; name the model's own class")
         return loaded
     weights = find_weights(folder)
-    check_config(str(folder), read_config(folder), len(weights.tensors))
+    config = read_config(folder)
+    check_config(str(folder), config, len(weights.tensors))
     refuse_quantised(str(folder), weights.tensors)
-    load = _from_diffusers if checkpoint.components[part][0] == "diffusers" else _from_transformers
+    load = _from_transformers
+    if checkpoint.components[part][0] == "diffusers":
+        check_types(str(folder / "config.json"), kind, config)
+        load = _from_diffusers
     module = load(kind, weights, dtype)
     check_values(str(folder), module, weights.tensors)
     return module.eval()

@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from evalsuite.errors import EvalsuiteError, ExitCode
-from evalsuite.models.accounting import AccountingError, check_config, compare, refuse_quantised
+from evalsuite.models.accounting import AccountingError, compare, refuse_quantised
 from evalsuite.models.checkpoints import open_checkpoint
+from evalsuite.models.configurations import check_config
 from evalsuite.models.loading import load_pipeline
 from evalsuite.models.weights_file import TensorInfo, WeightsFileError
 

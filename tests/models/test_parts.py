@@ -97,6 +97,45 @@ def test_a_config_that_cannot_be(folder, part, changes):
     refused(folder, said=part)
 
 
+@pytest.mark.parametrize(
+    ("file", "fields", "said"),
+    [
+        ("transformer/config.json", {"zero_cond_t": True}, "'zero_cond_t', which .*Transformer2DModel of diffusers"),
+        ("vae/config.json", {"gate": "swiglu", "decay": 0.999}, "has 'gate', which AutoencoderKLFlux2 of diffusers"),
+        ("scheduler/scheduler_config.json", {"new_shift": 3}, "'new_shift', which FlowMatchEulerDiscreteScheduler"),
+        ("model_index.json", {"add_watermark": "yes"}, "'add_watermark', which .*Pipeline of diffusers"),
+        ("scheduler/scheduler_config.json", {"use_dynamic_shifting": "false"}, "'false'; .* takes true or false"),
+        ("scheduler/scheduler_config.json", {"invert_sigmas": 0}, "invert_sigmas is '0'; .* takes true or false"),
+        ("scheduler/scheduler_config.json", {"shift": "3.0"}, "shift is '3.0'; .* takes a number"),
+        ("scheduler/scheduler_config.json", {"shift": float("nan")}, "shift is 'nan'; .* takes a number"),
+        ("transformer/config.json", {"eps": True}, "eps is 'True'; .* takes a number"),
+        ("vae/config.json", {"act_fn": 1}, "act_fn is '1'; AutoencoderKLFlux2 takes a text"),
+    ],
+)
+def test_a_setting_that_would_be_ignored_or_taken_for_another(folder, file, fields, said):
+    """The libraries go on without a field that they do not know, and take a text for true: other pictures, no word."""
+    edit(folder / file, **fields)
+    refused(folder, said=said)
+
+
+def test_fields_that_say_nothing_are_no_error(folder):
+    """What training leaves behind, what is off, and parts that a pipeline does without."""
+    edit(folder / "vae" / "config.json", decay=0.9999, optimization_step=45531, power=0.66, force_upcast=True)
+    edit(folder / "transformer" / "config.json", new_gate=False)
+    content = json.loads((folder / "model_index.json").read_text()) | {"image_encoder": [None, None], "note": None}
+    (folder / "model_index.json").write_text(json.dumps(content))
+    with resolve(str(folder), options=ModelOptions({"size": "64x64", "precision": "fp32"})):
+        pass
+
+
+def test_a_rope_setting_that_is_not_known_is_refused(folder):
+    path = folder / "text_encoder" / "config.json"
+    config = json.loads(path.read_text())
+    config.get("text_config", config)["rope_parameters"]["new_scaling"] = 2.0
+    path.write_text(json.dumps(config))
+    refused(folder, said="not loaded as its files say: Unrecognized keys in `rope_parameters`")
+
+
 def test_a_configuration_of_another_class(folder):
     """The libraries take what they know of it, fill in the rest, and at most warn."""
     for part, file in (("scheduler", "scheduler_config.json"), ("transformer", "config.json"), ("vae", "config.json")):

@@ -23,10 +23,11 @@ from evalsuite.glyphs.marks import load_marks
 from evalsuite.http_client import Limits, RefusedError, Reply, RetryError, ServerClient
 from evalsuite.images import load_image
 from evalsuite.load.api import load_result
-from evalsuite.models.accounting import AccountingError, check_config
+from evalsuite.models.accounting import AccountingError
 from evalsuite.models.adapters.contents import read_layers
 from evalsuite.models.adapters.strength import read_strength
 from evalsuite.models.checkpoints import open_checkpoint
+from evalsuite.models.configurations import check_config
 from evalsuite.models.folder import read_table
 from evalsuite.models.gguf_file import read_gguf_file
 from evalsuite.models.listed_folder import read_listed

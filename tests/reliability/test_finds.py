@@ -16,9 +16,10 @@ from evalsuite.cli.main import told
 from evalsuite.digests import cached_sha256
 from evalsuite.errors import EvalsuiteError, ExitCode
 from evalsuite.files import MAX_DEPTH, FileError, parse_json
-from evalsuite.models.accounting import AccountingError, check_config, check_scheduler
+from evalsuite.models.accounting import AccountingError
 from evalsuite.models.adapters.contents import AdapterError
 from evalsuite.models.adapters.strength import read_strength
+from evalsuite.models.configurations import check_config, check_scheduler
 from evalsuite.models.folder import inside
 from evalsuite.models.servers.answers import _number
 from evalsuite.models.servers.workflow import load_workflow
