@@ -193,7 +193,7 @@ def soak(session: nox.Session) -> None:
     `-- SECONDS EVERY` sets the seconds of fuzzing by coverage (3600), and to stop at each EVERYth step alone (1). What
     was done is kept in build/soak, so that a soak that was stopped goes on.
     """
-    install(session, "models", groups=("test",))
+    install(session, *LOCAL, groups=("test",))
     seconds, every = (*session.posargs, *("3600", "1")[len(session.posargs) :])[:2]
     state = Path("build/soak").resolve()
     state.mkdir(parents=True, exist_ok=True)

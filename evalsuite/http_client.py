@@ -265,6 +265,8 @@ class ServerClient:
             raise RetryError(late) from error
         except httpx2.HTTPError as error:
             raise RetryError(self.redact(f"{type(error).__name__}: {error}")) from error
+        except httpx2.InvalidURL as error:  # what an answer named, since our own addresses are checked
+            raise RetryError(f"an address that cannot be asked, {self.excerpt(path.encode())}: {error}") from error
         seconds = time.perf_counter() - started
         if response.status_code not in accept:
             self._check_status(response, bytes(content), self.fatal if fatal is None else fatal)

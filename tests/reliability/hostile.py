@@ -26,6 +26,7 @@ import crashing
 import trials
 
 from evalsuite import ocr
+from evalsuite.datafiles import data_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 SECONDS = 30
 SUITE = "suite: s\nlanguage: en\nprompts:\n  - {id: a, text: 'A \"B\"', targets: [B], category: c}\n"
 LINE = b'{"id": "a", "language": "en", "category": "c", "length": "short", "text": "A \\"B\\"", "targets": ["B"]}\n'
+
+SMALL = ["--set", "size=64x64 steps=1 precision=fp32"]
 
 PLACES: dict[str, list[str]] = {
     **{f"suite{suffix}": ["suites", "validate", f"FILE{suffix}"]
@@ -68,12 +71,12 @@ PLACES: dict[str, list[str]] = {
     "adjudications.json": ["score", "RUN", "--adjudications", "FILE.json", "--ocr", "spelling", "-q"],
     "judged.json": ["judge", "RUN", "--marks", "FILE.json"],
     "glyph marks.json": ["glyphs", "RUN", "--marks", "FILE.json"],
-    "lora.safetensors": ["run", "-m", "STANDIN", "--lora", "FILE.safetensors", "-s", "GOOD.yaml", "--ocr", "spelling",
+    "lora.safetensors": ["run", "-m", "STANDIN", *SMALL, "--lora", "FILE.safetensors", "-s", "GOOD.yaml", "--no-ceiling", "--ocr", "spelling",
                          "-o", "OUT/run", "-q"],
-    **{f"transformer{suffix}": ["run", "-m", "STANDIN", "--transformer", f"FILE{suffix}", "-s", "GOOD.yaml", "--no-ceiling", "--ocr",
+    **{f"transformer{suffix}": ["run", "-m", "STANDIN", *SMALL, "--transformer", f"FILE{suffix}", "-s", "GOOD.yaml", "--no-ceiling", "--ocr",
                                 "spelling", "-o", "OUT/run", "-q"]
        for suffix in (".safetensors", ".gguf", ".bin")},
-    "swept.safetensors": ["sweep", "DIR/step-1.safetensors", "-m", "STANDIN", "--out", "OUT/sweep"],
+    "swept.safetensors": ["sweep", "DIR/step-1.safetensors", "-m", "STANDIN", *SMALL, "--out", "OUT/sweep"],
     "result of a sweep": ["sweep", "IMAGES", "--out", "DIR/sweep.json"],
     "load.json": ["report", "DIR/load.json"],
     "engine.yml": ["run", "-m", "folder:IMAGES", "-s", "GOOD.yaml", "--ocr", "paddle:ENGINE,DIR/inference.yml", "-o",
@@ -238,7 +241,7 @@ class Room:
             return f"{head}{path}"
         known = {"GOOD.yaml": "good.yaml", "IMAGES": "images", "RUN": "place/inner/run", "OUT/": "place/out/",
                  "ENGINE": "engine"}  # fmt: skip
-        word = "flux2-klein-micro" if word == "STANDIN" else word
+        word = str(data_dir() / "standins" / "flux2-klein-micro") if word == "STANDIN" else word
         for mark, inside in known.items():
             word = word.replace(mark, f"{self.folder}/{inside}")
         return word

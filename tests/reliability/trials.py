@@ -74,7 +74,7 @@ def ending_of(arguments: list[str], seconds: int) -> str:
         return f"DIRTY {said[:200]!r}"
     if found.exit_code == ExitCode.CRASH and not isinstance(raised, Exception):
         return f"CRASH 1: {said[-200:]}"
-    return "error" if isinstance(raised, Exception) else "done"
+    return "error" if found.exit_code == ExitCode.USAGE or isinstance(raised, Exception) else "done"
 
 
 def main(trials: Callable[[Path], Iterable[tuple[str, Callable[[], Endings]]]], place: Path) -> None:

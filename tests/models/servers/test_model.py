@@ -139,6 +139,9 @@ TROUBLES = [
     pytest.param({"b64_json": b64(png(picture(size=(32, 64))))}, "an image of 32x64, asked for 64x64", id="size"),
     pytest.param({"b64_json": b64(b"<html>")}, "no whole image", id="html image"),
     pytest.param({"b64_json": None, "url": "http://example.org/x.png"}, "address of another server", id="elsewhere"),
+    pytest.param({"b64_json": None, "url": "//example.org/x.png"}, "address of another server", id="elsewhere too"),
+    pytest.param({"b64_json": None, "url": "/\x1b.png"}, "an address that cannot be asked", id="no address"),
+    pytest.param({"b64_json": None, "url": "x" * 100_000}, "an address that cannot be asked", id="a long address"),
     pytest.param({"revised_prompt": "x" * 10_000_000}, "a revised prompt of 10,000,000 characters", id="10 MB text"),
     pytest.param(half, "RemoteProtocolError", id="half"),
 ]
@@ -177,6 +180,14 @@ def test_a_request_that_is_refused_is_not_made_again_and_a_body_over_the_limit_n
     monkeypatch.setattr(options, "MAX_ANSWER_BYTES", 100)
     (drawing,) = draw(server, seeds=(1,))
     assert "more than 100 bytes" in drawing.error
+
+
+def test_an_image_address_that_is_not_there_fails_its_image_alone(server):
+    """HTTP 404 of the endpoint itself ends the run; an answer's own address says nothing about the endpoint."""
+    server.script = [{"b64_json": None, "url": "/gone.png"}, None]
+    refused, drawn = draw(server, seeds=(1, 2))
+    assert "HTTP 404" in refused.error
+    assert drawn.error is None
 
 
 def test_a_server_that_is_down_is_not_asked_for_every_image(server):
