@@ -200,7 +200,7 @@ def soak(session: nox.Session) -> None:
     tools = Path("tests/reliability")
     session.run("python", str(tools / "kills.py"), str(state / "kills.jsonl"), "--every", every)
     session.run("python", str(tools / "faults.py"), str(state / "faults.jsonl"), "--every", every)
-    for name in ("damage", "hostile", "checkpoints"):
+    for name in ("damage", "hostile", "servers", "checkpoints"):
         session.run("python", str(tools / f"{name}.py"), "--state", str(state / f"{name}.jsonl"))
     session.run("pytest", str(tools / "test_fuzzing.py"), env={"EVALSUITE_FUZZ_EXAMPLES": "2000"})
     try:

@@ -15,7 +15,6 @@ import gzip
 import hashlib
 import io
 import json
-import shutil
 import socket
 import socketserver
 import struct
@@ -31,8 +30,8 @@ from unittest import mock
 
 from PIL import Image
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-import crashing
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 import hostile
 import trials
 from comfy_by_hand import running_comfy
@@ -41,7 +40,7 @@ from servers_by_hand import ScriptedServer, running_server
 from evalsuite import http_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 SECONDS = 60
 PATIENCE = 2.0  # seconds for a whole answer, in the place of minutes
@@ -284,11 +283,13 @@ def _set(proxy: Proxy, answer: bytes | None, *, drips: bool = False, frames: byt
     proxy.answer, proxy.drips, proxy.frames = answer, drips, frames
 
 
-def try_place(name: str, proxy: Proxy, room: hostile.Room) -> trials.Endings:
-    """How the command of a place ends with each answer."""
+def try_place(name: str, proxy: Proxy, room: hostile.Room, only: Collection[str] = ()) -> trials.Endings:
+    """How the command of a place ends with each answer, or with those alone that are named."""
     proxy.path, command = PLACES[name]
     found = {}
     for called, behave in behaviours(proxy.path):
+        if only and called not in only:
+            continue
         behave(proxy)
         arguments = [word.replace("URL", proxy.url) for word in room.fill(command, lambda _: None)]
         ending = trials.ending_of(arguments, SECONDS)

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+import hostile
+import servers
 
 
 @pytest.mark.parametrize(
@@ -36,3 +39,14 @@ def test_a_state_is_gone_on_with_and_a_bad_ending_in_it_is_told(tmp_path):
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     said = f"{trial}: draw: CRASH KeyError: 1\n1 kinds, 1 trials: CRASH 1\n"
     assert (done.returncode, done.stdout) == (1, said)
+
+
+def test_an_answer_is_hostile_where_its_place_says_and_good_elsewhere(tmp_path):
+    """The models are listed, an image is drawn; HTML in its place is a failed image, and HTTP 401 the run's end."""
+    place = "drawn by sglang"
+    with servers.hurried(), servers.running(place) as proxy:
+        room = hostile.Room(tmp_path)
+        found = servers.try_place(place, proxy, room, ["an image", "HTML", "status 401"])
+        assert found == {"HTML": "done", "status 401": "error", "an image": "done"}
+        (row,) = (tmp_path / "place" / "out" / "run" / "generations.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(row)["error"] is None
