@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(Path(__file__).parent))
 import hostile
 import servers
+
+HERE = Path(__file__).parent
 
 
 @pytest.mark.parametrize(
