@@ -34,6 +34,7 @@ from evalsuite.cli import (
 from evalsuite.cli.stopping import treat_termination_as_interrupt
 from evalsuite.cli.usage import mistake
 from evalsuite.errors import EvalsuiteError, ExitCode
+from evalsuite.wording import clipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,14 +137,15 @@ def told(error: Exception) -> tuple[str, ExitCode]:
     What the operating system refuses of a file that it names (no right to it, too long a name) is the user's to fix.
     """
     if isinstance(error, EvalsuiteError):
-        return str(error), error.exit_code
+        return clipped(str(error)), error.exit_code
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{os.fsdecode(error.filename)[:300]}: {error.strerror}", ExitCode.USAGE
     if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # Path.resolve, before Python 3.13
         return f"{error}: a link that leads to itself", ExitCode.USAGE
     place = traceback.extract_tb(error.__traceback__)[-1]
+    said = clipped(" ".join(str(error).split()))
     return (
-        f"evalsuite itself failed: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno}); "
+        f"evalsuite itself failed: {type(error).__name__}: {said} ({Path(place.filename).name}:{place.lineno}); "
         "a finished image or reading is never lost by this. 'evalsuite --verbose …' shows the traceback, "
         "which a report of this fault should hold"
     ), ExitCode.CRASH

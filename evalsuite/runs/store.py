@@ -161,6 +161,21 @@ class RunStore:
             self.log.close()
             lock.release()
 
+    def request_of(self, row: Generation) -> Request:
+        """The request that a row of this run answers.
+
+        Raises:
+            DamagedRunError: The row says another model, prompt or seed than its key, which is made of them.
+            KeyError: No request of the plan has its key.
+        """
+        request = self.requests[row.key]
+        if (row.model, row.prompt, row.seed) != (request.model, request.prompt, request.seed):
+            raise DamagedRunError(
+                f"{self.generations.path}: row {row.key} says {row.model} {row.prompt} seed {row.seed}, but that "
+                f"key is {request.model} {request.prompt} seed {request.seed}; restore the file from a copy"
+            )
+        return request
+
     def readings(self, ocr: OcrSpec) -> RowFile[Reading]:
         """The rows that this OCR engine, with these weights and settings, has read."""
         return RowFile(self.folder / f"readings.{ocr.name}-{ocr.digest[:8]}.jsonl", Reading)

@@ -194,6 +194,7 @@ class Follower:
             self._drawn_at.clear()
         for row in generations:
             if row.key in self.store.requests:
+                self.store.request_of(row)
                 self.generations.pop(row.key, None)
                 self.generations[row.key] = row
                 self._drawn_at.append(_seconds(row.drawn_at))

@@ -250,6 +250,8 @@ def try_command(command: list[str], run: Path, good: Path, out: Path) -> str:
             return view(run)
     except trials.Hang:
         return "HANG"
+    except Exception as error:  # noqa: BLE001 - counted
+        return f"CRASH {type(error).__name__}: {error}"[:300]
 
 
 def view(run: Path) -> str:

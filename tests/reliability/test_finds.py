@@ -164,3 +164,15 @@ def test_a_link_to_itself_is_one_error(tmp_path):
     with pytest.raises(RuntimeError) if sys.version_info < (3, 13) else nullcontext():
         loop.resolve()
     assert told(RuntimeError(f"Symlink loop from '{loop}'"))[1] is ExitCode.USAGE
+
+
+def test_a_message_that_repeats_what_a_file_holds_ends_somewhere():
+    """msgspec's error has the whole value in it, were it 100,000 characters of a manifest."""
+    message, code = told(EvalsuiteError(f"manifest.json: Invalid enum value '{'a' * 100_000}'"))
+    assert (message[:40], message[-9:], code) == (
+        "manifest.json: Invalid enum value 'aaaaa",
+        "(+96,036)",
+        ExitCode.USAGE,
+    )
+    message, code = told(ValueError("two\nlines " + "a" * 100_000))
+    assert ("\n" in message, len(message) < 5000, code) == (False, True, ExitCode.CRASH)

@@ -73,6 +73,15 @@ def test_a_whole_line_that_is_no_row_is_damage(whole):
         Tail(whole.generations.path, Generation).read()
 
 
+def test_a_row_that_names_another_prompt_than_its_key_is_damage(whole):
+    line, *others = whole.generations.path.read_text().splitlines(keepends=True)
+    for prompt in ("", "nobody"):
+        row = json.dumps({**json.loads(line), "prompt": prompt}) + "\n"
+        whole.generations.path.write_text("".join([row, *others]))
+        with pytest.raises(DamagedRunError, match="but that key is"):
+            Follower(RunStore.open(whole.folder)).now()
+
+
 def test_the_figures_so_far_are_those_of_what_is_read(whole):
     cut(whole, drawn=3, read=2)
     now = Follower(RunStore.open(whole.folder)).now()
