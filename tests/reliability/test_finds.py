@@ -169,10 +169,8 @@ def test_a_link_to_itself_is_one_error(tmp_path):
 def test_a_message_that_repeats_what_a_file_holds_ends_somewhere():
     """msgspec's error has the whole value in it, were it 100,000 characters of a manifest."""
     message, code = told(EvalsuiteError(f"manifest.json: Invalid enum value '{'a' * 100_000}'"))
-    assert (message[:40], message[-9:], code) == (
-        "manifest.json: Invalid enum value 'aaaaa",
-        "(+96,036)",
-        ExitCode.USAGE,
-    )
-    message, code = told(ValueError("two\nlines " + "a" * 100_000))
+    assert (message[:34], message[-9:], code) == ("manifest.json: Invalid enum value ", "(+96,036)", ExitCode.USAGE)
+    with pytest.raises(ValueError, match="two") as caught:
+        raise ValueError("two\nlines " + "a" * 100_000)
+    message, code = told(caught.value)
     assert ("\n" in message, len(message) < 5000, code) == (False, True, ExitCode.CRASH)
