@@ -154,28 +154,49 @@ ANSWERS: dict[str, bytes] = {
        for status in (100, 101, 204, 206, 304, 400, 401, 404, 413, 418, 422, 429, 500, 503, 599, 999)},
     "an error of 1 MB": http(json.dumps({"error": "x" * 10**6}), status="400 Bad"), "an error that is a list": http('{"error": [[1]]}', status="422 U"),
     **{f"to be tried again after {pause[:20]!r}": http(status="503 Busy", Retry_After=pause) for pause in ("1e9", "-5", "NaN", "Thu, 01 Jan 9999 00:00:00 GMT", "x", "9" * 400)},
-    "an image": drawn(GOOD), "no base64": drawn("%%%%"), "an image of no text": drawn(5), "an empty image": drawn(b""), "a cut image": drawn(GOOD[:100]),
-    "a bomb's header": drawn(BOMB), "another size": drawn(png((32, 32))), "a line of 8,192": drawn(png((8192, 1))), "no image": drawn(b"\0" * 5000),
-    "an SVG": drawn(b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"), "a GIF": drawn(png(kind="GIF", mode="P")),
-    "a BMP": drawn(png(kind="BMP")), "a JPEG": drawn(png(kind="JPEG")), "a grey one": drawn(png(mode="L")), "one of CMYK": drawn(png(kind="JPEG", mode="CMYK")),
-    "none": http('{"data": []}'), "two": http(json.dumps({"data": [{"b64_json": base64.b64encode(GOOD).decode()}] * 2})),
+}  # fmt: skip
+"""What no endpoint should answer, by name, as it is on the wire."""
+
+PICTURES: dict[str, bytes] = {
+    "an empty image": b"", "a cut image": GOOD[:100], "a bomb's header": BOMB, "another size": png((32, 32)), "a line of 8,192": png((8192, 1)),
+    "no image": b"\0" * 5000, "an SVG": b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "a GIF": png(kind="GIF", mode="P"),
+    "a BMP": png(kind="BMP"), "a JPEG": png(kind="JPEG"), "a grey one": png(mode="L"), "one of CMYK": png(kind="JPEG", mode="CMYK"),
+}  # fmt: skip
+
+IMAGES: dict[str, bytes] = {
+    **{name: drawn(content) for name, content in PICTURES.items()},
+    "an image": drawn(GOOD), "no base64": drawn("%%%%"), "an image of no text": drawn(5), "none": http('{"data": []}'), "two": http(json.dumps({"data": [{"b64_json": base64.b64encode(GOOD).decode()}] * 2})),
     "20,000": http(json.dumps({"data": [{"b64_json": ""}] * 20_000})),
     **{f"at {address[:30]!r}": http(json.dumps({"data": [{"url": address}]})) for address in (
         "file:///etc/passwd", "http://192.0.2.1/x", "//192.0.2.1/x", "/v1/images/generations", "data:image/png;base64,", "", "\x1b", "http://[", "x" * 100_000, "http://a:b@127.0.0.1/")},
     "a prompt of 1 MB": drawn(GOOD, revised_prompt="x" * 10**6), "a prompt of escapes": drawn(GOOD, revised_prompt=LIE),
     "a prompt of no text": drawn(GOOD, revised_prompt={"a": 1}), "figures of no sense": drawn(GOOD, inference_time_s=-1, peak_memory_mb="NaN", seed=[1]),
     "an infinite time": drawn(GOOD, inference_time_s=1e308, peak_memory_mb=1e308),
+}  # fmt: skip
+
+TEXTS: dict[str, bytes] = {
     **{f"writes {str(content)[:20]!r}": written(content) for content in ("", "\0", LIE, None, 5, [], {"a": 1}, [{"type": "text", "text": "x"}], "\ud800", "{" * 5000,
        '{"recognized_text": ' + "[" * 5000, '{"recognized_text": "\\u001b[31m"}', '{"recognized_text": ["a", 1]}', "<#>" * 90_000, "a\n" * 90_000)},
     **{f"ends by {reason!r}"[:40]: written("text", reason) for reason in (None, "length", "content_filter", 5, LIE)},
     "no choices": http('{"choices": []}'), "choices of text": http('{"choices": "x"}'), "a choice of null": http('{"choices": [null]}'),
+}  # fmt: skip
+
+LISTS: dict[str, bytes] = {
     "models of no name": http('{"data": [{"id": null}, {"id": 5}, {}]}'), "a model's lie": http(json.dumps({"data": [{"id": LIE, "owned_by": LIE}]})),
     "a model of 1 MB": http(json.dumps({"data": [{"id": "m" * 10**6}]})), "10,000 models": http(json.dumps({"data": [{"id": f"m{n}"} for n in range(10_000)]})),
+}  # fmt: skip
+
+JOBS: dict[str, bytes] = {
     "a job of no name": http('{"prompt_id": null}'), "a job of a path": http('{"prompt_id": "../../x"}'), "node errors": http(json.dumps({"error": LIE, "node_errors": {LIE: {"errors": [1, LIE]}}}), status="400 Bad"),
     "a history of lists": http('{"x": []}'), "outputs of no sense": http('{"x": {"outputs": [1], "status": 5}}'),
     "a system of lies": http(json.dumps({"system": {"comfyui_version": LIE}, "devices": [{"name": LIE, "vram_total": 1e308}, None, 5]})),
 }  # fmt: skip
-"""What is answered, by name, as it is on the wire."""
+
+OF: dict[str, dict[str, bytes]] = {
+    "/v1/images/generations": IMAGES, "/v1/chat/completions": TEXTS, "/v1/models": LISTS,
+    "/view": {name: http(content, kind="image/png") for name, content in PICTURES.items()},
+}  # fmt: skip
+"""What an endpoint may be thought to answer, beside `ANSWERS`; ComfyUI's others have `JOBS`."""
 
 FRAMES: dict[str, bytes] = {
     "no frames": b"", "text of no JSON": b"\x81\x03abc", "deep text": b"\x81\x7e" + struct.pack(">H", 50_000) + b"[" * 50_000,
@@ -270,7 +291,7 @@ def _pump(source: socket.socket, to: socket.socket) -> None:
 
 def behaviours(path: str) -> Iterator[tuple[str, Callable[[Proxy], None]]]:
     """What the proxy does at a path, by name."""
-    for name, answer in ANSWERS.items():
+    for name, answer in {**ANSWERS, **OF.get(path, JOBS)}.items():
         yield name, lambda proxy, answer=answer: _set(proxy, answer)
     yield "silence", lambda proxy: _set(proxy, None)
     yield "a byte at a time", lambda proxy: _set(proxy, http(b" " * 10_000), drips=True)
