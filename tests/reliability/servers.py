@@ -350,12 +350,12 @@ def running(name: str) -> Iterator[Proxy]:
 
 
 @contextmanager
-def hurried() -> Iterator[None]:
+def hurried(patience: float = PATIENCE) -> Iterator[None]:
     """Two attempts, short pauses and little patience in the place of minutes; the stand-in reads."""
     made = http_client.ServerClient.__init__
 
     def make(self: http_client.ServerClient, *args: object, **kwargs: object) -> None:
-        short = {"attempts": 2, "timeout": PATIENCE}
+        short = {"attempts": 2, "timeout": patience}
         args = tuple(
             dataclasses.replace(each, **short) if isinstance(each, http_client.Limits) else each for each in args
         )

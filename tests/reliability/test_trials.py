@@ -45,7 +45,7 @@ def test_a_state_is_gone_on_with_and_a_bad_ending_in_it_is_told(tmp_path):
 def test_an_answer_is_hostile_where_its_place_says_and_good_elsewhere(tmp_path):
     """The models are listed, an image is drawn; HTML in its place is a failed image, and HTTP 401 the run's end."""
     place = "drawn by sglang"
-    with servers.hurried(), servers.running(place) as proxy:
+    with servers.hurried(patience=60), servers.running(place) as proxy:
         room = hostile.Room(tmp_path)
         found = servers.try_place(place, proxy, room, ["an image", "HTML", "status 401"])
         assert found == {"HTML": "done", "status 401": "error", "an image": "done"}
