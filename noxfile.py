@@ -190,8 +190,9 @@ def audit(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """Kill runs at every step of the write order, refuse writes, try hostile files, fuzz every parser: some hours.
 
-    `-- SECONDS EVERY` sets the seconds of fuzzing by coverage (3600), and to stop at each EVERYth step alone (1). What
-    was done is kept in build/soak, so that a soak that was stopped goes on.
+    `-- SECONDS EVERY` sets the seconds of fuzzing by coverage (3600), with Hypothesis's examples in proportion (2,000),
+    and to stop at each EVERYth step and try each EVERYth trial alone (1). What was done is kept in build/soak, so that
+    a soak that was stopped goes on.
     """
     install(session, *LOCAL, groups=("test",))
     seconds, every = (*session.posargs, *("3600", "1")[len(session.posargs) :])[:2]
@@ -201,8 +202,9 @@ def soak(session: nox.Session) -> None:
     session.run("python", str(tools / "kills.py"), str(state / "kills.jsonl"), "--every", every)
     session.run("python", str(tools / "faults.py"), str(state / "faults.jsonl"), "--every", every)
     for name in ("damage", "hostile", "servers", "checkpoints"):
-        session.run("python", str(tools / f"{name}.py"), "--state", str(state / f"{name}.jsonl"))
-    session.run("pytest", str(tools / "test_fuzzing.py"), env={"EVALSUITE_FUZZ_EXAMPLES": "2000"})
+        session.run("python", str(tools / f"{name}.py"), "--state", str(state / f"{name}.jsonl"), "--every", every)
+    examples = max(25, int(seconds) * 2000 // 3600)
+    session.run("pytest", str(tools / "test_fuzzing.py"), env={"EVALSUITE_FUZZ_EXAMPLES": str(examples)})
     try:
         session.install("--quiet", *ATHERIS)
     except nox.command.CommandFailed:

@@ -1,6 +1,6 @@
 """Hostile checkpoints and adapters: a stand-in with one thing changed, resolved, loaded and drawn with.
 
-    python checkpoints.py [--part PART] [--count COUNT] [--state STATE.jsonl]
+    python checkpoints.py [--part PART] [--every EVERY] [--state STATE.jsonl]
 
 Each ends in an image, in a failed image, or in one `EvalsuiteError`, within `SECONDS` and `MEMORY` of address space.
 `trials.py` says what the options do.

@@ -1,6 +1,6 @@
 """A finished run, damaged in one way after another, and every command that takes a stored run on a fresh copy.
 
-    python damage.py [--part PART] [--count COUNT] [--state STATE.jsonl]
+    python damage.py [--part PART] [--every EVERY] [--state STATE.jsonl]
 
 Each command must end in good order within `SECONDS`: a value, or one `EvalsuiteError`. `trials.py` says what the options
 do.

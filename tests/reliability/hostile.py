@@ -1,6 +1,6 @@
 """Hostile files under every command that reads one: each ends in good order, in time, and on one clean line.
 
-    python hostile.py [--part PART] [--count COUNT] [--state STATE.jsonl]
+    python hostile.py [--part PART] [--every EVERY] [--state STATE.jsonl]
 
 A place is a command with a file or folder in it; a content is what is put there. Reading is by a small stand-in, so
 that only the parsers work. `trials.py` says what the options do. `damage.py` does the same to finished runs, `checkpoints.py` to checkpoints.

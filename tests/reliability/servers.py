@@ -1,6 +1,6 @@
 """Hostile answers of servers to every command that asks one: each ends in good order, in time, and on clean lines.
 
-    python servers.py [--part PART] [--count COUNT] [--state STATE.jsonl]
+    python servers.py [--part PART] [--every EVERY] [--state STATE.jsonl]
 
 A place is a command and what it asks of a server; there the answer is hostile, and all else is answered well, by the
 scripted servers of the tests behind a proxy. `trials.py` says what the options do.

@@ -1,8 +1,8 @@
 """Trials of what is hostile, each to its end within a time limit: the frame of `damage`, `hostile` and `checkpoints`.
 
-    python damage.py [--part PART] [--count COUNT] [--state STATE.jsonl]
+    python damage.py [--part PART] [--every EVERY] [--state STATE.jsonl]
 
-All trials, or those whose names hold PART, or COUNT of them at random. STATE gets one line per trial and is gone on
+All trials, or those whose names hold PART, or each EVERYth of them. STATE gets one line per trial and is gone on
 with when it is there. What crashed, hung, wrote elsewhere or said what no line may say is printed, and makes the exit
 code 1.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import signal
 import sys
 from collections import Counter
@@ -86,14 +85,12 @@ def main(trials: Callable[[Path], Iterable[tuple[str, Callable[[], Endings]]]], 
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--part", default="")
-    parser.add_argument("--count", type=int)
+    parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--state", type=Path)
     asked = parser.parse_args()
     kept = asked.state.read_text(encoding="utf-8").splitlines() if asked.state and asked.state.exists() else []
     found: dict[str, Endings] = {line["trial"]: line["endings"] for line in map(json.loads, kept)}
-    chosen = [(name, carry_out) for name, carry_out in trials(place) if asked.part in name]
-    if asked.count is not None:
-        chosen = random.Random(0).sample(chosen, min(len(chosen), asked.count))
+    chosen = [(name, carry_out) for name, carry_out in trials(place) if asked.part in name][:: asked.every]
     for name, carry_out in chosen:
         if name in found:
             continue
