@@ -13,12 +13,20 @@ from evalsuite.glyphs.frame import CANVAS, SIDE
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+SIDES = (64, 64, 64, 64, 52, 44, 38, 32)
+SIDES_ROUGH = (64, 64, 64, 56, 48, 40, 32, 24)
+"""Pixels that the frame has before it is enlarged, drawn for each batch."""
+
 
 class Light:
-    """Draws the random conditions of a batch; `mild` leaves out the lowest resolutions and strongest blur."""
+    """Draws the random conditions of a batch.
 
-    def __init__(self, generator: Generator, *, mild: bool = False) -> None:
-        self.generator, self.mild = generator, mild
+    `mild` leaves out the lowest resolutions and strongest blur. `rough` adds what real pictures have and the tests'
+    samples have not: lettering of 20 pixels compressed at its own size, relief, and text close to the picture's edge.
+    """
+
+    def __init__(self, generator: Generator, *, mild: bool = False, rough: bool = False) -> None:
+        self.generator, self.mild, self.rough = generator, mild, rough
         self.device = generator.device
         frequency = torch.arange(8).view(8, 1)
         cosine = (
@@ -60,6 +68,8 @@ class Light:
         dry = (self.field(count, (24, 4)) * 0.8 + 0.9).clamp(0.25, 1)  # the streaks of a dry brush
         covers = ink * torch.where(self.draw(count) < 0.08, dry, torch.ones_like(dry))
         picture = torch.lerp(picture, fill, covers)
+        if self.rough:
+            picture = self._raised(picture, ink, ground, contrast, count)
         return standardised(self._camera(picture, count))
 
     def _ground(self, ground: Tensor, contrast: Tensor, count: int) -> Tensor:
@@ -102,13 +112,27 @@ class Light:
             )
         return picture
 
+    def _raised(self, picture: Tensor, ink: Tensor, ground: Tensor, contrast: Tensor, count: int) -> Tensor:
+        """Embossed lettering, 1 in 16: in the ground's own colour, with a light edge and a dark one."""
+        step = int(torch.randint(1, 3, (1,), generator=self.generator, device=self.device))
+        across = step if float(self.draw(1)) < 0.5 else -step
+        edges = torch.roll(ink, (step, across), (2, 3)) - torch.roll(ink, (-step, -across), (2, 3))
+        flat = torch.lerp(picture, ground.expand_as(picture), ink * (0.6 + 0.4 * self.draw(count)))
+        sign = torch.where(self.draw(count) < 0.5, -1.0, 1.0)
+        return torch.lerp(picture, flat + 0.5 * sign * contrast * edges, self.happens(count, 0.06))
+
     def _camera(self, picture: Tensor, count: int) -> Tensor:
         if not self.mild:
             which = int(torch.randint(0, 8, (1,), generator=self.generator, device=self.device))
-            side = (64, 64, 64, 64, 52, 44, 38, 32)[which]
+            side = (SIDES_ROUGH if self.rough else SIDES)[which]
             if side < SIDE:
                 small = functional.interpolate(picture, size=(side, side), mode="area")
-                picture = functional.interpolate(small, size=(SIDE, SIDE), mode="bicubic", align_corners=False)
+                grown = "bicubic"
+                if self.rough:
+                    coarse = 0.1 + 0.6 * self.draw(count)
+                    small = torch.where(self.draw(count) < 0.5, self.compressed(small, coarse), small)
+                    grown = "bilinear" if float(self.draw(1)) < 0.7 else "bicubic"
+                picture = functional.interpolate(small, size=(SIDE, SIDE), mode=grown, align_corners=False)
         strong = 0.5 if self.mild else 1.1
         sigma = 0.3 + torch.where(self.draw(count) < 0.5, 0.2 * self.draw(count), strong * self.draw(count))
         picture = self._clipped(self.blurred(picture, sigma), count)
@@ -122,10 +146,11 @@ class Light:
     def _clipped(self, picture: Tensor, count: int) -> Tensor:
         """The edge of the picture close to the text: what lies beyond repeats the last row or column."""
         place = torch.arange(SIDE, device=self.device).expand(count, SIDE)
+        share, reach = (0.12, 8) if self.rough else (0.03, 4)
         for axis in (2, 3):
-            near = (4 + 4 * self.draw(count).view(count, 1)).long()
-            low = torch.where(self.draw(count).view(count, 1) < 0.03, near, 0)
-            high = torch.where(self.draw(count).view(count, 1) < 0.03, SIDE - 1 - near, SIDE - 1)
+            near = (4 + reach * self.draw(count).view(count, 1)).long()
+            low = torch.where(self.draw(count).view(count, 1) < share, near, 0)
+            high = torch.where(self.draw(count).view(count, 1) < share, SIDE - 1 - near, SIDE - 1)
             index = place.clamp(low, high)
             shape = (count, 1, SIDE, 1) if axis == 2 else (count, 1, 1, SIDE)
             picture = torch.gather(picture, axis, index.view(shape).expand_as(picture))
@@ -142,12 +167,15 @@ class Light:
         return functional.conv2d(flat, kernel.view(count, 1, 9, 1), groups=count).view(count, 1, SIDE, SIDE)
 
     def compressed(self, picture: Tensor, coarse: Tensor) -> Tensor:
-        """JPEG's loss: 8 × 8 cosine transforms, rounded by the standard's luminance table times `coarse`."""
-        count = len(picture)
-        blocks = picture.reshape(count, 8, 8, 8, 8).permute(0, 1, 3, 2, 4)
+        """JPEG's loss: 8 × 8 cosine transforms, rounded by the standard's luminance table times `coarse`.
+
+        Sides are multiples of 8.
+        """
+        count, side = len(picture), picture.shape[-1]
+        blocks = picture.reshape(count, side // 8, 8, side // 8, 8).permute(0, 1, 3, 2, 4)
         step = self.quantiser * coarse.view(count, 1, 1, 1, 1)
         waves = torch.round(self.cosine @ blocks @ self.cosine.T / step) * step
-        return (self.cosine.T @ waves @ self.cosine).permute(0, 1, 3, 2, 4).reshape(count, 1, SIDE, SIDE)
+        return (self.cosine.T @ waves @ self.cosine).permute(0, 1, 3, 2, 4).reshape(count, 1, side, side)
 
 
 def standardised(picture: Tensor) -> Tensor:

@@ -52,8 +52,13 @@ def make(
     *,
     unseen: bool = False,
     hanzi: float = 0.5,
+    rough: bool = False,
 ) -> Samples:
-    """`count` samples, half of them sound; `unseen` takes the hanzi that no training sample shows."""
+    """`count` samples, half of them sound; `unseen` takes the hanzi that no training sample shows.
+
+    `rough` is for training: more hand and display faces, letters that touch, a marker's strokes, places and heights
+    that are far off, as a reader's are in pictures.
+    """
     layers = np.zeros((count, 2, SIDE, SIDE), np.uint8)
     frames = np.zeros((count, REFERENCES, 3), np.float32)
     about = np.zeros((count, 4), np.int16)
@@ -62,7 +67,7 @@ def make(
         script = 1 if unseen or rng.random() < hanzi else 0
         label = 0 if rng.random() < 0.5 else int(rng.integers(1, len(LABELS)))
         for _ in range(6):  # other characters before another label: else the rare defects would be rarer
-            made = _sample(banks[SCRIPTS[script]], label, rng, split, unseen=unseen)
+            made = _sample(banks[SCRIPTS[script]], label, rng, split, unseen=unseen, rough=rough)
             if made is not None:
                 break
         else:
@@ -74,10 +79,10 @@ def make(
 
 
 def _sample(
-    bank: Bank, label: int, rng: Generator, split: Split, *, unseen: bool
+    bank: Bank, label: int, rng: Generator, split: Split, *, unseen: bool, rough: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], tuple[int, int]] | None:
     faces = bank.faces(split)
-    if rng.random() < 0.3:  # hand and display faces are fewer than print, and harder
+    if rng.random() < (0.4 if rough else 0.3):  # hand and display faces are fewer than print, and harder
         faces = np.array([each for each in faces if bank.styles[each] in ("hand", "display")] or faces)
     face = int(rng.choice(faces))
     there = bank.advance[face] > 0
@@ -108,7 +113,7 @@ def _sample(
         return None
     line = np.zeros((CANVAS, _WIDE), np.uint8)
     line[:, CANVAS : 2 * CANVAS] = mask
-    gap = rng.uniform(-0.02, 0.14) * EM
+    gap = rng.uniform(-0.06 if rough else -0.02, 0.14) * EM
     for side in (-1, 1):
         if rng.random() < 0.85:
             other = beside[int(rng.integers(len(beside)))]
@@ -116,7 +121,10 @@ def _sample(
             _lay(line, bank.masks[face, other], CANVAS + round(float(step)), 0)
     around = _surroundings(bank, face, every, (top, bottom), rng)
     line, around = _worn(line, rng), _worn(around, rng)
-    place = _placed((left + CANVAS, right + CANVAS), (top, bottom), rng)
+    if rough and rng.random() < 0.12:
+        line = _marked(line, rng)
+    off = rough and rng.random() < 0.12
+    place = _placed((left + CANVAS, right + CANVAS), (top, bottom), rng, off=off)
     layers = np.stack([_warped(line, place), _warped(around, place)])
     frames = np.zeros((REFERENCES, 3), np.float32)
     for each in range(REFERENCES):
@@ -213,6 +221,13 @@ def _worn(layer: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
     return np.asarray(layer, np.uint8)
 
 
+def _marked(layer: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
+    """As a marker draws: round ends and corners, lines that sway."""
+    layer = _elastic(layer, rng, rng.uniform(0.8, 1.8), rng.uniform(10, 18))
+    soft = cv2.GaussianBlur(layer, (0, 0), rng.uniform(1.5, 2.6)).astype(np.float32)
+    return np.asarray(np.clip((soft - rng.uniform(70, 125)) * 6 + 127, 0, 255), np.uint8)
+
+
 def _elastic(layer: NDArray[np.uint8], rng: Generator, amount: float, sigma: float) -> NDArray[np.uint8]:
     height, width = layer.shape
     shifts = []
@@ -224,18 +239,20 @@ def _elastic(layer: NDArray[np.uint8], rng: Generator, amount: float, sigma: flo
     return np.asarray(cv2.remap(layer, columns + shifts[0], rows + shifts[1], cv2.INTER_LINEAR), np.uint8)
 
 
-def _placed(columns: tuple[int, int], rows: tuple[int, int], rng: Generator) -> NDArray[np.float32]:
-    """The perspective that brings the character into the frame, a little off as a reader's places are."""
+def _placed(
+    columns: tuple[int, int], rows: tuple[int, int], rng: Generator, *, off: bool = False
+) -> NDArray[np.float32]:
+    """The perspective that brings the character into the frame, a little off as a reader's places are, or far `off`."""
     width, height = max(4, columns[1] - columns[0]), rows[1] - rows[0]
     middle = np.array([(columns[0] + columns[1]) / 2, (rows[0] + rows[1]) / 2])
-    scale = scale_of(height, width) * rng.uniform(0.88, 1.08)
+    scale = scale_of(height, width) * (rng.uniform(0.7, 1.1) if off else rng.uniform(0.88, 1.08))
     angle = np.deg2rad(np.clip(rng.normal(0, 4.5), -12, 12))
     stretch = np.array(
         [[scale * rng.uniform(0.9, 1.1), rng.normal(0, 0.07) * scale], [0, scale * rng.uniform(0.95, 1.05)]]
     )
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ stretch
     corners = middle + np.array([[-width, -height], [width, -height], [width, height], [-width, height]]) / 2
-    aimed = (corners - middle) @ turn.T + SIDE / 2 + rng.normal(0, 1.6, 2)
+    aimed = (corners - middle) @ turn.T + SIDE / 2 + rng.normal(0, (4.0, 2.5) if off else 1.6, 2)
     if rng.random() < 0.4:
         aimed += rng.normal(0, 1.3, (4, 2))
     return np.asarray(cv2.getPerspectiveTransform(corners.astype(np.float32), aimed.astype(np.float32)), np.float32)

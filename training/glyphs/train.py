@@ -38,6 +38,10 @@ WAITING = 60
 """So many shards may wait to be read; then the makers pause."""
 KEPT_EVERY = 120
 """Seconds after which the state is written anew."""
+HANZI = 0.55
+"""The share of hanzi among the samples."""
+ROUGH = 0.6
+"""The share of batches in rough light."""
 AVERAGE = 0.9995
 """Decay per step of the averaged weights, which are those that are kept."""
 
@@ -53,7 +57,7 @@ def fill(banks: dict[str, Bank], seed: int, folder: Path) -> None:
         if len(list(folder.glob("*.npz"))) > WAITING:
             time.sleep(0.2)
             continue
-        made = make(banks, SHARD, rng)
+        made = make(banks, SHARD, rng, hanzi=HANZI, rough=True)
         part = folder / f"{seed}-{number}.part"
         with part.open("wb") as file:
             np.savez(file, layers=made.layers, frames=made.frames, about=made.about)
@@ -178,7 +182,8 @@ def _train(
         average.load_state_dict(network.state_dict())
     learner = torch.compile(network) if device == "cuda" else network
     generator = torch.Generator(device=device).manual_seed(step)
-    light, autoencoders = Light(generator), Autoencoders(device, generator)
+    lights = Light(generator), Light(generator, rough=True)
+    autoencoders = Autoencoders(device, generator)
     means, news = (
         [each for each in net.state_dict().values() if each.is_floating_point()] for net in (average, network)
     )
@@ -199,6 +204,7 @@ def _train(
         places = torch.randint(0, min(pool.made, size), (batch,), device=device, generator=generator)
         with torch.no_grad():
             layers, references, labels = pool.batch(places)
+            light = lights[int(np.random.default_rng(step).random() < ROUGH)]
             pictures = autoencoders(light(layers)).contiguous(memory_format=torch.channels_last)
             keeps = torch.rand(batch, 3, 1, 1, device=device, generator=generator) > 0.08
             references = prepared(references) * keeps
