@@ -4,10 +4,12 @@
     nox -s bench -- glyphs doubtful           the strings of the released pictures that a person marked as doubtful
     nox -s bench -- glyphs runs RUN...        character accuracy beside suspicious glyphs of stored runs
 
-Released pictures are found by EVALSUITE_REAL_IMAGES. A defect is drawn into the line's own picture, in its own ink, and
+Released pictures are found by EVALSUITE_REAL_IMAGES. A defect is drawn into the line's own picture (`_planting`), and
 both readers read that picture again; so "noticed" means the same for all. Every detector is asked about the characters
-that the verifier can tell of, in lines that were read as a person reads them and that nobody found doubtful. The
-probability's threshold is the one with as many false alarms as the verifier has.
+that the verifier can tell of, in lines that were read as a person reads them and that nobody found doubtful. Hanzi of
+released pictures are few, so each is planted `AGAIN` times by other lots. The probability's threshold, and that of
+verifier and probability together, is the one with as many false alarms as the verifier has; how much the probability
+counts beside the verifier is learned from the typeset pages.
 """
 
 from __future__ import annotations
@@ -19,27 +21,23 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import sys
 import unicodedata
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks._detectors import Look, Pair, show, show_elsewhere, weight_of
+from benchmarks._planting import planted_line
 from benchmarks._real_images import pictures
 from evalsuite import ocr, suites
 from evalsuite.glyphs.characters import cut_out
-from evalsuite.glyphs.frame import SIDE, scale_of
-from evalsuite.glyphs.look import SUSPICIOUS, look_at_line
+from evalsuite.glyphs.look import look_at_line
 from evalsuite.glyphs.reference import script_of
 from evalsuite.glyphs.verifier import open_verifier
-from evalsuite.models.typeset.defects import KINDS, NEEDS_DONOR
-from evalsuite.models.typeset.defects.plant import malform
 from evalsuite.models.typeset.model import TypesetModel
 from evalsuite.ocr.geometry import Quad
 from evalsuite.ocr.paddle import PaddleReader, _as_bgr
@@ -47,7 +45,7 @@ from evalsuite.ocr.recognition import crop
 from evalsuite.records import Characters, TextLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from evalsuite.glyphs.characters import Cut
     from evalsuite.glyphs.verifier import GlyphVerifier
@@ -55,49 +53,8 @@ if TYPE_CHECKING:
 
 console = Console()
 PAGES = 24
-SCRIPTS = ("latin", "hanzi")
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What each detector makes of one character: log odds, the reader's probability, whether the readers differ there.
-
-    `read` is False where the reader itself reads something else than is meant.
-    """
-
-    doubt: float
-    probability: float
-    differ: bool
-    read: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A character as it is, and with a defect planted; `others` are the log odds of the same character elsewhere."""
-
-    script: str
-    clean: Look
-    planted: Look | None
-    others: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Detector:
-    """What notices a malformed character: a value that grows with doubt, and whether that is enough."""
-
-    name: str
-    value: Callable[[Look], float]
-    flags: Callable[[Look], bool]
-
-
-VERIFIER = Detector("glyph verifier", lambda look: look.doubt, lambda look: look.doubt > SUSPICIOUS)
-READERS_DIFFER = Detector("two readers differ", lambda look: look.differ, lambda look: look.differ)
-READER = Detector("the reader itself", lambda look: not look.read, lambda look: not look.read)
-
-
-def probability_below(cut: float) -> Detector:
-    """The reader's probability of the character as a detector; of one that it does not read as meant it is 0."""
-    return Detector(f"probability < {cut:.3f}", lambda look: -look.probability, lambda look: look.probability < cut)
+AGAIN = {"latin": 1, "hanzi": 4}
+"""How often each character of the released pictures is planted."""
 
 
 def folded(text: str) -> str:
@@ -139,42 +96,14 @@ def agreed(text: str, other: str) -> set[int]:
     }
 
 
-def planted_line(line: Pixels, cut: Cut, rng: np.random.Generator) -> Pixels | None:
-    """The line's picture with a defect in one character, in its own ink; None where none could be planted."""
-    threshold, _ = cv2.threshold(cut.picture, 0, 255, cv2.THRESH_OTSU)
-    bright = cut.picture > threshold
-    ink = ~bright if np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]]).mean() > 0.5 else bright
-    if min(ink.sum(), (~ink).sum()) < 60:
-        return None
-    full, ground = np.median(cut.picture[ink]), np.median(cut.picture[~ink])
-    mask = (np.clip((cut.picture - float(ground)) / (full - ground + 1e-6), 0, 1) * 255).astype(np.uint8)
-    own = np.zeros_like(mask)
-    left, right = max(0, int(SIDE / 2 - cut.width / 2 - 1)), min(SIDE, int(SIDE / 2 + cut.width / 2 + 2))
-    own[:, left:right] = mask[:, left:right]
-    kind = str(rng.choice([each for each in KINDS if each not in NEEDS_DONOR]))
-    bad = malform(own, kind=kind, severity=float(rng.uniform(0.3, 1)), rng=rng)
-    if bad is None:
-        return None
-    change = (bad.astype(np.float32) - own) / 255
-    scale = scale_of(cut.rows[1] - cut.rows[0], cut.columns[1] - cut.columns[0])
-    middle = sum(cut.columns) / 2, sum(cut.rows) / 2
-    back = np.array([[1 / scale, 0, middle[0] - SIDE / 2 / scale], [0, 1 / scale, middle[1] - SIDE / 2 / scale]])
-    there = cv2.warpAffine(change, back.astype(np.float32), (line.shape[1], line.shape[0]), flags=cv2.INTER_AREA)
-    soft = cv2.warpAffine(own.astype(np.float32) / 255, back.astype(np.float32), (line.shape[1], line.shape[0]))
-    inked, bare = line[soft > 0.8], line[(soft < 0.05) & (np.abs(there) > 0.2)]
-    if not len(inked):
-        return None
-    bare = bare if len(bare) else np.concatenate([line[:2].reshape(-1, 3), line[-2:].reshape(-1, 3)])
-    colour = np.median(inked, axis=0) - np.median(bare, axis=0)
-    return np.asarray(np.clip(line + there[:, :, None] * colour, 0, 255), dtype=np.uint8)
-
-
 def pairs_of(
-    sources: Iterable[tuple[Pixels, Sequence[tuple[str, bool]]]], readers: Readers, verifier: GlyphVerifier
+    sources: Iterable[tuple[Pixels, Sequence[tuple[str, bool]]]],
+    readers: Readers,
+    verifier: GlyphVerifier,
+    again: Mapping[str, int],
 ) -> Iterator[Pair]:
     """Every character that the verifier can tell of in pictures with their (string, doubtful)."""
-    rng = np.random.default_rng(0)
-    for pixels, strings in sources:
+    for number, (pixels, strings) in enumerate(sources):
         found = []
         for each in readers.first.read(_image(pixels)):
             if each.polygon is None or len(each.polygon) != 4 or Quad(each.polygon).runs_down:
@@ -187,7 +116,7 @@ def pairs_of(
             if len(said) < 2 or not any(said in folded(text) and not doubtful for text, doubtful in strings):
                 continue
             found.append((upright, line, other, look_at_line(verifier, upright, line)))
-        for upright, line, other, glyphs in found:
+        for place, (upright, line, other, glyphs) in enumerate(found):
             same = agreed(line.text, other)
             for glyph in glyphs:
                 if glyph.sight not in ("sound", "suspicious") or glyph.cut is None or glyph.doubt is None:
@@ -201,16 +130,28 @@ def pairs_of(
                 assert line.characters is not None
                 probability = line.characters.p[glyph.index] / 1000
                 clean = Look(glyph.doubt, probability, glyph.index not in same, read=True)
-                planted = _planted(upright, line, glyph.cut, readers, verifier, rng)
-                yield Pair(str(script_of(glyph.character)), clean, planted, elsewhere)
+                script = str(script_of(glyph.character))
+                planted = [
+                    _planted(
+                        upright,
+                        line,
+                        glyph.cut,
+                        readers,
+                        verifier,
+                        np.random.default_rng((number, place, glyph.index, each)),
+                    )
+                    for each in range(again.get(script, 1))
+                ]
+                yield Pair(number, script, clean, tuple(each for each in planted if each is not None), elsewhere)
 
 
 def _planted(
     upright: Pixels, line: TextLine, cut: Cut, readers: Readers, verifier: GlyphVerifier, rng: np.random.Generator
-) -> Look | None:
-    picture = planted_line(upright, cut, rng)
-    if picture is None:
+) -> tuple[str, Look] | None:
+    found = planted_line(upright, cut, rng)
+    if found is None:
         return None
+    picture, kind = found
     again, other = readers.read(picture)
     place = cut.index
     read = len(again.text) == len(line.text) and again.text[place] == line.text[place]
@@ -221,67 +162,13 @@ def _planted(
         return None
     assert again.characters is not None
     probability = again.characters.p[place] / 1000 if read else 0.0
-    return Look(doubt, probability, not read or place not in agreed(again.text, other), read)
+    return kind, Look(doubt, probability, not read or place not in agreed(again.text, other), read)
 
 
 def _image(pixels: Pixels) -> Any:
     from PIL import Image
 
     return Image.fromarray(np.ascontiguousarray(pixels[:, :, ::-1]))
-
-
-def area(sound: Sequence[float], bad: Sequence[float]) -> float:
-    """The area under the curve: how often a bad one scores above a sound one."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata([*sound, *bad])[len(sound) :]
-    return float((ranks.sum() - len(bad) * (len(bad) + 1) / 2) / (len(sound) * len(bad)))
-
-
-def show(title: str, pairs: Sequence[Pair]) -> None:
-    """The detectors side by side, by script."""
-    table = Table(title=title)
-    for column in ("", "sound", "planted", "detector", "AUC", "false alarms", "found", "found where read as meant"):
-        table.add_column(column, justify="right" if column else "left")
-    for script in SCRIPTS:
-        own = [each for each in pairs if each.script == script]
-        bad = [each.planted for each in own if each.planted is not None]
-        if len(own) < 20 or not bad:
-            continue
-        clean = [each.clean for each in own]
-        share = float(np.mean([each.doubt > SUSPICIOUS for each in clean]))
-        cut = float(np.quantile([each.probability for each in clean], share))
-        alike = [look for look in bad if look.read]
-        for detector in (VERIFIER, probability_below(cut), READERS_DIFFER, READER):
-            value, flags = detector.value, detector.flags
-            table.add_row(
-                script,
-                str(len(clean)),
-                str(len(bad)),
-                detector.name,
-                f"{area([value(look) for look in clean], [value(look) for look in bad]):.3f}",
-                f"{np.mean([flags(look) for look in clean]):.3f}",
-                f"{np.mean([flags(look) for look in bad]):.3f}",
-                f"{np.mean([flags(look) for look in alike]):.3f} of {len(alike)}" if alike else "",
-            )
-    console.print(table)
-
-
-def show_elsewhere(title: str, pairs: Sequence[Pair]) -> None:
-    """Whether the same character elsewhere in the picture helps: its median log odds subtracted, wholly or by half."""
-    own = [each for each in pairs if len(each.others) >= 2]
-    bad = [each for each in own if each.planted is not None]
-    table = Table(title=f"{title}: {len(own)} characters that stand at least twice more in their picture")
-    for column in ("subtracted", "AUC", "found at 2 % false alarms"):
-        table.add_column(column, justify="right")
-    for part in (0.0, 0.25, 0.5, 1.0):
-        sound = [each.clean.doubt - part * median(each.others) for each in own]
-        wrong = [each.planted.doubt - part * median(each.others) for each in bad if each.planted is not None]
-        if len(sound) < 20 or len(wrong) < 20:
-            return
-        at = float(np.quantile(sound, 0.98))
-        table.add_row(f"{part:g} × median", f"{area(sound, wrong):.4f}", f"{np.mean(np.array(wrong) > at):.3f}")
-    console.print(table)
 
 
 def planted(pages: int) -> None:
@@ -297,10 +184,14 @@ def planted(pages: int) -> None:
         for each in TypesetModel().draw([(prompt, 0) for prompt in prompts])
         if each.image is not None
     ]
-    for title, sources in (("Released pictures", released), ("Typeset pages", drawn)):
-        pairs = list(pairs_of(track(sources, description=title, console=console), readers, verifier))
-        show(title, pairs)
-        show_elsewhere(title, pairs)
+    found = {
+        title: list(pairs_of(track(sources, description=title, console=console), readers, verifier, again))
+        for title, sources, again in (("Typeset pages", drawn, {}), ("Released pictures", released, AGAIN))
+    }
+    weight = weight_of(found["Typeset pages"])
+    for title, pairs in found.items():
+        show(console, title, pairs, weight)
+        show_elsewhere(console, title, pairs)
 
 
 def doubtful() -> None:
