@@ -53,6 +53,7 @@ def planted_line(line: Pixels, cut: Cut, rng: np.random.Generator) -> tuple[Pixe
         return None
     along = ((line.astype(np.float32) - ground) @ axis / contrast**2).astype(np.float32)
     soft = np.where(_grown(own, 1) & ~(ink & ~own), np.clip(along, 0, 1), 0).astype(np.float32)
+    soft[core] = 1  # whatever its colour: fill and outline of outlined letters are both ink
     # Only the glyph's surroundings, enlarged: small lettering has too few pixels to be cut or melted.
     left, right = max(0, cut.columns[0] - height // 2), min(line.shape[1], cut.columns[1] + height // 2)
     part, scale = (slice(None), slice(left, right)), max(1.0, DRAWN_HEIGHT / height)
@@ -84,7 +85,7 @@ def planted_line(line: Pixels, cut: Cut, rng: np.random.Generator) -> tuple[Pixe
 
 
 def _own(ink: Plane, cut: Cut) -> Plane:
-    """The ink between the glyph's columns, without what runs on beyond them: rules, edges of signs, other things."""
+    """The ink between the glyph's columns, without what runs on beyond them: rules, edges of signs."""
     inside = np.zeros_like(ink)
     inside[:, cut.columns[0] : cut.columns[1]] = True
     _, labels, found, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8), connectivity=8)
@@ -95,7 +96,7 @@ def _own(ink: Plane, cut: Cut) -> Plane:
     # What peeks in from above or below the line is no part of the glyph.
     peeks = ((top == 0) | (top + tall == len(ink))) & (tall < 0.5 * height)
     whole[0] = False
-    own = (whole & ~peeks & (tall <= 1.1 * height))[labels] & inside
+    own = (whole & ~peeks & (tall <= 1.1 * height))[labels]
     between = ink & inside
     # Of letters that touch, the part between the columns.
     return own if own.sum() >= 0.5 * between.sum() else between
