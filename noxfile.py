@@ -37,7 +37,7 @@ ATHERIS = ("atheris==3.0.0",)
 TRACKERS = ("tensorboard",)
 
 # All that is for one machine: what can be drawn with, read with, compared and served.
-LOCAL = ("ocr", "openvino", "tesseract", "fonts", "models", "datasets", "content", "server", "serve")
+LOCAL = ("ocr", "openvino", "cuda-ocr", "tesseract", "fonts", "models", "datasets", "content", "server", "serve")
 
 # A sample of the six own suites, balanced over their categories, with both ceilings: under three minutes on two cores.
 EVAL_DEFAULT = ["--suite", "all", "--limit", "18", "--styled-ceiling"]

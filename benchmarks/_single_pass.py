@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
 
 class SinglePassReader:
-    """The reader of evalsuite up to issue 12: short side at least 736 pixels, boxes at threshold 0.5, unclip 1.8."""
+    """The reader of evalsuite up to issue 12: short side at least 736 pixels, boxes at threshold 0.5, unclip 1.8.
 
-    def __init__(self) -> None:
+    Args:
+        threads: Of the networks; None for as many as PaddleOCR takes.
+    """
+
+    def __init__(self, threads: int | None = 1) -> None:
         os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
         from paddleocr import PaddleOCR
 
@@ -28,7 +32,7 @@ class SinglePassReader:
         detection, recognition = bundled_folders()
         self._pipeline: Any = PaddleOCR(
             engine="onnxruntime",
-            engine_config={"intra_op_num_threads": 1, "inter_op_num_threads": 1},
+            engine_config=threads and {"intra_op_num_threads": threads, "inter_op_num_threads": 1},
             device="cpu",
             text_detection_model_name=detection.name,
             text_detection_model_dir=str(detection.path),

@@ -73,7 +73,7 @@ class Readers:
         """The first reader's line, its polygon the picture's edge, and the second reader's text."""
         height, width = line.shape[:2]
         edge = ((0.0, 0.0), (float(width), 0.0), (float(width), float(height)), (0.0, float(height)))
-        found, other = (network.characters(line) for network in self._networks)
+        found, other = (network.characters([line])[0] for network in self._networks)
         units = [(each, point) for each in found for point in each.text]
         places = Characters(
             at=tuple(round(1000 * each.at) for each, _ in units),

@@ -87,7 +87,7 @@ def main(
         engine = BusyReader(page_seconds, tuple(prompt.targets for prompt in prompts))
     else:
         engine = resolve("paddle")
-    count = default_workers() if workers is None else workers
+    count = default_workers(engine) if workers is None else workers
     paged = Paged(model, pages)
     told: dict[str, Any] = {
         "hardware": hardware.line(hardware.describe(accelerator=draws != Draws.WAITS)),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 EXTRAS = {
     "ocr": ("onnxruntime", "paddleocr", "paddlex"),
     "openvino": ("openvino",),
+    "cuda-ocr": ("onnx", "torch"),
     "tesseract": ("tesserocr",),
     "fonts": (
         "justmytype_intl_cjk",

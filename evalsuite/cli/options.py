@@ -120,8 +120,8 @@ OcrOption = Annotated[
     typer.Option(
         "--ocr",
         metavar="ENGINE",
-        help="OCR engine: paddle, paddle-openvino, rapidocr-v4, tesseract, qwen2.5-vl or textpecker, some with "
-        ":ARGUMENTS (docs/ocr.md).",
+        help="OCR engine: paddle, paddle-openvino, paddle-cuda, rapidocr-v4, tesseract, qwen2.5-vl or textpecker, some "
+        "with :ARGUMENTS (docs/ocr.md).",
     ),
 ]
 OtherOcrOption = Annotated[

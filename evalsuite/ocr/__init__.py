@@ -10,6 +10,7 @@ __all__ = ["ENGINES", "OcrEngine", "OcrError", "resolve"]
 ENGINES = {
     "paddle": "PP-OCRv6 small on ONNX Runtime, offline; paddle:DET_DIR,REC_DIR for other PP-OCR models",
     "paddle-openvino": "the same networks and weights on OpenVINO, faster on Intel's CPUs; an engine of its own digest",
+    "paddle-cuda": "the same networks and weights on an NVIDIA GPU; an engine of its own digest",
     "rapidocr-v4": "PP-OCRv4 mobile, an older generation of the same family, as an auditor of paddle's readings",
     "tesseract": "Tesseract 5, a reader of another kind, for English; tesseract:lang=eng+chi_sim for other languages",
     "qwen2.5-vl": "Qwen2.5-VL-7B-Instruct as LongText-Bench asks it, from the hub cache; qwen2.5-vl:FOLDER for a "
@@ -41,6 +42,10 @@ def _resolve(name: str) -> OcrEngine:
         from evalsuite.ocr.paddle import PaddleReader
 
         return PaddleReader.on_openvino(arguments)
+    if engine == "paddle-cuda":
+        from evalsuite.ocr.paddle_cuda import CudaReader
+
+        return CudaReader.named(arguments)
     if engine == "rapidocr-v4":
         from evalsuite.ocr.paddle import PaddleReader
 

@@ -29,3 +29,13 @@ class OcrEngine(Protocol):
         Raises `OcrError` when the engine failed or answered with something that cannot be a reading.
         """
         ...
+
+
+@runtime_checkable
+class GpuEngine(OcrEngine, Protocol):
+    """An engine that computes on a GPU. It reads when all is drawn, or it would falsify the timings of what draws."""
+
+    @property
+    def most_processes(self) -> int:
+        """Processes that read at a time, at most: each takes memory of the GPU, and more do not read faster."""
+        ...

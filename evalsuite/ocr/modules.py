@@ -1,4 +1,4 @@
-"""PaddleOCR's detection and recognition modules, called apart, on ONNX Runtime.
+"""PaddleOCR's detection and recognition modules, called apart, on ONNX Runtime or another runtime.
 
 Its pipeline runs detection once, at one size, and gives each line's text alone; here a picture is looked at
 at several sizes, and each character's probability and place are kept. So the modules' own steps (scaling of
@@ -25,27 +25,48 @@ from evalsuite.ocr.base import OcrError
 from evalsuite.ocr.detection import Box, working_size
 from evalsuite.ocr.geometry import Quad
 from evalsuite.ocr.libraries import loading
-from evalsuite.ocr.recognition import LINE_HEIGHT, Character, Pixels, decode
+from evalsuite.ocr.recognition import LINE_HEIGHT, Character, Pixels, decode, decode_best
 from evalsuite.ocr.weights import ModelFolder, OcrUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    from evalsuite.ocr.torch_runtime import Computation
 
 _DOWNLOADER = "modelscope"
 
 
-Runtime = Literal["onnxruntime", "openvino"]
-"""What computes the networks."""
+Runtime = Literal["onnxruntime", "openvino", "torch"]
+"""What computes the networks; `torch` does on the device that is named, the others on the CPU."""
+
+SHORTEST = 320
+"""Pixels that PP-OCR's recognition pads shorter lines to, so that these can share a batch as they are."""
+TOGETHER = 8
+"""Lines of that width in one batch of `torch`. Places that no line takes stay black: the kernels are chosen by the
+shape of a batch, so that what a line says does not depend on how many others there are."""
 
 
 class Detector:
     """A PP-OCR text detection module: boxes round the lines of a picture, at a working size."""
 
     def __init__(
-        self, folder: ModelFolder, *, threads: int, settings: dict[str, float], runtime: Runtime = "onnxruntime"
+        self,
+        folder: ModelFolder,
+        *,
+        threads: int,
+        settings: dict[str, float],
+        runtime: Runtime = "onnxruntime",
+        device: str = "cpu",
     ) -> None:
         self._predictor = _load("TextDetection", folder, threads, runtime, ("Normalize", "ToCHW", "ToBatch"))
         self._settings = settings
+        self._computed: Computation | None = None
+        if runtime == "torch":
+            from evalsuite.ocr.torch_runtime import detection
+
+            with loading("paddle-cuda"):
+                scale = self._predictor.pre_tfs["Normalize"]
+                self._computed = detection(folder.path / "inference.onnx", device, scale.alpha, scale.beta)
 
     def boxes(self, pixels: Pixels, long_side: int, size: int) -> list[Box]:
         """The boxes and arcs found with the long side brought to `long_side` pixels, in pixels of the picture.
@@ -85,35 +106,67 @@ class Detector:
         # Averaged where it shrinks, or thin strokes fall between the pixels that are looked at.
         method = cv2.INTER_AREA if across * down < width * height else cv2.INTER_LINEAR
         batch: Any = [cv2.resize(pixels, (across, down), interpolation=method)]
+        if self._computed is not None:
+            return self._computed(batch[0])[0]
         for step in ("Normalize", "ToCHW", "ToBatch"):
             batch = self._predictor.pre_tfs[step](imgs=batch)
         return np.asarray(self._predictor.runner(x=batch)[0])
 
 
 class Recogniser:
-    """A PP-OCR text recognition module: the characters of one upright line."""
+    """A PP-OCR text recognition module: the characters of upright lines."""
 
-    def __init__(self, folder: ModelFolder, *, threads: int, runtime: Runtime = "onnxruntime") -> None:
+    def __init__(
+        self, folder: ModelFolder, *, threads: int, runtime: Runtime = "onnxruntime", device: str = "cpu"
+    ) -> None:
         self._predictor = _load("TextRecognition", folder, threads, runtime, ("ReisizeNorm", "ToBatch"))
         self._alphabet: list[str] = _run(lambda: list(self._predictor.post_op.character))
+        self._computed: Computation | None = None
+        if runtime == "torch":
+            from evalsuite.ocr.torch_runtime import recognition
 
-    def characters(self, line: Pixels) -> tuple[Character, ...]:
-        """The characters of a line of text, blue first; no characters for an empty picture.
+            with loading("paddle-cuda"):
+                self._computed = recognition(folder.path / "inference.onnx", device, len(self._alphabet))
+
+    def characters(self, lines: Sequence[Pixels]) -> list[tuple[Character, ...]]:
+        """The characters of lines of text, blue first; no characters for an empty picture.
 
         Raises:
             OcrError: when PaddleOCR fails or answers with something that cannot be a text.
         """
-        if not line.size:
-            return ()
+        if self._computed is None:
+            return [self._one(line) if line.size else () for line in lines]
+        return self._together(lines, self._computed)
+
+    def _one(self, line: Pixels) -> tuple[Character, ...]:
         answer, used = _run(self._answer, line)
         return decode(answer, self._alphabet, used)
 
+    def _together(self, lines: Sequence[Pixels], computed: Computation) -> list[tuple[Character, ...]]:
+        found: list[tuple[Character, ...]] = [()] * len(lines)
+        scaled = {index: _run(self._scaled, line) for index, line in enumerate(lines) if line.size}
+        short = [index for index, (line, _) in scaled.items() if line.shape[2] == SHORTEST]
+        batches = [short[start : start + TOGETHER] for start in range(0, len(short), TOGETHER)]
+        batches += [[index] for index, (line, _) in scaled.items() if line.shape[2] != SHORTEST]
+        for batch in batches:
+            shape = scaled[batch[0]][0].shape
+            together = np.zeros((TOGETHER if shape[2] == SHORTEST else 1, *shape), dtype=np.float32)
+            for row, index in enumerate(batch):
+                together[row] = scaled[index][0]
+            classes, probabilities = _run(computed, together)
+            for row, index in enumerate(batch):
+                found[index] = decode_best(classes[row], probabilities[row], self._alphabet, scaled[index][1])
+        return found
+
+    def _scaled(self, line: Pixels) -> tuple[np.ndarray[Any, Any], float]:
+        """A line as the network takes it, 3 × height × width, and the part of that width that it fills."""
+        scaled = self._predictor.pre_tfs["ReisizeNorm"](imgs=[line])[0]
+        return scaled, min(1.0, LINE_HEIGHT * line.shape[1] / line.shape[0] / scaled.shape[2])
+
     def _answer(self, line: Pixels) -> tuple[np.ndarray[Any, Any], float]:
-        scaled = self._predictor.pre_tfs["ReisizeNorm"](imgs=[line])
-        padded = scaled[0].shape[2]
-        used = min(1.0, LINE_HEIGHT * line.shape[1] / line.shape[0] / padded)
+        scaled, used = self._scaled(line)
         # One line at a time: batches pad lines to a common width, which changes the text of their neighbours.
-        answer = np.asarray(self._predictor.runner(x=self._predictor.pre_tfs["ToBatch"](imgs=scaled))[0])
+        answer = np.asarray(self._predictor.runner(x=self._predictor.pre_tfs["ToBatch"](imgs=[scaled]))[0])
         return answer[0], used
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -25,7 +26,7 @@ from evalsuite.ocr.geometry import Quad
 from evalsuite.ocr.merging import Candidate, select, weight
 from evalsuite.ocr.modules import Detector, Recogniser, Runtime
 from evalsuite.ocr.openvino_runtime import PRECISION, require_openvino
-from evalsuite.ocr.recognition import Line, Pixels, brought_down, crop
+from evalsuite.ocr.recognition import Character, Line, Pixels, brought_down, crop
 from evalsuite.ocr.weights import (
     PP_OCRV4_MOBILE,
     PP_OCRV6_SMALL,
@@ -39,7 +40,7 @@ from evalsuite.ocr.weights import (
 from evalsuite.records import Characters, Json, OcrSpec, TextLine, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from PIL.Image import Image
 
@@ -84,14 +85,18 @@ class PaddleReader:
         settings: Mapping[str, Json] | None = None,
         threads: int = 1,
         runtime: Runtime = "onnxruntime",
+        device: str = "cpu",
     ) -> None:
         self._folders = found, recognition
         self._settings = {**SETTINGS, **(settings or {})}
         self._threads = threads
         self._runtime: Runtime = runtime
+        self._device = device
         self._modules: tuple[Detector, Recogniser] | None = None
         versions = {part: importlib.metadata.version(part) for part in ("paddleocr", "paddlex", runtime)}
         computed = {} if runtime == "onnxruntime" else {"runtime": f"{runtime} {PRECISION}"}
+        if runtime == "torch":
+            computed |= {"device": device}
         self._spec = OcrSpec(
             name=name,
             weights_digest=digest([found.digest, recognition.digest]),
@@ -109,7 +114,7 @@ class PaddleReader:
         """
         if not arguments:
             return cls._bundled("paddle", PP_OCRV6_SMALL)
-        _require_paddleocr()
+        require_paddleocr()
         folders = [Path(part).expanduser() for part in arguments.split(",")]
         if len(folders) != 2:
             raise EvalsuiteError(
@@ -127,7 +132,7 @@ class PaddleReader:
         """
         if arguments:
             raise EvalsuiteError(f"paddle-openvino:{arguments}: this reader takes no arguments")
-        _require_paddleocr()
+        require_paddleocr()
         require_openvino()
         return cls(*bundled_folders(PP_OCRV6_SMALL), name="paddle-openvino", runtime="openvino")
 
@@ -145,7 +150,7 @@ class PaddleReader:
 
     @classmethod
     def _bundled(cls, name: str, bundle: Bundle) -> Self:
-        _require_paddleocr()
+        require_paddleocr()
         return cls(*bundled_folders(bundle), name=name)
 
     @property
@@ -168,29 +173,36 @@ class PaddleReader:
                 inconsistent.
         """
         pixels = _as_bgr(image)
-        if self._modules is None:
-            self._modules = self._load()
-        detector, recogniser = self._modules
+        detector, recogniser = self._loaded()
 
-        def read(place: Quad | Arc) -> Line:
-            characters = recogniser.characters(_upright(pixels, place))
-            return Line(place, characters) if isinstance(place, Quad) else Line(place.quad, characters, place)
+        def read(places: Sequence[Quad | Arc]) -> list[Line]:
+            answers = recogniser.characters([_upright(pixels, place) for place in places])
+            return [_line(place, characters) for place, characters in zip(places, answers, strict=True)]
 
         boxes = _boxes(detector, pixels)
+        found = detection.merge(boxes)
+        first = read([each.box.place for each in found])
+        # What was not read surely is read again otherwise, and from the boxes of the other sizes.
+        again = {
+            number: _otherwise(found[number].box, line, self._settings["read_again_inset"])
+            for number, line in enumerate(first)
+            if line.confidence < self._settings["read_again_below"]
+        }
+        further = [place for number, places in again.items() for place in (*places, *_twins(found[number]))]
+        second = iter(read(further))
         candidates = []
-        for found in detection.merge(boxes):
-            line = read(found.box.place)
-            lines = [(found.box, line)]
-            if line.confidence < self._settings["read_again_below"]:
-                others = [read(place) for place in _otherwise(found.box, line, self._settings["read_again_inset"])]
-                lines = [(found.box, max(line, *others, key=weight))]
-                lines += [(twin, read(twin.place)) for twin in found.twins]
+        for number, (each, line) in enumerate(zip(found, first, strict=True)):
+            lines = [(each.box, line)]
+            if number in again:
+                others = list(islice(second, len(again[number])))
+                lines = [(each.box, max(line, *others, key=weight))]
+                lines += list(zip(each.twins, islice(second, len(each.twins)), strict=True))
             candidates += [
                 Candidate(line, box.size)
                 for box, line in lines
                 if line.confidence >= self._settings["seen_twice_below"] or detection.seen_at_another_size(box, boxes)
             ]
-        return tuple(_text_line(line) for line in select(candidates, read))
+        return tuple(_text_line(line) for line in select(candidates, lambda quad: read([quad])[0]))
 
     def cut_lines(self, image: Image) -> list[tuple[Quad, Pixels]]:
         """The places of the straight lines that the detector finds, and what stands there, upright and blue first.
@@ -199,22 +211,29 @@ class PaddleReader:
             OcrError: as `read` does.
         """
         pixels = _as_bgr(image)
-        if self._modules is None:
-            self._modules = self._load()
-        boxes = _boxes(self._modules[0], pixels)
+        boxes = _boxes(self._loaded()[0], pixels)
         merged = detection.merge([box for box in boxes if box.arc is None])
         return [(found.box.quad, crop(pixels, found.box.quad)) for found in merged]
+
+    def _loaded(self) -> tuple[Detector, Recogniser]:
+        if self._modules is None:
+            self._modules = self._load()
+        return self._modules
 
     def _load(self) -> tuple[Detector, Recogniser]:
         found, recognition = self._folders
         thresholds = {
             name: float(self._settings[f"text_det_{name}"]) for name in ("thresh", "box_thresh", "unclip_ratio")
         }
-        detector = Detector(found, threads=self._threads, settings=thresholds, runtime=self._runtime)
-        return detector, Recogniser(recognition, threads=self._threads, runtime=self._runtime)
+        threads, runtime, device = self._threads, self._runtime, self._device
+        return (
+            Detector(found, threads=threads, settings=thresholds, runtime=runtime, device=device),
+            Recogniser(recognition, threads=threads, runtime=runtime, device=device),
+        )
 
 
-def _require_paddleocr() -> None:
+def require_paddleocr() -> None:
+    """Raise an `OcrUnavailableError` that says what to install where PaddleOCR is missing."""
     if importlib.util.find_spec("paddleocr") is None or importlib.util.find_spec("onnxruntime") is None:
         raise OcrUnavailableError(f"PaddleOCR is not installed; run: {install_command('ocr')}")
 
@@ -231,6 +250,14 @@ def _boxes(detector: Detector, pixels: Pixels) -> list[detection.Box]:
             finer = detection.finer_size(width, height, side, [box.working_height for box in found])
             sides += [] if finer is None else [finer]
     return boxes
+
+
+def _twins(found: detection.Found) -> list[Quad | Arc]:
+    return [twin.place for twin in found.twins]
+
+
+def _line(place: Quad | Arc, characters: tuple[Character, ...]) -> Line:
+    return Line(place, characters) if isinstance(place, Quad) else Line(place.quad, characters, place)
 
 
 def _upright(pixels: Pixels, place: Quad | Arc) -> Pixels:

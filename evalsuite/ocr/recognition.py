@@ -113,7 +113,24 @@ def decode(answer: np.ndarray[Any, Any], alphabet: Sequence[str], used: float) -
     if answer.ndim != 2 or answer.shape[1] != len(alphabet):
         raise OcrError(f"the recognition network answered with shape {answer.shape} for {len(alphabet)} classes")
     classes = answer.argmax(axis=1)
-    best = answer[np.arange(len(classes)), classes].astype(float)
+    return decode_best(classes, answer[np.arange(len(classes)), classes], alphabet, used)
+
+
+def decode_best(
+    classes: np.ndarray[Any, Any], probabilities: np.ndarray[Any, Any], alphabet: Sequence[str], used: float
+) -> tuple[Character, ...]:
+    """The characters of a CTC network's most probable classes, one at each step; see `decode`.
+
+    Args:
+        classes: The class at each step.
+        probabilities: Its probability at each step.
+        alphabet: See `decode`.
+        used: See `decode`.
+
+    Raises:
+        OcrError: when the probabilities are none.
+    """
+    best = probabilities.astype(float)
     if not np.isfinite(best).all() or best.min(initial=0.0) < 0 or best.max(initial=0.0) > 1.001:
         raise OcrError("the recognition network answered with numbers that are no probabilities")
     found = []

@@ -4,19 +4,21 @@
 
 Everything is told to the thread that draws, so that progress, log and gates see one thing after the other. Where
 drawing and reading would share the CPU they take turns, since that would falsify the timings: then each drawing is
-encoded and kept at once, in the same thread, and read only by `settle`.
+encoded and kept at once, in the same thread, and read only by `settle`. What reads on a GPU reads only by `settle` too.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from copy import copy
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Self
 
+from evalsuite.ocr.base import GpuEngine
 from evalsuite.records import Reading
 from evalsuite.runs.drawn import encode
 from evalsuite.runs.reader import Read, Reader
-from evalsuite.runs.reading import ReadingPool, default_workers
+from evalsuite.runs.reading import ReadingPool, default_workers, prove_here
 from evalsuite.runs.writing import Failed, Kept, Writing
 
 if TYPE_CHECKING:
@@ -55,9 +57,10 @@ class Pipeline:
         on_read: Callable[[Reading], None],
     ) -> None:
         self._store, self._engine = store, engine
-        self._pool = pool or ReadingPool(engine, default_workers() if workers is None else workers)
+        self._pool = pool or ReadingPool(engine, default_workers(engine) if workers is None else workers)
         self._on_kept, self._on_read = on_kept, on_read
         self._events: SimpleQueue[Kept | Read | Failed] = SimpleQueue()
+        self._holds = isinstance(engine, GpuEngine)
         self._held: list[Generation] = []
         self._unkept = self._unread = 0
         self._stack = ExitStack()
@@ -91,7 +94,8 @@ class Pipeline:
         Raises:
             EvalsuiteError: The system starts no process.
         """
-        self._reader.start(images)
+        if not self._holds:
+            self._reader.start(images)
 
     def prove_reading(self) -> None:
         """Wait until OCR is proven to work here, on a page of its own.
@@ -99,14 +103,23 @@ class Pipeline:
         Raises:
             EvalsuiteError: It does not; one line says why.
         """
-        self._reader.prove()
+        if self._holds:
+            prove_here(copy(self._engine))  # what the copy has loaded goes with it
+        else:
+            self._reader.prove()
         self.turn()
 
     def read(self, rows: Iterable[Generation]) -> None:
         """Queue stored images for reading."""
-        for row in rows:
+        self._held += rows
+        if self._held and not self._holds:
+            self._read_held()
+
+    def _read_held(self) -> None:
+        held, self._held = self._held, []
+        self._reader.start(len(held))
+        for row in held:
             self._unread += 1
-            self._reader.start(1)
             self._reader.submit(row)
 
     def put(self, request: Request, drawing: Drawing, *, beside: bool) -> None:
@@ -133,7 +146,7 @@ class Pipeline:
         """The writing thread, for one more image."""
         if self._writing is None:
             self._writing = Writing(self._store, self._rows, self._kept_beside)
-        self._reader.start(1)
+        self.start_reading(1)
         self._unkept += 1
         return self._writing
 
@@ -164,11 +177,11 @@ class Pipeline:
         Raises:
             EvalsuiteError: A stage has failed; what is kept stays.
         """
-        held, self._held = self._held, []
-        self.read(held)
         self.turn()
         while self.under_way > at_most:
-            if self._unkept == 0 and not self._reader.is_beside:
+            if self._held and self._unkept == 0:
+                self._read_held()
+            elif self._unkept == 0 and not self._reader.is_beside:
                 for reading in self._reader.read_here():
                     self._handle(Read(reading))
             else:
@@ -180,7 +193,10 @@ class Pipeline:
         self._log(event.row)
         if isinstance(event, Kept):
             self._unkept -= 1
-            self._unread += event.row.error is None
+            if event.row.error is None and self._holds:
+                self._held.append(event.row)
+            else:
+                self._unread += event.row.error is None
             self._on_kept(event.row)
         else:
             self._unread -= 1
@@ -189,7 +205,7 @@ class Pipeline:
     def _kept_beside(self, event: Kept | Failed) -> None:
         """In the writing thread: tell of a row, and only then have its image read."""
         self._events.put(event)
-        if isinstance(event, Kept) and event.row.error is None:
+        if isinstance(event, Kept) and event.row.error is None and not self._holds:
             self._reader.submit(event.row)
 
     def _log(self, row: Generation | Reading) -> None:

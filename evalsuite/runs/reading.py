@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, Self
 
 from evalsuite.images import ImageError, decode_image, read_bytes
-from evalsuite.ocr.base import OcrEngine, OcrError
+from evalsuite.ocr.base import GpuEngine, OcrEngine, OcrError
 from evalsuite.ocr.many import Answer, ManyReader
 from evalsuite.ocr.proof import read_page
 from evalsuite.records import MAX_READING_CHARS, Reading
@@ -31,13 +31,17 @@ WORKER_BYTES = 1_500_000_000
 MOST_WORKERS = 64
 
 
-def default_workers() -> int:
-    """One process a usable core, but for two of more than four, which draw and encode; as many as memory allows."""
+def default_workers(engine: OcrEngine) -> int:
+    """One process a usable core, but for two of more than four, which draw and encode; as many as memory allows.
+
+    An engine on a GPU says itself how many it can use.
+    """
     import psutil
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     spare = cores if cores <= 4 else max(4, cores - 2)
-    return max(1, min(spare, psutil.virtual_memory().available // WORKER_BYTES, MOST_WORKERS))
+    most = engine.most_processes if isinstance(engine, GpuEngine) else MOST_WORKERS
+    return max(1, min(spare, psutil.virtual_memory().available // WORKER_BYTES, most))
 
 
 def read_image(engine: OcrEngine, key: str, path: Path, content: bytes | None = None) -> Reading:
@@ -215,7 +219,7 @@ class ReadingPool:
         if self._pool is not None:
             return self._pool.wait_ready(*others)
         if not isinstance(self._engine, ManyReader):
-            _prove_here(self._engine)
+            prove_here(self._engine)
         return True
 
     def wait(self, other: Connection) -> None:
@@ -266,7 +270,12 @@ _proven: set[str] = set()
 """Digests of the engines that have read the page in this process."""
 
 
-def _prove_here(engine: OcrEngine) -> None:
+def prove_here(engine: OcrEngine) -> None:
+    """See that the engine reads in this process, on a page of its own.
+
+    Raises:
+        EvalsuiteError: It does not; one line says why.
+    """
     if engine.spec.digest not in _proven:
         read_page(engine)
         _proven.add(engine.spec.digest)

@@ -60,7 +60,7 @@ def draw_until(
         store.prepare()
         evidence = read_evidence(store, plan.engine.spec)
         session = _Session(evidence, plan, decider, watch)
-        pool_size = default_workers() if workers is None else workers
+        pool_size = default_workers(plan.engine) if workers is None else workers
         with Pipeline(store, plan.engine, workers=pool_size, on_kept=session.kept, on_read=session.read) as pipeline:
             session.tell_what_is_there(pipeline)
             if decider.next_slots:

@@ -6,6 +6,7 @@ import errno
 import sys
 import threading
 import time
+from multiprocessing import connection
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from evalsuite.models.base import Drawing
 from evalsuite.records import OcrSpec, SuiteRef, digest
 from evalsuite.runs.journal import Journal
 from evalsuite.runs.plan import plan_prompts
+from evalsuite.runs.reading import ReadingPool
 from evalsuite.runs.runner import execute
 from evalsuite.runs.store import RunStore
 from evalsuite.runs.writing import Failed, Kept, Writing
@@ -158,11 +160,15 @@ def test_a_full_disk_in_the_writer_stage_is_one_error_and_the_run_goes_on_when_t
 
 
 class Stopped(Painter):
-    """Is interrupted after seven images."""
+    """Is interrupted after some images."""
+
+    def __init__(self, after=7):
+        super().__init__(uses_cpu=False)
+        self.after = after
 
     def draw(self, requests):
         for number, drawing in enumerate(super().draw(requests)):
-            if number == 7:
+            if number == self.after:
                 raise KeyboardInterrupt
             yield drawing
 
@@ -170,7 +176,7 @@ class Stopped(Painter):
 def test_an_interrupted_run_writes_what_it_has_drawn_and_leaves_no_thread(tmp_path, monkeypatch):
     write_group = RunStore.keep_all
     monkeypatch.setattr(RunStore, "keep_all", lambda self, group: (time.sleep(0.02), write_group(self, group))[1])
-    asked = plan(Stopped(uses_cpu=False))
+    asked = plan(Stopped())
     store, _ = RunStore.create_or_resume(tmp_path / "run", asked.manifest)
     with pytest.raises(KeyboardInterrupt):
         execute(asked, store, workers=1)
@@ -193,6 +199,51 @@ class Broken:
         raise ImportError("libGL.so.1: cannot open shared object file")
 
 
+class Occupied(Painter):
+    """Draws on what an engine on a GPU would read on."""
+
+    now = False
+
+    def __init__(self):
+        super().__init__(uses_cpu=False)
+
+    def draw(self, requests):
+        Occupied.now = True
+        yield from super().draw(requests)
+        time.sleep(0.1)
+        Occupied.now = False
+
+
+class SpellingOnAGpu(Spelling):
+    """An engine that computes on a GPU."""
+
+    most_processes = 2
+
+
+class PoolBeside(ReadingPool):
+    """Reads in a thread beside the one that draws, as a pool with processes does."""
+
+    has_processes = True
+
+    def __init__(self, engine, workers):
+        super().__init__(engine, min(workers, 1))
+
+    def submit(self, key, path):
+        assert not Occupied.now
+        super().submit(key, path)
+
+    def harvest(self, *, block):
+        del block
+        yield from super().harvest(block=True)
+
+    def wait(self, other):
+        connection.wait([other])
+
+
+class BrokenOnAGpu(Broken):
+    most_processes = 2
+
+
 class Sightless(Broken):
     spec = OcrSpec(name="sightless", weights_digest="5" * 64)
 
@@ -213,6 +264,7 @@ class Unused(Painter):
         (True, 1, Broken, "broken cannot read on this machine (ImportError: libGL.so.1: cannot open"),
         (False, 1, Sightless, "sightless found no text on a page that says 'evalsuite 2026'"),
         (False, 2, Broken, "broken cannot read on this machine (ImportError: libGL.so.1: cannot open"),
+        (False, 2, BrokenOnAGpu, "broken cannot read on this machine (ImportError: libGL.so.1: cannot open"),
     ],
 )
 def test_ocr_that_cannot_work_ends_the_run_before_the_first_image(
@@ -229,3 +281,17 @@ def test_ocr_that_cannot_work_ends_the_run_before_the_first_image(
     assert "\n" not in str(caught.value)
     assert store.generations.read() == []
     assert own_threads() == []
+
+
+@pytest.mark.parametrize("drawn_before", [0, 5])
+def test_an_engine_on_a_gpu_reads_when_all_is_drawn(tmp_path, monkeypatch, drawn_before):
+    monkeypatch.setattr("evalsuite.runs.pipeline.ReadingPool", PoolBeside)
+    asked = plan(Occupied(), SpellingOnAGpu())
+    store, _ = RunStore.create_or_resume(tmp_path / "run", asked.manifest)
+    if drawn_before:
+        with pytest.raises(KeyboardInterrupt):
+            execute(plan(Stopped(drawn_before), SpellingOnAGpu()), store)
+        assert len(store.generations.read()) == drawn_before
+    run = execute(asked, store)
+    assert not run.missing
+    assert len(run.readings) == 12

@@ -106,6 +106,17 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     assert psutil.wait_procs(workers, timeout=60)[1] == []
 
 
+class Engine:
+    spec = None
+
+    def read(self, _image):
+        raise AssertionError
+
+
+class EngineOnAGpu(Engine):
+    most_processes = 3
+
+
 @pytest.mark.parametrize(
     ("cores", "gib", "expected"),
     [(1, 64, 1), (2, 64, 2), (4, 64, 4), (5, 64, 4), (16, 64, 14), (64, 64, 45), (16, 3, 2), (4, 0, 1), (256, 999, 64)],
@@ -113,7 +124,8 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
 def test_the_number_of_readers_follows_from_cores_and_memory(monkeypatch, cores, gib, expected):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=gib * 2**30))
-    assert default_workers() == expected
+    assert default_workers(Engine()) == expected
+    assert default_workers(EngineOnAGpu()) == min(expected, 3)
 
 
 def test_a_worker_that_cannot_prepare_says_why(monkeypatch):

@@ -85,7 +85,7 @@ class Devices:
 
     def pool(self, engine: OcrEngine, workers: int | None) -> OcrPool:
         """The usual OCR processes of this machine."""
-        return ReadingPool(engine, default_workers() if workers is None else workers)
+        return ReadingPool(engine, default_workers(engine) if workers is None else workers)
 
     def __enter__(self) -> Self:
         return self

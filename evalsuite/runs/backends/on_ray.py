@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from evalsuite import hardware
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.base import PlaceableModel
+from evalsuite.ocr.base import GpuEngine
 from evalsuite.ocr.many import ManyReader
 from evalsuite.runs.backends.actors import DrawingActor, how_lost
 from evalsuite.runs.backends.dealing import Deal, given_up
@@ -156,15 +157,17 @@ class OnRay:
         return bool(self._cpu_actors)
 
     def pool(self, engine: OcrEngine, workers: int | None) -> OcrPool:
-        """Actors that read, one for each core that does not draw; a reader of many images at a time reads here.
+        """Actors that read, one for each core that does not draw.
+
+        A reader of many images at a time reads here, and so does one that computes on a GPU.
 
         Raises:
             EvalsuiteError: The cluster has no core for them.
         """
         import ray
 
-        if isinstance(engine, ManyReader):
-            return ReadingPool(engine, default_workers() if workers is None else workers)
+        if isinstance(engine, ManyReader | GpuEngine):
+            return ReadingPool(engine, default_workers(engine) if workers is None else workers)
         free = int(ray.cluster_resources().get("CPU", 0)) - self._count
         if free < 1:
             raise EvalsuiteError(
