@@ -76,11 +76,15 @@ class Waiting:
 
 
 class Paged:
-    """A model whose images are replaced by pages with real text; it notes when drawing began and ended."""
+    """A model whose images are replaced by pages with real text; it notes when drawing began and ended.
+
+    `timings` are those of the images drawn since it began, in their order.
+    """
 
     def __init__(self, model: ImageModel, pages: dict[str, Image]) -> None:
         self._model, self._pages = model, pages
-        self.began = self.ended = self.inside = 0.0
+        self.began = self.ended = 0.0
+        self.timings: list[Timing] = []
 
     @property
     def spec(self) -> ModelSpec:
@@ -98,9 +102,9 @@ class Paged:
 
     def draw(self, requests: Sequence[tuple[Prompt, int]]) -> Iterator[Drawing]:
         """Each drawing of the model with the page of its prompt in place of the image."""
-        self.began, self.inside = time.perf_counter(), 0.0
+        self.began, self.timings = time.perf_counter(), []
         for drawing in self._model.draw(requests):
-            self.inside += drawing.timing.total if drawing.timing else 0.0
+            self.timings += [drawing.timing] if drawing.timing else []
             self.ended = time.perf_counter()
             yield drawing if drawing.image is None else replace(drawing, image=self._pages[drawing.prompt.id])
 

@@ -61,7 +61,8 @@ def main(
             plain = resolve("paddle")
             wanted, rate = _in_processes(plain, paths, default_workers(plain))
             told["paddle"] = {"processes": default_workers(plain), "images_per_second": rate}
-            rounds = [_here(engine, paths) for _ in range(RECORDED_FROM + 1)]
+            here = CudaReader(device)  # one that has loaded cannot be given to processes
+            rounds = [_here(here, paths) for _ in range(RECORDED_FROM + 1)]
             told["compared"] = {
                 "first round": _compared(wanted, rounds[0][0]),
                 "round with recorded graphs": _compared(wanted, rounds[-1][0]),
@@ -108,7 +109,7 @@ def _loop(paths: Sequence[Path]) -> dict[str, float]:
 
 def _in_processes(engine: OcrEngine, paths: Sequence[Path], count: int) -> tuple[list[Reading], float]:
     """Readings in the order of the paths, and images per second once every process is ready."""
-    with ReadingPool(engine, max(count, 2)) as pool:
+    with ReadingPool(engine, count) as pool:
         pool.start(count)
         pool.prove()
         began = time.perf_counter()

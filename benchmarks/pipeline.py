@@ -16,6 +16,7 @@ take (`--page-seconds`), in as many processes; it does not compete for memory ba
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import tempfile
 import time
@@ -55,6 +56,8 @@ class Reads(StrEnum):
     """What reads."""
 
     PADDLE = "paddle"
+    OPENVINO = "paddle-openvino"
+    CUDA = "paddle-cuda"
     BUSY = "busy"
 
 
@@ -86,31 +89,45 @@ def main(
     if reader == Reads.BUSY:
         engine = BusyReader(page_seconds, tuple(prompt.targets for prompt in prompts))
     else:
-        engine = resolve("paddle")
+        engine = resolve(reader.value)
     count = default_workers(engine) if workers is None else workers
     paged = Paged(model, pages)
     told: dict[str, Any] = {
         "hardware": hardware.line(hardware.describe(accelerator=draws != Draws.WAITS)),
         "draws": f"{draws.value}{' compiled' if compile_ else ''}",
-        "reader": f"busy, a stand-in: {page_seconds} s of a core per page" if reader == Reads.BUSY else "paddle",
+        "reader": f"busy, a stand-in: {page_seconds} s of a core per page" if reader == Reads.BUSY else reader.value,
         "ocr_workers": count,
         "images": images,
         "build_s": built,
     }
     _draw_alone(model, prompts[:2], 1)  # warms up, and compiles
-    before = _draw_alone(model, prompts, samples)
+    before, image_before = _draw_alone(model, prompts, samples)
     run = _whole_run(paged, engine, prompts, samples, count)
-    after = _draw_alone(model, prompts, samples)
+    after, image_after = _draw_alone(model, prompts, samples)
     alone = (before + after) / 2
     told |= {"drawing_alone_s": [before, after], **run, "run_over_drawing": run["run_s"] / alone}
+    told["image_s"] = {
+        "before": image_before,
+        "in_the_run": [each.total for each in paged.timings],
+        "after": image_after,
+    }
     told["run_without_the_tail_over_drawing"] = run["drawn_after_s"] / alone
     per_image = _plain_loop(pipeline, model, prompts, pages, engine) if pipeline is not None else None
     if per_image is not None:
         told |= {"plain_loop_s_per_image": per_image, "plain_loop_over_drawing": per_image * images / alone}
     for name, value in told.items():
-        print(f"{name:<36}{value if not isinstance(value, float) else round(value, 3)}", flush=True)
+        print(f"{name:<36}{_rounded(value)}", flush=True)
     if out is not None:
         out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+def _rounded(value: Any) -> Any:
+    """Numbers to a thousandth, in lists and tables too."""
+    if isinstance(value, dict):
+        return {name: _rounded(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return round(value, 3) if isinstance(value, float) else value
 
 
 def _model(draws: Draws, seconds: float, *, compiled: bool) -> tuple[ImageModel, Any]:
@@ -130,13 +147,13 @@ def _model(draws: Draws, seconds: float, *, compiled: bool) -> tuple[ImageModel,
     return DiffusionModel.from_pipeline(pipeline, spec_of(family, how, shallow=shallow)), pipeline
 
 
-def _draw_alone(model: ImageModel, prompts: Sequence[Prompt], samples: int) -> float:
-    """Seconds from the first image asked for to the last drawn; nothing is kept."""
+def _draw_alone(model: ImageModel, prompts: Sequence[Prompt], samples: int) -> tuple[float, list[float]]:
+    """Seconds from the first image asked for to the last drawn, and those of each; nothing is kept."""
+    asked = [(prompt, seed) for prompt in prompts for seed in range(samples)]
     with model:
         began = time.perf_counter()
-        for _ in model.draw([(prompt, seed) for prompt in prompts for seed in range(samples)]):
-            pass
-        return time.perf_counter() - began
+        seconds = [drawing.timing.total if drawing.timing else 0.0 for drawing in model.draw(asked)]
+        return time.perf_counter() - began, seconds
 
 
 def _whole_run(
@@ -173,7 +190,7 @@ def _whole_run(
         "drawn_after_s": model.ended - model.began,
         "written_after_s": times["draw"] - model.began,
         "read_after_s": times["read"] - model.began,
-        "inside_the_model_s": model.inside,
+        "inside_the_model_s": math.fsum(each.total for each in model.timings),
         "png_mb": statistics.mean(sizes) / 1e6,
         "reading_s_per_page": statistics.mean(readings),
     }
