@@ -28,8 +28,7 @@ from evalsuite import hardware
 from evalsuite.images import load_image
 from evalsuite.ocr import resolve
 from evalsuite.ocr.paddle_cuda import CudaReader
-from evalsuite.ocr.torch_runtime import RECORDED_FROM
-from evalsuite.runs.reading import ReadingPool, default_workers, read_image
+from evalsuite.runs.reading import ReadingPool, default_workers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,13 +60,6 @@ def main(
             plain = resolve("paddle")
             wanted, rate = _in_processes(plain, paths, default_workers(plain))
             told["paddle"] = {"processes": default_workers(plain), "images_per_second": rate}
-            here = CudaReader(device)  # one that has loaded cannot be given to processes
-            rounds = [_here(here, paths) for _ in range(RECORDED_FROM + 1)]
-            told["compared"] = {
-                "first round": _compared(wanted, rounds[0][0]),
-                "round with recorded graphs": _compared(wanted, rounds[-1][0]),
-            }
-            told["one process, images per second"] = [rate for _, rate in rounds]
         for count in processes or [default_workers(engine)]:
             found, rate = _in_processes(engine, list(islice(cycle(paths), images)), count)
             told[f"{count} processes"] = {"images_per_second": rate}
@@ -117,12 +109,6 @@ def _in_processes(engine: OcrEngine, paths: Sequence[Path], count: int) -> tuple
             pool.submit(str(number), path)
         found = sorted(pool.harvest(block=True), key=lambda reading: int(reading.key))
         return found, len(paths) / (time.perf_counter() - began)
-
-
-def _here(engine: OcrEngine, paths: Sequence[Path]) -> tuple[list[Reading], float]:
-    began = time.perf_counter()
-    found = [read_image(engine, str(number), path) for number, path in enumerate(paths)]
-    return found, len(paths) / (time.perf_counter() - began)
 
 
 def _compared(some: Sequence[Reading], others: Sequence[Reading]) -> dict[str, Any]:

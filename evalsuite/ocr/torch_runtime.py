@@ -1,13 +1,7 @@
-"""PP-OCR's networks on a GPU by PyTorch, with what is cheaper there than to move: the first step and the last.
-
-A network of some 400 small operations is bound by the time to start them, one after the other. Where a shape comes
-again (the same working size, the same batch of lines), its operations are recorded once as a CUDA graph, and started
-together from then on. For one thread.
-"""
+"""PP-OCR's networks on a GPU by PyTorch, with what is cheaper there than to move: the first step and the last."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,13 +14,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-RECORDED_FROM = 3
-"""A shape is recorded when it comes for the third time."""
-MOST_RECORDED = 8
-"""Shapes that are recorded of a network; others are started operation by operation."""
-LARGEST_RECORDED = 3 * 1536 * 1536
-"""Values of an input, at most; a graph keeps the memory of all that happens in it, some 300 bytes a pixel."""
-
 
 class Computation:
     """What a network and the steps round it make of an array, on a device.
@@ -38,56 +25,14 @@ class Computation:
 
     def __init__(self, compute: Callable[[Any], tuple[Any, ...]], device: str) -> None:
         self._compute, self._device = compute, device
-        self._seen: Counter[tuple[int, ...]] = Counter()
-        self._recorded: dict[tuple[int, ...], _Recorded] = {}
 
     def __call__(self, x: Array) -> list[Array]:
-        """The answers to an input, as arrays of their own."""
+        """The answers to an input."""
         import torch
 
-        x = np.ascontiguousarray(x)
         with torch.inference_mode(), exact_float32():
-            recorded = self._recorded.get(x.shape) or self._record(x)
-            if recorded is not None:
-                return recorded(x)
-            return [answer.cpu().numpy() for answer in self._compute(torch.from_numpy(x).to(self._device))]
-
-    def _record(self, x: Array) -> _Recorded | None:
-        self._seen[x.shape] += 1
-        if (
-            not self._device.startswith("cuda")
-            or self._seen[x.shape] < RECORDED_FROM
-            or len(self._recorded) >= MOST_RECORDED
-            or x.size > LARGEST_RECORDED
-        ):
-            return None
-        self._recorded[x.shape] = _Recorded(self._compute, x, self._device)
-        return self._recorded[x.shape]
-
-
-class _Recorded:
-    """A computation on one shape, as a CUDA graph with its buffers."""
-
-    def __init__(self, compute: Callable[[Any], tuple[Any, ...]], x: Array, device: str) -> None:
-        import torch
-
-        self._sent = torch.empty(x.shape, dtype=torch.from_numpy(x).dtype, pin_memory=True)
-        self._input = torch.zeros_like(self._sent, device=device)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._answers = compute(self._input)
-        self._received = [torch.empty(each.shape, dtype=each.dtype, pin_memory=True) for each in self._answers]
-
-    def __call__(self, x: Array) -> list[Array]:
-        import torch
-
-        self._sent.numpy()[...] = x
-        self._input.copy_(self._sent, non_blocking=True)
-        self._graph.replay()
-        for kept, answer in zip(self._received, self._answers, strict=True):
-            kept.copy_(answer, non_blocking=True)
-        torch.cuda.current_stream().synchronize()
-        return [kept.numpy().copy() for kept in self._received]
+            answers = self._compute(torch.from_numpy(np.ascontiguousarray(x)).to(self._device))
+            return [answer.cpu().numpy() for answer in answers]
 
 
 def detection(weights: Path, device: str, alpha: Sequence[float], beta: Sequence[float]) -> Computation:

@@ -171,6 +171,15 @@ class Pipeline:
                 return
             self._handle(event)
 
+    def wait_written(self) -> None:
+        """Wait until every drawing that was handed over is on disk with its row.
+
+        Raises:
+            EvalsuiteError: A stage has failed; what is kept stays.
+        """
+        while self._unkept:
+            self._handle(self._events.get())
+
     def settle(self, at_most: int = 0) -> None:
         """Wait until no more than `at_most` images are under way; what was held back is read.
 

@@ -139,6 +139,8 @@ class _Session:
             for model, part in _turns(waiting):
                 for request, drawing in drawings_of(model, part, self._prompts):
                     pipeline.put(request, drawing, beside=beside)
+            # Before the weights are given back, for which Python looks through all its objects and stops all threads.
+            pipeline.wait_written()
 
     def _draw_elsewhere(
         self, waiting: Sequence[Waiting], pipeline: Pipeline, backend: Backend, *, beside: bool
