@@ -35,7 +35,6 @@ class OcrEngine(Protocol):
 class GpuEngine(OcrEngine, Protocol):
     """An engine that computes on a GPU. It reads when all is drawn, or it would falsify the timings of what draws."""
 
-    @property
     def most_processes(self) -> int:
-        """Processes that read at a time, at most: each takes memory of the GPU, and more do not read faster."""
+        """Processes that the GPU has memory for now, or beyond which more do not read faster."""
         ...

@@ -26,7 +26,13 @@ class OpenVinoRunner:
         import openvino
 
         core = openvino.Core()
-        options = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": PRECISION}
+        options = {
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "INFERENCE_PRECISION_HINT": PRECISION,
+            # Threads would be bound to the machine's first cores: several processes, all to the same ones.
+            "ENABLE_CPU_PINNING": False,
+        }
         compiled = core.compile_model(core.read_model(str(weights)), "CPU", options)
         if (len(compiled.inputs), len(compiled.outputs)) != (1, 1):
             raise OcrUnavailableError(f"{weights}: has several inputs or outputs, which no network of PP-OCR has")

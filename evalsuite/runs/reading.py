@@ -40,7 +40,7 @@ def default_workers(engine: OcrEngine) -> int:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     spare = cores if cores <= 4 else max(4, cores - 2)
-    most = engine.most_processes if isinstance(engine, GpuEngine) else MOST_WORKERS
+    most = engine.most_processes() if isinstance(engine, GpuEngine) else MOST_WORKERS
     return max(1, min(spare, psutil.virtual_memory().available // WORKER_BYTES, most))
 
 

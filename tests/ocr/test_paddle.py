@@ -327,6 +327,9 @@ def test_on_openvino_the_same_networks_read_the_same_and_their_readings_are_told
     assert [line.polygon for line in lines] == [line.polygon for line in wanted]
     assert [line.confidence for line in lines] == pytest.approx([line.confidence for line in wanted], abs=2e-3)
     assert other.read(Image.new("RGB", (64, 64), "grey")) == ()
+    # Bound to the first core, as is OpenVINO's way with one thread, all processes would share that core.
+    networks = [module._predictor.runner._request.get_compiled_model() for module in other._modules]
+    assert [each.get_property("ENABLE_CPU_PINNING") for each in networks] == [False, False]
     with pytest.raises(EvalsuiteError, match="takes no arguments"):
         ocr.resolve("paddle-openvino:x")
 

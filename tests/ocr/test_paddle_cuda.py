@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from evalsuite import ocr
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models.typeset.fonts import CJK_FACES, LATIN_FACES, font
+from evalsuite.ocr.base import GpuEngine
 from evalsuite.ocr.paddle import PaddleReader
 from evalsuite.ocr.weights import OcrUnavailableError
 
@@ -59,6 +60,16 @@ def test_the_networks_by_pytorch_read_what_they_read_on_onnx_runtime(sign):
     crops = [np.asarray(sign)[300:346, 40:240, ::-1], np.asarray(sign)[380:430, 40:340, ::-1]]
     assert recogniser.characters(crops * 5) == [recogniser.characters([crop])[0] for crop in crops] * 5
     assert recogniser.characters([crops[0], crops[0][:0]])[1] == ()
+
+
+@pytest.mark.parametrize(("free", "processes"), [(80e9, 14), (8e9, 5), (1e9, 1)])
+def test_as_many_processes_read_as_the_gpu_has_memory_for(monkeypatch, free, processes):
+    from evalsuite.ocr.paddle_cuda import CudaReader
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (int(free), int(80e9)))
+    reader = CudaReader()
+    assert isinstance(reader, GpuEngine)
+    assert reader.most_processes() == processes
 
 
 def test_without_a_gpu_or_its_packages_one_line_says_so(monkeypatch):
