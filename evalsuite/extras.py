@@ -98,11 +98,18 @@ def extras_of_run(models: Iterable[str], ocr: str, *, references: bool) -> list[
     """
     wanted = {_MODELS.get(name.partition(":")[0], "models") for name in models}
     engine, _, arguments = ocr.partition(":")
-    wanted.add("server" if engine == "qwen2.5-vl" and "server=" in arguments else _READERS.get(engine, ""))
+    wanted |= {"server"} if engine == "qwen2.5-vl" and "server=" in arguments else set(_READERS.get(engine, ()))
     if references:
         wanted.add("fonts")
     return [extra for extra in EXTRAS if extra in wanted]
 
 
 _MODELS = {"typeset": "fonts", "editor": "fonts", "source": "", "folder": "", "server": "server", "comfyui": "server"}
-_READERS = {"paddle": "ocr", "rapidocr-v4": "ocr", "tesseract": "tesseract", "qwen2.5-vl": "models"}
+_READERS = {
+    "paddle": ("ocr",),
+    "paddle-openvino": ("ocr", "openvino"),
+    "paddle-cuda": ("ocr", "cuda-ocr"),
+    "rapidocr-v4": ("ocr",),
+    "tesseract": ("tesseract",),
+    "qwen2.5-vl": ("models",),
+}

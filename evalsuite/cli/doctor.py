@@ -99,7 +99,7 @@ def examine() -> list[Check]:
         _attempt("suites", lambda: f"{len(own_suites())} suites in {data_dir() / 'suites'}"),
         _attempt("OCR", _read_something),
         _attempt("fonts", lambda: f"digest {fonts.fonts_digest()[:12]}"),
-        *(_auditor(name) for name in ("rapidocr-v4", "tesseract")),
+        *(_further_reader(name, what) for name, what in _FURTHER_READERS.items()),
         Check("cache", "ok", f"{cache_root()}, {shutil.disk_usage(_existing(cache_root())).free / 1e9:.0f} GB free"),
     ]
     for package, extra, what in _OPTIONAL:
@@ -143,15 +143,23 @@ def _attempt(part: str, what: Callable[[], str]) -> Check:
         return Check(part, "missing", str(error))
 
 
-def _auditor(name: str) -> Check:
-    """A second reader, which no run needs: whether it is there, or how to get it."""
+_FURTHER_READERS = {
+    "paddle-openvino": "the default reader by OpenVINO",
+    "paddle-cuda": "the default reader on a GPU",
+    "rapidocr-v4": "a second reader",
+    "tesseract": "a second reader",
+}
+
+
+def _further_reader(name: str, what: str) -> Check:
+    """A reader that no run needs: whether it is there, or how to get it."""
     from evalsuite import ocr
 
     try:
         spec = ocr.resolve(name).spec
     except EvalsuiteError as error:
-        return Check(name, "optional", f"a second reader: {error}")
-    return Check(name, "ok", f"a second reader; digest {spec.digest[:12]}")
+        return Check(name, "optional", f"{what}: {error}")
+    return Check(name, "ok", f"{what}; digest {spec.digest[:12]}")
 
 
 def _read_something() -> str:

@@ -44,7 +44,7 @@ class CudaReader(PaddleReader):
         import torch
 
         free, _ = torch.cuda.mem_get_info()
-        return max(1, min(MOST_PROCESSES, free // PROCESS_BYTES))
+        return max(1, min(MOST_PROCESSES, int(free) // PROCESS_BYTES))
 
 
 def _require_cuda() -> None:
