@@ -14,15 +14,13 @@ import msgspec
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.files import FileError, make_folder, read_file, write_atomically
-from evalsuite.http_client import run_async
-from evalsuite.load.drive import Driver
 from evalsuite.load.figures import level_figures
 from evalsuite.load.records import FORMAT, Level, LoadResult, Sample
-from evalsuite.models import ModelOptions
 from evalsuite.records import encode
 from evalsuite.suites import load_all
 
 if TYPE_CHECKING:
+    from evalsuite.models import ModelOptions
     from evalsuite.models.servers import ServerModel
     from evalsuite.records import ModelSpec
 
@@ -75,6 +73,10 @@ def measure_load(
     Raises:
         EvalsuiteError: The model is no server, a level is out of range, or the server cannot be used.
     """
+    # Here, and not above: whoever only reads a result, as every report does, needs no client.
+    from evalsuite.http_client import run_async
+    from evalsuite.load.drive import Driver
+
     _check(options)
     prompts = tuple(prompt for suite in load_all(options.suites) for prompt in suite.prompts)
     widest = max(level.concurrency or MAX_CONCURRENCY for level in options.levels)

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 from evalsuite.load.records import Level, LevelFigures, Quantiles, Sample
 
@@ -64,13 +63,15 @@ def _keeps_up(level: Level, measured: Sequence[Sample], throughput: float) -> bo
 
 
 def _interval(start: float, measured: Sequence[Sample]) -> tuple[float | None, float | None]:
+    from scipy.special import stdtrit  # here, since every report would wait for it
+
     size = len(measured) // BLOCKS
     if size < 2:
         return None, None
     ends = [start] + [measured[(block + 1) * size - 1].ended for block in range(BLOCKS)]
     seconds = np.diff(ends)
     mean, spread = float(np.mean(seconds)), float(np.std(seconds, ddof=1)) / BLOCKS**0.5
-    reach = float(stats.t.ppf(0.5 + LEVEL / 2, BLOCKS - 1)) * spread
+    reach = float(stdtrit(BLOCKS - 1, 0.5 + LEVEL / 2)) * spread
     if mean <= reach:
         return None, None
     return size / (mean + reach), size / (mean - reach)
