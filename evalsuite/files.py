@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from evalsuite.errors import EvalsuiteError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 MAX_TEXT_BYTES = 64 * 2**20
@@ -27,6 +27,8 @@ MAX_TEXT_BYTES = 64 * 2**20
 
 MAX_DEPTH = 100
 """Lists and objects inside each other in a JSON file: far below what Python's own calls may nest."""
+
+BLOCK_BYTES = 2**18
 
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _SCRATCH = re.compile(r"\..+\.(?P<process>\d+)-[0-9a-f]{16}\.tmp")
@@ -191,12 +193,15 @@ def write_all(handle: int, content: bytes) -> None:
         rest = rest[os.write(handle, rest) :]
 
 
-def write_atomically(path: Path, content: bytes, *, durably: bool = True, sync_name: bool = True) -> None:
+def write_atomically(
+    path: Path, content: bytes | Iterable[bytes], *, durably: bool = True, sync_name: bool = True
+) -> None:
     """Write a file so that readers see the old content or the new, never a part: temporary, fsync, rename.
 
-    The temporary file is new, under a name that nobody can foresee: what lies in the folder, links included, is not
-    written to. With `durably` False nothing waits for the disk, for what is easily made again; with `sync_name` False
-    the content is on disk and the caller makes the name so, by `sync_folder`, once for several files.
+    What is large can be given piece by piece, and is written as it is made. The temporary file is new, under a name
+    that nobody can foresee: what lies in the folder, links included, is not written to. With `durably` False nothing
+    waits for the disk, for what is easily made again; with `sync_name` False the content is on disk and the caller
+    makes the name so, by `sync_folder`, once for several files.
 
     Raises:
         WriteError: It cannot be written; the file is as it was.
@@ -206,7 +211,8 @@ def write_atomically(path: Path, content: bytes, *, durably: bool = True, sync_n
         handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK, 0o666)
         try:
             try:
-                write_all(handle, content)
+                for block in [content] if isinstance(content, bytes) else _blocks(content):
+                    write_all(handle, block)
                 if durably:
                     os.fsync(handle)
             finally:
@@ -218,6 +224,17 @@ def write_atomically(path: Path, content: bytes, *, durably: bool = True, sync_n
             raise
         if durably and sync_name:
             sync_folder(path.parent)
+
+
+def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Pieces put together to blocks of about `BLOCK_BYTES`, each worth a call of the operating system."""
+    block = bytearray()
+    for piece in pieces:
+        block += piece
+        if len(block) >= BLOCK_BYTES:
+            yield bytes(block)
+            block.clear()
+    yield bytes(block)
 
 
 def remove_scratch(folder: Path) -> None:

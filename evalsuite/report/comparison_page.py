@@ -16,7 +16,7 @@ from evalsuite.report.run_page import SHARED, STYLES
 from evalsuite.runs.store import refuse_links
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from evalsuite.report.charts import Chart
@@ -57,20 +57,23 @@ def render(
     called: Sequence[Contestant],
     found: Sequence[Mapping[str, Picture]],
     parts: shell.Shell | None = None,
-) -> str:
-    """The page as HTML, with its data inside; `parts` are those of a page in a folder unless others are given."""
+) -> Iterator[str]:
+    """The page as HTML, piece by piece, with its data inside.
+
+    `parts` are those of a page in a folder unless others are given.
+    """
     sides = []
     for place, run in enumerate(runs):
         names = {each.model: each.name for each in called if each.run == place}
         sides.append(payload.Side(run, run.scores, found[place], names))
-    data, boxes = payload.gallery(sides)
     looked = [looked_at(run) for run in runs]
     # By the page's models, in its order: two runs may have images of the same key.
-    data["glyphs"] = [
+    suspicious = [
         dict(each.found.suspicious_images) if (each := looked[place]) else {}
         for place, side in enumerate(sides)
         for _ in side.names
     ]
+    gallery = payload.Gallery(sides, glyphs=suspicious)
     accuracy = _accuracy_rows(runs, called)
     speed = _speed_rows(runs, called)
     same_machine = comparison.same_machine([each for run in runs for each in run.environments()])
@@ -81,8 +84,8 @@ def render(
     return templating.render(
         "compare.html.j2",
         shell=parts or shell.linked(SCRIPTS, STYLES),
-        data=data,
-        boxes=boxes,
+        data=gallery.data(),
+        boxes=gallery.boxes(),
         title=" / ".join(each.name for each in called),
         called=called,
         runs=[(run, run.hardware_line) for run in runs],

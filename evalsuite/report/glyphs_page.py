@@ -16,6 +16,7 @@ from evalsuite.glyphs.sample import read_sample
 from evalsuite.records import digest
 from evalsuite.report import pictures, shell, templating
 from evalsuite.report.glyph_section import PAGE, section_of
+from evalsuite.report.payload import script_json
 from evalsuite.report.run_page import STYLES
 from evalsuite.runs.judged_sample import SampleError
 
@@ -76,7 +77,7 @@ def build_glyphs_page(run: OpenRun, looked: Looked, *, out: Path | None = None) 
         sample=[_tile(run, place, cuts.get(place), None, set(), out) for place in sample],
         more=max(0, len(found.suspicions) - MOST),
         threshold=SUSPICIOUS,
-        data=_data(run, [*doubts, *sample], sample),
+        data=[script_json(_data(run, [*doubts, *sample], sample))],
     )
     return templating.write(folder / PAGE, content)
 

@@ -7,6 +7,7 @@ Rows are lists, not objects, and repeated strings are numbers into tables: 10,00
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +18,7 @@ from evalsuite.report.commands import again, suite_option
 from evalsuite.wording import clipped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from evalsuite.records import Generation, Json, Prompt, Reading, Score, TargetScore
     from evalsuite.runs.opened import OpenRun
@@ -57,6 +58,19 @@ def script_json(value: Json) -> Markup:
     return Markup(msgspec.json.encode(value).replace(b"<", b"\\u003c").decode())  # noqa: S704 - `<` is escaped above
 
 
+ROWS_AT_ONCE = 100
+
+
+def _script_list(rows: Iterable[Json]) -> Iterator[Markup]:
+    """A list as `script_json`, piece by piece."""
+    yield Markup("[")
+    rest, comma = iter(rows), Markup("")
+    while some := list(islice(rest, ROWS_AT_ONCE)):
+        yield comma + script_json(some)[1:-1]
+        comma = Markup(",")
+    yield Markup("]")
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """One run's part in a page: the rows shown, and each of its models that the page shows by the name shown for it."""
@@ -67,46 +81,64 @@ class Side:
     names: Mapping[str, str]
 
 
-def gallery(sides: Sequence[Side]) -> tuple[dict[str, Json], list[Json]]:
-    """The page's two blocks: models, prompts and rows; and the OCR lines of each row, parsed only on demand.
+class Gallery:
+    """The page's two blocks as JSON, made while the page is written, so that no page lies in memory as a whole.
 
-    All sides have the same prompts; a page of one run has one side.
+    All sides have the same prompts; a page of one run has one side. `more` is what the page says besides.
     """
-    first = sides[0].run
-    tables = {name: Table() for name in ("suites", "languages", "categories", "errors", "phases")}
-    prompts = {prompt.id: place for place, prompt in enumerate(first.manifest.prompts)}
-    listed = [_prompt(prompt, tables) for prompt in first.manifest.prompts]
-    models: list[Json] = []
-    rows, boxes = [], []
-    for side in sides:
-        places = {}
-        drawn = side.run.evidence.drawn
-        lost = {each.key: each.why for each in side.run.missing if each.stage == "file"}
-        empty = {each.key for each in side.run.missing if each.stage in ("not-finite", "blank")}
-        for spec in side.run.manifest.models:
-            if spec.name in side.names:
-                places[spec.name] = len(models)
-                found = again(spec, side.run.manifest)
-                models.append({"name": side.names[spec.name], "role": spec.role, "again": msgspec.to_builtins(found)})
-        for score in side.scores:
-            if score.model in places:
-                picture = side.pictures.get(score.key, Picture())
-                row = _row(score, side.run.generations.get(score.key), picture, tables)
-                # A person can judge an image only where it is there to be looked at, and shows anything.
-                sha = drawn[score.key].sha256 if score.key in drawn and score.key not in empty else None
-                rows.append([places[score.model], prompts[score.prompt], *row, sha, lost.get(score.key)])
-                boxes.append(_boxes(score, side.run.readings.get(score.key)))
-    data: dict[str, Json] = {
-        "format": FORMAT,
-        "run": digest(first.manifest),
-        "engine": first.ocr.digest,
-        "models": models,
-        "commands": {ref.name: suite_option(ref) for ref in first.manifest.suites},
-        "prompts": listed,
-        "rows": rows,
-        **{name: table.values for name, table in tables.items()},
-    }
-    return data, boxes
+
+    def __init__(self, sides: Sequence[Side], **more: Json) -> None:
+        self._sides: list[tuple[Side, dict[str, int]]] = []
+        self._models: list[Json] = []
+        for side in sides:
+            places = {}
+            for spec in side.run.manifest.models:
+                if spec.name in side.names:
+                    places[spec.name] = len(self._models)
+                    found = msgspec.to_builtins(again(spec, side.run.manifest))
+                    self._models.append({"name": side.names[spec.name], "role": spec.role, "again": found})
+            self._sides.append((side, places))
+        self._more = more
+
+    def data(self) -> Iterator[Markup]:
+        """Models, prompts and rows, and the tables that prompts and rows point into."""
+        first = self._sides[0][0].run
+        tables = {name: Table() for name in ("suites", "languages", "categories", "errors", "phases")}
+        head: dict[str, Json] = {
+            "format": FORMAT,
+            "run": digest(first.manifest),
+            "engine": first.ocr.digest,
+            "models": self._models,
+            "commands": {ref.name: suite_option(ref) for ref in first.manifest.suites},
+            "prompts": [_prompt(prompt, tables) for prompt in first.manifest.prompts],
+        }
+        yield script_json(head)[:-1] + Markup(',"rows":')
+        yield from _script_list(self._rows(tables))
+        # The rows have filled the tables.
+        yield Markup(",") + script_json({**{name: table.values for name, table in tables.items()}, **self._more})[1:]
+
+    def boxes(self) -> Iterator[Markup]:
+        """The OCR lines of each row, which the page parses only on demand."""
+        return _script_list(
+            _boxes(score, side.run.readings.get(score.key))
+            for side, places in self._sides
+            for score in side.scores
+            if score.model in places
+        )
+
+    def _rows(self, tables: Mapping[str, Table]) -> Iterator[Json]:
+        prompts = {prompt.id: place for place, prompt in enumerate(self._sides[0][0].run.manifest.prompts)}
+        for side, places in self._sides:
+            drawn = side.run.evidence.drawn
+            lost = {each.key: each.why for each in side.run.missing if each.stage == "file"}
+            empty = {each.key for each in side.run.missing if each.stage in ("not-finite", "blank")}
+            for score in side.scores:
+                if score.model in places:
+                    picture = side.pictures.get(score.key, Picture())
+                    row = _row(score, side.run.generations.get(score.key), picture, tables)
+                    # A person can judge an image only where it is there to be looked at, and shows anything.
+                    sha = drawn[score.key].sha256 if score.key in drawn and score.key not in empty else None
+                    yield [places[score.model], prompts[score.prompt], *row, sha, lost.get(score.key)]
 
 
 def _prompt(prompt: Prompt, tables: Mapping[str, Table]) -> Json:

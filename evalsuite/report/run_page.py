@@ -29,7 +29,7 @@ from evalsuite.runs.agreement import agreements
 from evalsuite.runs.store import refuse_links
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from evalsuite.glyphs.looking import Looked
@@ -104,18 +104,24 @@ def current_conclusions(run: OpenRun) -> Current:
 
 def render(
     run: OpenRun, found: Mapping[str, Picture], parts: shell.Shell, said: Current, glyphs: GlyphSection | None
-) -> str:
-    """The page as HTML, with its data inside. A page for a folder shows all images, another those in `found`."""
+) -> Iterator[str]:
+    """The page as HTML, piece by piece, with its data inside.
+
+    A page for a folder shows all images, another those in `found`.
+    """
     kept = [score for score in run.scores if parts.is_folder or score.key in found]
     names = {spec.name: spec.name for spec in run.manifest.models}
     side = payload.Side(run, kept, found, names)
-    data, boxes = payload.gallery([side])
     found_agreements = agreements(run)
-    data["differs"] = sorted({row.key for each in found_agreements for row in each.differing})
-    data["glyphs"] = dict(glyphs.in_images) if glyphs else {}
-    data["glyphs_page"] = glyphs.page if glyphs else None
-    data["source"] = spec.name if (spec := run.manifest.source_model) else None
-    data["sample"] = list(run.correction.keys) if run.correction else []
+    source = run.manifest.source_model
+    gallery = payload.Gallery(
+        [side],
+        differs=sorted({row.key for each in found_agreements for row in each.differing}),
+        glyphs=dict(glyphs.in_images) if glyphs else {},
+        glyphs_page=glyphs.page if glyphs else None,
+        source=source.name if source else None,
+        sample=list(run.correction.keys) if run.correction else [],
+    )
     summary = run.summary
     accuracy = views.accuracy_rows(run, run.correction)
     speed = views.speed_rows(summary)
@@ -124,8 +130,8 @@ def render(
     return templating.render(
         "index.html.j2",
         shell=parts,
-        data=data,
-        boxes=boxes,
+        data=gallery.data(),
+        boxes=gallery.boxes(),
         title=" · ".join(heading),
         heading=heading,
         said=said,

@@ -23,7 +23,7 @@ from evalsuite.runs.summary import Summary
 from evalsuite.wording import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from evalsuite.gate.verdict import Verdict
@@ -114,8 +114,8 @@ def build_sweep(swept: Swept, out: Path) -> Path:
     return templating.write(out / "index.html", render(swept))
 
 
-def render(swept: Swept) -> str:
-    """The page as HTML."""
+def render(swept: Swept) -> Iterator[str]:
+    """The page as HTML, piece by piece."""
     known = [(each.run.manifest, each.summary) for each in swept.checkpoints if each.run and each.summary]
     manifests = [manifest for manifest, _ in known]
     is_comparable = bool(manifests) and comparison.same_machine([manifest.environment for manifest in manifests])

@@ -14,41 +14,53 @@ from evalsuite.version import __version__
 from evalsuite.wording import between, p_value, sentence, signed, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from markupsafe import Markup
 
     from evalsuite.report.figures import AccuracyRow
     from evalsuite.report.shell import Shell
 
 
-def render(template: str, *, shell: Shell, data: Any = None, boxes: Any = None, **context: Any) -> str:
-    """A page as HTML, with a gallery's data inside if it has one.
+NO_DATA = (payload.script_json(None),)
+
+
+def render(
+    template: str,
+    *,
+    shell: Shell,
+    data: Iterable[Markup] = NO_DATA,
+    boxes: Iterable[Markup] = NO_DATA,
+    **context: Any,
+) -> Iterator[str]:
+    """A page as HTML, piece by piece as it is asked for; `data` and `boxes` are a gallery's two blocks.
 
     Everything in `context` that is no `Markup` is escaped.
     """
     return (
         _environment()
         .get_template(template)
-        .render(
+        .generate(
             version=__version__,
             languages=i18n.LANGUAGES,
             words=payload.script_json({code: dict(i18n.catalogue(code)) for code in i18n.LANGUAGES}),
-            data=payload.script_json(data),
-            boxes=payload.script_json(boxes),
+            data=data,
+            boxes=boxes,
             shell=shell,
             **context,
         )
     )
 
 
-def write(page: Path, content: str) -> Path:
+def write(page: Path, content: Iterable[str]) -> Path:
     """Write a page atomically: who opens it meanwhile sees the former one whole.
 
     Raises:
         EvalsuiteError: when it cannot be written.
     """
     # A lone surrogate cannot be encoded; it can only come from a file name, and is shown as a question mark.
-    write_atomically(page, content.encode("utf-8", errors="replace"))
+    write_atomically(page, (piece.encode("utf-8", errors="replace") for piece in content))
     return page
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from evalsuite.errors import EvalsuiteError
@@ -74,8 +74,8 @@ def open_store(folder: Path) -> RunStore:
     return RunStore.open(folder)
 
 
-def _page(template: str, scripts: Sequence[str], **context: object) -> str:
-    return templating.render(template, shell=shell.served(("i18n.js", "dom.js", *scripts), STYLES), **context)
+def _page(template: str, scripts: Sequence[str], **context: Any) -> str:
+    return "".join(templating.render(template, shell=shell.served(("i18n.js", "dom.js", *scripts), STYLES), **context))
 
 
 def problem(text: str) -> str:
@@ -165,9 +165,8 @@ def pictures(entry: Entry, run: OpenRun, models: set[str] | None = None) -> dict
 def report(entry: Entry, run: OpenRun) -> str:
     """A run's report, as `evalsuite report` would write it."""
     parts = shell.served(run_page.SCRIPTS, run_page.STYLES)
-    return run_page.render(
-        run, pictures(entry, run), parts, run_page.current_conclusions(run), section_of(run, page=False)
-    )
+    said, glyphs = run_page.current_conclusions(run), section_of(run, page=False)
+    return "".join(run_page.render(run, pictures(entry, run), parts, said, glyphs))
 
 
 def comparison_of(found: Sequence[tuple[Entry, OpenRun]]) -> str:
@@ -179,7 +178,8 @@ def comparison_of(found: Sequence[tuple[Entry, OpenRun]]) -> str:
         pictures(entry, run, {each.model for each in called if each.run == place})
         for place, (entry, run) in enumerate(found)
     ]
-    return comparison_page.render(runs, called, shown, shell.served(COMPARISON_SCRIPTS, run_page.STYLES))
+    parts = shell.served(COMPARISON_SCRIPTS, run_page.STYLES)
+    return "".join(comparison_page.render(runs, called, shown, parts))
 
 
 def live(entry: Entry, listed: Listed) -> str:

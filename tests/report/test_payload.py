@@ -48,7 +48,11 @@ def test_rows_name_their_model_prompt_and_command(handmade, tmp_path):
     store = handmade.make_run(tmp_path / "run", outcome=handmade.noodes, models=(handmade.model("my model; rm -rf /"),))
     run = open_run(store)
     name = run.manifest.models[0].name
-    data, boxes = payload.gallery([payload.Side(run, run.scores, pictures={}, names={name: name})])
+    gallery = payload.Gallery([payload.Side(run, run.scores, pictures={}, names={name: name})], sample=["a<b"])
+    text = "".join(gallery.data())
+    assert "<" not in text
+    data, boxes = json.loads(text), json.loads("".join(gallery.boxes()))
+    assert data["sample"] == ["a<b"]
     offered = "evalsuite run --model 'my model; rm -rf /' --set 'steps=4 guidance=1.0'"
     assert data["models"][0]["again"] == {"command": offered, "whole": False, "note": "again.place"}
     assert data["commands"] == {"signs": " --suite signs.yaml", "signs-zh": " --suite signs-zh.yaml"}
@@ -59,3 +63,22 @@ def test_rows_name_their_model_prompt_and_command(handmade, tmp_path):
     assert [line[:2] for line in boxes[0]] == [[payload.WITH_ERRORS, "NIGHT NOODES"]]
     assert [line[0] for line in boxes[1]] == [payload.EXACT, payload.WITH_ERRORS, payload.NO_TARGET]
     assert [row[-2:] for row in data["rows"]] == [[run.generations[score.key].sha256, None] for score in run.scores]
+
+
+def test_a_gallery_is_the_same_however_many_rows_are_written_at_once(handmade, tmp_path, monkeypatch):
+    run = open_run(handmade.make_run(tmp_path / "run", outcome=handmade.noodes, seeds=(0, 1)))
+    names = {spec.name: spec.name for spec in run.manifest.models}
+    gallery = payload.Gallery([payload.Side(run, run.scores, pictures={}, names=names)])
+    at_once = json.loads("".join(gallery.data()))
+    assert len(at_once["rows"]) == 12
+    monkeypatch.setattr(payload, "ROWS_AT_ONCE", 5)
+    assert json.loads("".join(gallery.data())) == at_once
+    monkeypatch.setattr(payload, "ROWS_AT_ONCE", 4)
+    assert len(json.loads("".join(gallery.boxes()))) == 12
+
+
+def test_a_gallery_without_a_row_has_empty_lists(handmade, tmp_path):
+    run = open_run(handmade.make_run(tmp_path / "run"))
+    gallery = payload.Gallery([payload.Side(run, (), pictures={}, names={"klein": "klein"})])
+    assert json.loads("".join(gallery.data()))["rows"] == []
+    assert "".join(gallery.boxes()) == "[]"
