@@ -7,20 +7,22 @@ error that names the file) or missing work (named, and counted against the model
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+import msgspec
+
 from evalsuite.digests import file_sha256
-from evalsuite.records import MAX_READING_CHARS, Record, digest
+from evalsuite.records import MAX_READING_CHARS, Reading, Record, digest
 from evalsuite.runs.rows import DamagedRunError, open_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from evalsuite.records import Generation, OcrSpec, Reading, Request
+    from evalsuite.records import Generation, OcrSpec, Request
     from evalsuite.runs.rows import RowFile
     from evalsuite.runs.store import RunStore
 
@@ -40,6 +42,8 @@ _FAILED: dict[str, tuple[Stage, str]] = {
     "blank-image": ("blank", "the image is blank"),
 }
 """Findings of a drawing that came to nothing, as stages and reasons; of an image with both, the first counts."""
+
+_BLOCK_BYTES = 2**16
 
 Row = TypeVar("Row", "Generation", "Reading")
 
@@ -67,6 +71,25 @@ class Missing(Record, frozen=True, kw_only=True):
     def text(self) -> str:
         """The image and the reason: `neon-001 seed 0: not drawn`."""
         return f"{self.image}: {self.why}"
+
+
+class StoredReadings(Mapping[str, Reading]):
+    """Readings by key, each decoded whenever it is asked for: as records, those of a run take four times the memory."""
+
+    def __init__(self, file: RowFile[Reading], lines: Mapping[str, bytes]) -> None:
+        self._file, self._lines = file, lines
+
+    def __getitem__(self, key: str) -> Reading:
+        return self._file.decode(self._lines[key])
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._lines
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        return len(self._lines)
 
 
 @dataclass(frozen=True)
@@ -131,7 +154,7 @@ def read_evidence(store: RunStore, ocr: OcrSpec) -> Evidence:
     generations = _last_generations(store)
     by_bytes = _readings(store, ocr)
     read_keys = {key for key, _ in by_bytes}
-    readings: dict[str, Reading] = {}
+    readings: dict[str, bytes] = {}
     missing = []
     for key, request in store.requests.items():
         generation = generations.get(key)
@@ -141,23 +164,24 @@ def read_evidence(store: RunStore, ocr: OcrSpec) -> Evidence:
         if generation is None and key not in store.own_requests:
             lack = "shard", f"not drawn here: the folder holds {store.manifest.shard}"
         if generation is not None and (lack is None or lack[0] != "image"):
-            reading = by_bytes.get((key, generation.sha256 or ""))
-            if reading is not None and reading.error is None:
-                readings[key] = reading
+            found = by_bytes.get((key, generation.sha256 or ""))
+            if found is not None and found.error is None:
+                readings[key] = found.line
             elif lack is None:
-                lack = "reading", _reading_lack(reading, again=key in read_keys)
+                lack = "reading", _reading_lack(found, again=key in read_keys)
             elif lack[0] == "file":
                 lack = "image", lack[1]
         if lack is not None:
             missing.append(_missing(request, *lack))
-    torn = tuple(file.path.name for file in (store.generations, store.readings(ocr)) if file.is_torn)
-    return Evidence(store, ocr, generations, readings, tuple(missing), torn)
+    file = store.readings(ocr)
+    torn = tuple(each.path.name for each in (store.generations, file) if each.is_torn)
+    return Evidence(store, ocr, generations, StoredReadings(file, readings), tuple(missing), torn)
 
 
 def _last_generations(store: RunStore) -> dict[str, Generation]:
     """The last row of each key, in the order of the last drawing: a failure after an image means that it was lost."""
     last: dict[str, Generation] = {}
-    for row in _of_run(store, store.generations):
+    for row, _ in _of_run(store, store.generations):
         request = store.requests[row.key]
         if (row.model, row.prompt, row.seed) != (request.model, request.prompt, request.seed):
             raise DamagedRunError(
@@ -165,16 +189,25 @@ def _last_generations(store: RunStore) -> dict[str, Generation]:
                 f"key is {request.model} {request.prompt} seed {request.seed}; restore the file from a copy"
             )
         last.pop(row.key, None)
-        last[row.key] = row
+        # The request's own strings, which are in memory already.
+        last[request.key] = msgspec.structs.replace(row, key=request.key, model=request.model, prompt=request.prompt)
     return last
 
 
-def _readings(store: RunStore, ocr: OcrSpec) -> dict[tuple[str, str], Reading]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A row of readings: the error where it failed, and the line that holds it."""
+
+    error: str | None
+    line: bytes
+
+
+def _readings(store: RunStore, ocr: OcrSpec) -> dict[tuple[str, str], _Found]:
     """The reading of each key and image hash. A failure does not replace one that succeeded for the same bytes."""
-    file = store.readings(ocr)
-    found: dict[tuple[str, str], Reading] = {}
-    for row in _of_run(store, file):
-        if (row.engine, row.engine_digest) != (ocr.name, ocr.digest):
+    file, engine = store.readings(ocr), (ocr.name, ocr.digest)
+    found: dict[tuple[str, str], _Found] = {}
+    for row, line in _of_run(store, file):
+        if (row.engine, row.engine_digest) != engine:
             raise DamagedRunError(f"{file.path}: row {row.key} was read by another OCR engine than its file says")
         length = sum(len(line.text) for line in row.lines)
         if length > MAX_READING_CHARS:
@@ -184,19 +217,23 @@ def _readings(store: RunStore, ocr: OcrSpec) -> dict[tuple[str, str], Reading]:
             )
         before = found.get((row.key, row.image_sha256))
         if row.error is None or before is None or before.error is not None:
-            found[row.key, row.image_sha256] = row
+            found[row.key, row.image_sha256] = _Found(row.error, line)
     return found
 
 
-def _of_run(store: RunStore, file: RowFile[Row]) -> list[Row]:
-    rows = file.read()
-    foreign = [row.key for row in rows if row.key not in store.requests]
+def _of_run(store: RunStore, file: RowFile[Row]) -> Iterator[tuple[Row, bytes]]:
+    """The rows of a file with their lines; raises where the file is damaged or some are of another run."""
+    foreign = []
+    for row, line in file.scan():
+        if row.key in store.requests:
+            yield row, line
+        else:
+            foreign.append(row.key)
     if foreign:
         raise DamagedRunError(
             f"{file.path}: {len(foreign)} rows are not of this run, e.g. {foreign[0]}; restore the file from a copy, "
             "or delete those lines"
         )
-    return rows
 
 
 def _missing(request: Request, stage: Stage, why: str) -> Missing:
@@ -210,12 +247,12 @@ def _image_lack(store: RunStore, row: Generation | None) -> tuple[Stage, str] | 
     if row.error is not None:
         return "image", row.error
     path = store.image_path(row)
+    problem = check_image(path, row.sha256)
+    if problem is None:
+        return why_failed(row)
     if not path.is_symlink() and not path.exists():
         return "file", "its image file is missing"
-    problem = check_image(path, row.sha256)
-    if problem is not None:
-        return "image", problem
-    return why_failed(row)
+    return "image", problem
 
 
 def why_failed(row: Generation) -> tuple[Stage, str] | None:
@@ -224,7 +261,7 @@ def why_failed(row: Generation) -> tuple[Stage, str] | None:
     return next((lack for code, lack in _FAILED.items() if code in codes), None)
 
 
-def _reading_lack(failure: Reading | None, *, again: bool) -> str:
+def _reading_lack(failure: _Found | None, *, again: bool) -> str:
     if failure is not None:
         return failure.error or "the OCR failed"
     return "the bytes that were read are not those that were drawn" if again else "not read"
@@ -233,8 +270,11 @@ def _reading_lack(failure: Reading | None, *, again: bool) -> str:
 def check_image(path: Path, sha256: str | None) -> str | None:
     """What is wrong with the file of a stored image, None where its bytes are as recorded."""
     try:
+        actual = hashlib.sha256()
         with open_regular(path) as file:
-            actual = hashlib.file_digest(file, "sha256").hexdigest()
+            # Not `hashlib.file_digest`, which makes a buffer of 256 KiB for each of 10,000 images.
+            while block := file.read(_BLOCK_BYTES):
+                actual.update(block)
     except (DamagedRunError, OSError) as error:
         return f"its image file cannot be read: {str(error).rpartition(': ')[2]}"
-    return None if actual == sha256 else "its image file has changed since it was drawn"
+    return None if actual.hexdigest() == sha256 else "its image file has changed since it was drawn"

@@ -285,6 +285,7 @@ def score_evidence(evidence: Evidence, scorer: ScorerSpec, *, watch: Watcher = i
     key = load_key()
     cache = read_cache(store.scores(ocr, scorer).path) if key else {}
     lacks = {each.key: each for each in evidence.missing}
+    engine = ocr.digest
     rows = []
     total = len(store.requests)
     stood = befores(store.manifest, evidence.readings, scorer.profile)
@@ -293,62 +294,49 @@ def score_evidence(evidence: Evidence, scorer: ScorerSpec, *, watch: Watcher = i
         lack = lacks.get(request.key)
         if lack is not None and lack.stage in NOT_DUE:
             continue
+        # All rows share the strings that they have in common with the plan and with each other.
+        blank = Score(
+            key=request.key,
+            model=request.model,
+            prompt=request.prompt,
+            seed=request.seed,
+            engine=ocr.name,
+            engine_digest=engine,
+            scorer=scorer,
+            status="scored",
+            result=ImageScore(targets=()),
+        )
         if lack is not None and lack.stage != "file":
             unread = ImageScore(targets=scoring.unread_targets(prompt.targets, scorer.profile))
             status: Literal["missing", "unreadable"] = "unreadable" if lack.stage == "reading" else "missing"
-            rows.append(_row(request, ocr, scorer, unread, status, lack.why))
+            rows.append(msgspec.structs.replace(blank, status=status, result=unread, detail=lack.why))
         else:
             before = stood.get((request.prompt, request.seed))
             kept = () if before is None else tuple(line.text for line in before.keep)
-            rows.append(_scored(request, prompt, evidence, scorer, cache.get(request.key), key, kept))
+            reading = evidence.readings[request.key]
+            rows.append(_scored(blank, prompt, reading, cache.pop(request.key, None), key, kept))
         if done % 50 == 0 or done == total:
             watch(Progress("score", done, total))
     return tuple(rows)
 
 
 def _scored(
-    request: Request,
-    prompt: Prompt,
-    evidence: Evidence,
-    scorer: ScorerSpec,
-    cached: Score | None,
-    key: bytes | None,
-    kept: Sequence[str],
+    blank: Score, prompt: Prompt, reading: Reading, cached: Score | None, key: bytes | None, kept: Sequence[str]
 ) -> Score:
-    """`kept` are the lines that stay, where a picture was changed: they are neither targets nor extra text."""
-    reading = evidence.readings[request.key]
-    if cached is not None and key is not None and _is_of(cached, request, evidence.ocr, scorer):
-        fits = seal(cached, reading, prompt, key, kept)
+    """`blank` with its result, from the row in the cache where that holds.
+
+    `kept` are the lines that stay, where a picture was changed: they are neither targets nor extra text.
+    """
+    if cached is not None and key is not None and _is_of(cached, blank):
+        row = msgspec.structs.replace(blank, result=cached.result)
+        fits = seal(row, reading, prompt, key, kept)
         if cached.seal == fits:
-            return cached
-    result = scoring.score_edited(prompt.targets, kept, reading.lines, scorer.profile)
-    row = _row(request, evidence.ocr, scorer, result, "scored", None)
+            return msgspec.structs.replace(row, seal=fits)
+    result = scoring.score_edited(prompt.targets, kept, reading.lines, blank.scorer.profile)
+    row = msgspec.structs.replace(blank, result=result)
     return row if key is None else msgspec.structs.replace(row, seal=seal(row, reading, prompt, key, kept))
 
 
-def _is_of(row: Score, request: Request, ocr: OcrSpec, scorer: ScorerSpec) -> bool:
-    return (row.model, row.prompt, row.seed, row.engine_digest, row.scorer, row.status) == (
-        request.model, request.prompt, request.seed, ocr.digest, scorer, "scored",
-    )  # fmt: skip
-
-
-def _row(
-    request: Request,
-    ocr: OcrSpec,
-    scorer: ScorerSpec,
-    result: ImageScore,
-    status: Literal["scored", "missing", "unreadable"],
-    detail: str | None,
-) -> Score:
-    return Score(
-        key=request.key,
-        model=request.model,
-        prompt=request.prompt,
-        seed=request.seed,
-        engine=ocr.name,
-        engine_digest=ocr.digest,
-        scorer=scorer,
-        status=status,
-        result=result,
-        detail=detail,
-    )
+def _is_of(row: Score, blank: Score) -> bool:
+    """Whether a row of the cache is that of a request, an engine and a scorer; its seal says whether it is believed."""
+    return msgspec.structs.replace(row, result=blank.result, seal=None) == blank

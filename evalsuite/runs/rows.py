@@ -51,7 +51,7 @@ class RowFile(Generic[Row]):
                 is no regular file.
             NotFiniteError: for a row that holds NaN or infinity.
         """
-        return [row for row, _ in self._scan()]
+        return [row for row, _ in self.scan()]
 
     @property
     def is_torn(self) -> bool:
@@ -64,20 +64,22 @@ class RowFile(Generic[Row]):
             file.seek(-1, os.SEEK_END)
             return file.read(1) != b"\n"
 
-    def _scan(self) -> Iterator[tuple[Row, int]]:
-        """Each row with the offset of the byte after it."""
+    def decode(self, line: bytes) -> Row:
+        """The row on a line that `scan` found to be one."""
+        return self._decoder.decode(line)
+
+    def scan(self) -> Iterator[tuple[Row, bytes]]:
+        """Each whole row with the line that holds it, in the order written; raises what `read` does."""
         if not self.path.exists():
             return
-        end = 0
         with open_regular(self.path) as file:
             for number, line in enumerate(iter(lambda: file.readline(MAX_ROW_BYTES + 1), b""), start=1):
-                end += len(line)
                 if len(line) > MAX_ROW_BYTES:
                     raise DamagedRunError(f"{self.path}:{number}: a row of more than {MAX_ROW_BYTES:,} bytes")
                 if not line.endswith(b"\n"):
                     return  # torn: the crash came before the newline, so what the row names may not exist either
                 try:
-                    yield self._decoder.decode(line), end
+                    yield self._decoder.decode(line), line
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                     if _NOT_FINITE.search(line) and not _is_json(line):
                         raise NotFiniteError(
@@ -92,7 +94,7 @@ class RowFile(Generic[Row]):
     @contextmanager
     def writer(self) -> Iterator[RowWriter[Row]]:
         """A writer that appends after the last whole row; a torn tail is cut off first."""
-        whole = max((end for _, end in self._scan()), default=0)
+        whole = sum(len(line) for _, line in self.scan())
         with writing_to(self.path):
             new = not self.path.exists()
             # Without following a link, which may have been put here since.
