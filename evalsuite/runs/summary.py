@@ -6,9 +6,11 @@ Every front end (terminal, page, exports) takes its numbers from here, so that t
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+import numpy as np
 
 from evalsuite import scoring, stats
 from evalsuite.records import ModelRole, Record
@@ -166,6 +168,15 @@ def _beside(manifest: Manifest, *, styled: bool) -> dict[str, str]:
     return {name: ceiling.name for name, ceiling in found.items() if ceiling is not None}
 
 
+@dataclass(slots=True)
+class _Images:
+    """One prompt's images of one model: their counts, and how many of them are missing or without a score."""
+
+    counts: list[Counts] = field(default_factory=list)
+    missing: int = 0
+    unscored: int = 0
+
+
 def _slices(
     model: str,
     scores: Sequence[Score],
@@ -173,56 +184,78 @@ def _slices(
     units: Mapping[str, str],
     missing: AbstractSet[str],
 ) -> Iterable[Slice]:
-    counted = [(score, scoring.count(score.result)) for score in scores]
+    images: dict[str, _Images] = defaultdict(_Images)
+    for score in scores:
+        own = images[score.prompt]
+        own.counts.append(scoring.count(score.result))
+        own.missing += score.key in missing
+        own.unscored += score.status != "scored"
+    measured = _Measured(images)
     for dimension in DIMENSIONS:
         # Of a run that is drawn until a verdict, no image may be there yet.
-        groups: dict[str, list[tuple[Score, Counts]]] = defaultdict(list, {"all": []} if dimension == "all" else {})
-        for score, counts in counted:
-            value = "all" if dimension == "all" else getattr(prompts[score.prompt], dimension)
-            groups[value].append((score, counts))
+        groups: dict[str, list[str]] = defaultdict(list, {"all": []} if dimension == "all" else {})
+        for ident in images:
+            groups["all" if dimension == "all" else getattr(prompts[ident], dimension)].append(ident)
         for value, group in groups.items():
-            yield _slice(model, dimension, value, group, units, missing)
+            by_prompt = measured.counts(_by_unit(group, units))
+            own_images = [images[ident] for ident in group]
+            yield Slice(
+                model=model,
+                dimension=dimension,
+                value=value,
+                prompts=len(by_prompt),
+                images=sum(len(own.counts) for own in own_images),
+                missing=sum(own.missing for own in own_images),
+                unscored=sum(own.unscored for own in own_images),
+                rates=Rates(counts=scoring.total(by_prompt)),
+                intervals=measured.intervals(by_prompt, quoted=dimension in ("all", "language")),
+            )
 
 
-def _slice(
-    model: str,
-    dimension: Dimension,
-    value: str,
-    group: Sequence[tuple[Score, Counts]],
-    units: Mapping[str, str],
-    missing: AbstractSet[str],
-) -> Slice:
-    images: dict[str, list[Counts]] = defaultdict(list)
-    for score, counts in group:
-        images[units[score.prompt]].append(counts)
-    by_prompt = [scoring.total(counts) for counts in images.values()]
-    quoted = dimension in ("all", "language")
-    intervals = _intervals(by_prompt, stats.REPLICATES if quoted else FINE_REPLICATES)
-    if quoted:
-        accuracies = [(each.length - each.edits) / each.length for each in by_prompt]
-        intervals[MEAN] = stats.mean_interval(accuracies, bounds=RANGES["character_accuracy"])
-    return Slice(
-        model=model,
-        dimension=dimension,
-        value=value,
-        prompts=len(by_prompt),
-        images=len(group),
-        missing=sum(score.key in missing for score, _ in group),
-        unscored=sum(score.status != "scored" for score, _ in group),
-        rates=Rates(counts=scoring.total(by_prompt)),
-        intervals=intervals,
-    )
+def _by_unit(group: Iterable[str], units: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """The prompts of each sampling unit, of those in the group."""
+    found: dict[str, tuple[str, ...]] = {}
+    for ident in group:
+        found[units[ident]] = (*found.get(units[ident], ()), ident)
+    return list(found.values())
 
 
-def _intervals(by_prompt: Sequence[Counts], replicates: int) -> dict[str, stats.Interval]:
-    pairs = {
-        "character_accuracy": [(each.length - each.edits, each.length) for each in by_prompt],
-        "strict_accuracy": [(each.length - each.edits - each.extra_length, each.length) for each in by_prompt],
-        "exact_string_rate": [(each.exact_targets, each.targets) for each in by_prompt],
-        "all_exact_image_rate": [(each.exact_images, each.images) for each in by_prompt],
-    }
-    found = {}
-    for name in HEADLINE:
-        numerators, denominators = [num for num, _ in pairs[name]], [den for _, den in pairs[name]]
-        found[name] = stats.ratio_interval(numerators, denominators, replicates=replicates, bounds=RANGES[name])
-    return found
+class _Measured:
+    """What the slices of one model have in common, computed once: often a lone suite or language is the whole run."""
+
+    def __init__(self, images: Mapping[str, _Images]) -> None:
+        self._images = images
+        self._totals: dict[tuple[str, ...], Counts] = {}
+        self._found: dict[tuple[stats.Bounds, int, bytes], stats.Interval] = {}
+
+    def counts(self, members: Iterable[tuple[str, ...]]) -> list[Counts]:
+        """The counts of each sampling unit, given as its prompts."""
+        for idents in members:
+            if idents not in self._totals:
+                own = (counts for ident in idents for counts in self._images[ident].counts)
+                self._totals[idents] = scoring.total(own)
+        return [self._totals[idents] for idents in members]
+
+    def intervals(self, by_prompt: Sequence[Counts], *, quoted: bool) -> dict[str, stats.Interval]:
+        """The intervals of a slice from the counts of its sampling units; one that is `quoted` has also the mean's."""
+        replicates = stats.REPLICATES if quoted else FINE_REPLICATES
+        pairs = {
+            "character_accuracy": [(each.length - each.edits, each.length) for each in by_prompt],
+            "strict_accuracy": [(each.length - each.edits - each.extra_length, each.length) for each in by_prompt],
+            "exact_string_rate": [(each.exact_targets, each.targets) for each in by_prompt],
+            "all_exact_image_rate": [(each.exact_images, each.images) for each in by_prompt],
+        }
+        found = {name: self._interval(pairs[name], RANGES[name], replicates) for name in HEADLINE}
+        if quoted:
+            accuracies = [((each.length - each.edits) / each.length, 1.0) for each in by_prompt]
+            found[MEAN] = self._interval(accuracies, RANGES["character_accuracy"], replicates)
+        return found
+
+    def _interval(self, pairs: Sequence[tuple[float, float]], bounds: stats.Bounds, replicates: int) -> stats.Interval:
+        table = np.asarray(pairs, dtype=np.float64).reshape(-1, 2)
+        # Only an interval without both ends is drawn by lot.
+        key = (bounds, replicates if None in bounds else 0, table.tobytes())
+        if key not in self._found:
+            numerators, denominators = table.T
+            self._found[key] = stats.ratio_interval(numerators, denominators, replicates=replicates, bounds=bounds)
+        return self._found[key]
