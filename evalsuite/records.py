@@ -47,6 +47,19 @@ def digest(value: Json | msgspec.Struct) -> str:
     return hashlib.sha256(_encode(value, "sorted")).hexdigest()
 
 
+def digest_of_parts(head: Sequence[Json | msgspec.Struct], *lists: Iterable[Json | msgspec.Struct]) -> str:
+    """`digest([*head, *map(list, lists)])`, with one value of the lists in memory at a time."""
+    found = hashlib.sha256(b"[" + b",".join(_encode(value, "sorted") for value in head))
+    for values in lists:
+        comma = b",["
+        for value in values:
+            found.update(comma + _encode(value, "sorted"))
+            comma = b","
+        found.update(b"]" if comma == b"," else b",[]")
+    found.update(b"]")
+    return found.hexdigest()
+
+
 class NotTextError(EvalsuiteError):
     """A text that is no Unicode: bytes of a file's name that are no UTF-8, or half of a surrogate pair."""
 

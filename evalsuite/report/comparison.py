@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from evalsuite import scoring, stats
+from evalsuite import stats
 from evalsuite.errors import NotComparableError
 from evalsuite.records import ModelRole, Record
 from evalsuite.runs.comparable import unlike
 from evalsuite.runs.machines import timing_differences
-from evalsuite.scoring import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from evalsuite.records import Environment
     from evalsuite.runs.opened import OpenRun
+    from evalsuite.scoring import Counts
 
 
 class Contestant(Record, frozen=True, kw_only=True):
@@ -88,27 +87,14 @@ def contestants(runs: Sequence[OpenRun]) -> list[Contestant]:
     return called
 
 
-def per_prompt(run: OpenRun, model: str) -> dict[str, Counts]:
-    """A model's counts by prompt (its sampling unit), summed over seeds."""
-    found: dict[str, list[Counts]] = defaultdict(list)
-    for score in run.scores_of(model):
-        found[run.units[score.prompt]].append(scoring.count(score.result))
-    return {unit: scoring.total(counts) for unit, counts in found.items()}
-
-
 def accuracy(counts: Counts) -> float:
     """Character accuracy; targets are never empty."""
     return (counts.length - counts.edits) / counts.length
 
 
-def compare_all(
-    runs: Sequence[OpenRun], called: Sequence[Contestant], counted: Sequence[Mapping[str, Counts]] | None = None
-) -> list[Difference]:
-    """Every contestant but the first against the first: over all prompts, then by language where there are several.
-
-    `counted` is `per_prompt` of each, where that is known already.
-    """
-    counted = counted or [per_prompt(runs[each.run], each.model) for each in called]
+def compare_all(runs: Sequence[OpenRun], called: Sequence[Contestant]) -> list[Difference]:
+    """Every contestant but the first against the first: over all prompts, then by language where there are several."""
+    counted = [runs[each.run].counts[each.model] for each in called]
     languages = {prompt.id: prompt.language for prompt in runs[0].manifest.prompts}
     several = list(dict.fromkeys(languages.values()))
     groups: list[str | None] = [None, *several] if len(several) > 1 else [None]

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from evalsuite.report.comparison import Contestant
     from evalsuite.report.payload import Picture
     from evalsuite.runs.opened import OpenRun
-    from evalsuite.scoring import Counts
 
 SCRIPTS = (*SHARED, "slider.js", "pairs.js", "compare.js")
 
@@ -78,8 +77,7 @@ def render(
     speed = _speed_rows(runs, called)
     same_machine = comparison.same_machine([each for run in runs for each in run.environments()])
     first = runs[0]
-    counted = [comparison.per_prompt(runs[each.run], each.model) for each in called]
-    compared = comparison.compare_all(runs, called, counted)
+    compared = comparison.compare_all(runs, called)
     specs = [spec for run in runs for spec in run.manifest.models]
     return templating.render(
         "compare.html.j2",
@@ -113,7 +111,7 @@ def render(
         reasons=views.REASONS,
         speed=speed,
         same_machine=same_machine,
-        plots=_plots(called, counted),
+        plots=_plots(runs, called),
     )
 
 
@@ -138,10 +136,12 @@ def _speed_rows(runs: Sequence[OpenRun], called: Sequence[Contestant]) -> list[v
     return [replace(row, model=each.name) for each in called for row in rows[each.run] if row.model == each.model]
 
 
-def _plots(called: Sequence[Contestant], counted: Sequence[Mapping[str, Counts]]) -> list[Chart]:
-    first, base = called[0], counted[0]
+def _plots(runs: Sequence[OpenRun], called: Sequence[Contestant]) -> list[Chart]:
+    first = called[0]
+    base = runs[first.run].counts[first.model]
     charts = []
-    for place, (each, other) in enumerate(zip(called[1:], counted[1:], strict=True), start=1):
+    for place, each in enumerate(called[1:], start=1):
+        other = runs[each.run].counts[each.model]
         pairs = {
             ident: (comparison.accuracy(counts), comparison.accuracy(other[ident])) for ident, counts in base.items()
         }

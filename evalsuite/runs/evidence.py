@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
 from evalsuite.digests import file_sha256
-from evalsuite.records import MAX_READING_CHARS, Reading, Record, digest
+from evalsuite.records import MAX_READING_CHARS, Reading, Record, digest, digest_of_parts
 from evalsuite.runs.rows import DamagedRunError, open_regular
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ class Evidence:
     readings: Mapping[str, Reading]
     missing: tuple[Missing, ...]
     torn: tuple[str, ...]
+    _digests: dict[str, str] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     @cached_property
     def drawn(self) -> dict[str, Generation]:
@@ -134,15 +135,11 @@ class Evidence:
 
     def digest_of(self, model: str) -> str:
         """Digest of all that a verdict on a model rests on: the plan, its generations with image hashes, readings."""
-        own = [request.key for request in self.store.requests.values() if request.model == model]
-        return digest(
-            [
-                self.store.manifest,
-                model,
-                [self.generations.get(key) for key in own],
-                [self.readings.get(key) for key in own],
-            ]
-        )
+        if model not in self._digests:
+            own = [request.key for request in self.store.requests.values() if request.model == model]
+            generations, readings = map(self.generations.get, own), map(self.readings.get, own)
+            self._digests[model] = digest_of_parts([self.store.manifest, model], generations, readings)
+        return self._digests[model]
 
 
 def read_evidence(store: RunStore, ocr: OcrSpec) -> Evidence:

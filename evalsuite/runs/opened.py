@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from evalsuite.runs.sensitivity import Sensitivity
     from evalsuite.runs.stop import Stop
     from evalsuite.runs.summary import Summary
-    from evalsuite.scoring import Before
+    from evalsuite.scoring import Before, Counts
 
 
 @dataclass(frozen=True)
@@ -211,6 +211,14 @@ class OpenRun:
     def summary(self) -> Summary:
         """The run in figures, computed once."""
         return summarise(self.manifest, self.scores, self.generations, self.units, {each.key for each in self.missing})
+
+    @cached_property
+    def counts(self) -> Mapping[str, Mapping[str, Counts]]:
+        """Each model's counts by prompt (its sampling unit), summed over seeds."""
+        images: dict[str, dict[str, list[Counts]]] = {spec.name: {} for spec in self.manifest.models}
+        for score in self.scores:
+            images[score.model].setdefault(self.units[score.prompt], []).append(scoring.count(score.result))
+        return {model: {unit: scoring.total(counts) for unit, counts in own.items()} for model, own in images.items()}
 
     @cached_property
     def sensitivities(self) -> tuple[Sensitivity, ...]:

@@ -79,7 +79,9 @@ def _along(a: Floats, m: Floats, c: float, b: float, kappa: float) -> float | No
     for start in range(0, len(NODES), _CHUNK):
         t = NODES[start : start + _CHUNK]
         s = c + b * (1j * np.sinh(t) - kappa * (np.cosh(t) - 1))
-        logs = -(np.log(1 - np.multiply.outer(s, a)) @ m) - np.log(-s)
+        # ln(1 - a s) by its real and imaginary parts: numpy's complex logarithm takes ten times as long.
+        across, up = 1 - np.multiply.outer(s.real, a), np.multiply.outer(s.imag, a)
+        logs = -(np.log(across**2 + up**2) / 2 @ m) + 1j * (np.arctan2(up, across) @ m) - np.log(-s)
         size = logs.real
         if kappa and (size[0] > last or (np.diff(size) > 1e-9).any()):
             return None
