@@ -14,7 +14,7 @@ from evalsuite.gate.verdict import SpeedResult
 from evalsuite.stats.resampling import REPLICATES, SEED, resample_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from evalsuite.gate.policy import Policy
     from evalsuite.gate.side import Side, Slot
@@ -82,17 +82,16 @@ def measure_speed(
     rule = policy.speed
     prefix = "anchor/" if against == "anchor" else ""
     latencies: tuple[tuple[Quantity, float | None, float], ...] = (("p50", rule.p50, 0.5), ("p90", rule.p90, 0.9))
+    limited = [(quantity, limit, q) for quantity, limit, q in latencies if limit is not None]
     warm = _warm(baseline, candidate)
-    for quantity, limit, q in latencies:
-        if limit is None:
-            continue
-        if len({slot[0] for slot in warm}) < MIN_PROMPTS:
-            notes.append(f"latency is not compared with the {against}: too few prompts have warm images timed in both")
-            break
-        one, other, found = quantile_ratio(warm, q)
+    if limited and len({slot[0] for slot in warm}) < MIN_PROMPTS:
+        notes.append(f"latency is not compared with the {against}: too few prompts have warm images timed in both")
+    elif limited:
         advisory = mismatch or _latency_advisory(rule.enforce, in_turns=in_turns)
-        name = f"{prefix}speed/{quantity}"
-        measured.append(MeasuredSpeed(name, against, quantity, one, other, limit, found, advisory))
+        ratios = quantile_ratios(warm, [q for _, _, q in limited])
+        for (quantity, limit, _), (one, other, found) in zip(limited, ratios, strict=True):
+            name = f"{prefix}speed/{quantity}"
+            measured.append(MeasuredSpeed(name, against, quantity, one, other, limit, found, advisory))
     if rule.memory is not None:
         peaks = _peaks(baseline, candidate)
         if in_turns:
@@ -154,14 +153,14 @@ def _peaks(baseline: Side, candidate: Side) -> dict[Slot, tuple[float, float]]:
     return {}
 
 
-def quantile_ratio(
+def quantile_ratios(
     pairs: dict[Slot, tuple[float, float]],
-    q: float,
+    qs: Sequence[float],
     *,
     replicates: int = REPLICATES,
     seed: int = SEED,
-) -> tuple[float, float, LogRatio]:
-    """The q-quantile of either side and the log of their ratio, resampling whole prompts with both sides.
+) -> list[tuple[float, float, LogRatio]]:
+    """Each q-quantile of either side and the log of their ratio, resampling whole prompts with both sides.
 
     Quantiles interpolate linearly, in the replicates as in the estimate (Hyndman and Fan's type 7). Bounds are
     percentiles: a quantile has no standard error to studentise by.
@@ -171,20 +170,23 @@ def quantile_ratio(
     owner = np.array([place[slot[0]] for slot in pairs])
     seconds = np.array(list(pairs.values()), dtype=np.float64)
     counts = resample_counts(len(prompts), replicates, seed)
-    estimate = np.quantile(seconds, q, axis=0)
-    logs = np.log(_weighted_quantiles(seconds, owner, counts, q))
-    found = LogRatio(float(np.log(estimate[1] / estimate[0])), len(prompts), np.sort(logs[1] - logs[0]))
-    return float(estimate[0]), float(estimate[1]), found
+    found = []
+    for q, drawn in zip(qs, _weighted_quantiles(seconds, owner, counts, qs), strict=True):
+        one, other = np.quantile(seconds, q, axis=0)
+        logs = np.log(drawn)
+        ratio = LogRatio(float(np.log(other / one)), len(prompts), np.sort(logs[1] - logs[0]))
+        found.append((float(one), float(other), ratio))
+    return found
 
 
-def _weighted_quantiles(seconds: Floats, owner: npt.NDArray[np.intp], counts: Times, q: float) -> Floats:
-    """The q-quantile of each column of `seconds` (images, 2) in each replicate: shape (2, replicates).
+def _weighted_quantiles(seconds: Floats, owner: npt.NDArray[np.intp], counts: Times, qs: Sequence[float]) -> Floats:
+    """Quantiles of each column of `seconds` (images, 2) in each replicate: shape (len(qs), 2, replicates).
 
     Ranks are found in two steps, the run of `_RUN` images by a matrix product and the image inside it, since cumulated
     counts of all images in all replicates would be a hundred times the work.
     """
     images, prompts = len(owner), counts.shape[1]
-    result = np.empty((2, len(counts)))
+    result = np.empty((len(qs), 2, len(counts)))
     for column in range(2):
         order = np.argsort(seconds[:, column], kind="stable")
         ordered, owners = seconds[order, column], owner[order]
@@ -193,12 +195,13 @@ def _weighted_quantiles(seconds: Floats, owner: npt.NDArray[np.intp], counts: Ti
         for start in range(0, len(counts), _BLOCK):
             block = counts[start : start + _BLOCK].T
             upto = np.cumsum((members @ block.astype(np.float32)).astype(np.int64), axis=0)
-            position = q * (upto[-1] - 1)
-            below = np.floor(position).astype(np.int64)
-            first, second = (
-                ordered[_places(rank, upto, block, owners)] for rank in (below, np.minimum(below + 1, upto[-1] - 1))
-            )
-            result[column, start : start + _BLOCK] = first + (position - below) * (second - first)
+            for place, q in enumerate(qs):
+                position = q * (upto[-1] - 1)
+                below = np.floor(position).astype(np.int64)
+                first, second = (
+                    ordered[_places(rank, upto, block, owners)] for rank in (below, np.minimum(below + 1, upto[-1] - 1))
+                )
+                result[place, column, start : start + _BLOCK] = first + (position - below) * (second - first)
     return result
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from evalsuite import scoring
-from evalsuite.files import make_folder, read_file, write_atomically
+from evalsuite.files import make_folder, read_file, write_atomically, writing_to
 from evalsuite.images import MAX_FILE_BYTES, ImageError
 from evalsuite.report import thumbnails
 from evalsuite.report.payload import Picture
@@ -38,13 +39,16 @@ def copied(run: OpenRun, folder: Path, models: Collection[str]) -> dict[str, Pic
     failed = _thumbnails(run, drawn, folder)
     images = folder / "images"
     make_folder(images)
+    with writing_to(images), os.scandir(images) as entries:
+        there = {entry.name for entry in entries if entry.is_file()}
     found = {}
     for key, (sha, row) in drawn.items():
-        target = images / copy_of(sha)
-        if not target.exists() and sha not in failed:
+        name = copy_of(sha)
+        if name not in there and sha not in failed:
             content = read_file(run.store.image_path(row), limit=MAX_FILE_BYTES, follow=False)
-            write_atomically(target, content, durably=False)
-        found[key] = Picture() if sha in failed else _picture(f"images/{target.name}", sha, failed)
+            write_atomically(images / name, content, durably=False)
+            there.add(name)
+        found[key] = Picture() if sha in failed else _picture(f"images/{name}", sha, failed)
     return found
 
 
@@ -84,8 +88,9 @@ def _drawn(run: OpenRun) -> dict[str, tuple[str, Generation]]:
 
 
 def _thumbnails(run: OpenRun, drawn: Mapping[str, tuple[str, Generation]], folder: Path) -> Mapping[str, str]:
-    wanted = [(sha, run.store.image_path(row)) for sha, row in drawn.values()]
-    return thumbnails.make(wanted, folder / "assets" / "thumbs")
+    thumbs = folder / "assets" / "thumbs"
+    missing = thumbnails.missing((sha for sha, _ in drawn.values()), thumbs)
+    return thumbnails.make({sha: run.store.image_path(row) for sha, row in drawn.values() if sha in missing}, thumbs)
 
 
 def _picture(full: str, sha: str, failed: Mapping[str, str]) -> Picture:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from evalsuite.files import FileError, make_folder, read_file, write_atomically
+from evalsuite.files import NO_LINK, make_folder, write_atomically
 from evalsuite.images import ImageError, load_image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 SIDE = 384
 """Longer side in pixels: sharp at the card's width on a screen of two device pixels a pixel."""
 QUALITY = 62
-MAX_BYTES = 2**20
-"""More than any thumbnail of this size and quality has."""
 _NAME = f"{{sha}}-{SIDE}.webp"
 
 
@@ -42,17 +41,30 @@ def encode(path: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _is_whole(path: Path) -> bool:
+def _is_whole(path: str) -> bool:
     """Whether a thumbnail has the length that its own header states: a power loss may cut what was not waited for."""
     try:
-        content = read_file(path, limit=MAX_BYTES, follow=False)
-    except (FileNotFoundError, FileError):
+        handle = os.open(path, os.O_RDONLY | NO_LINK | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
         return False
-    return content[:4] == b"RIFF" and int.from_bytes(content[4:8], "little") + 8 == len(content)
+    try:
+        state, head = os.fstat(handle), os.read(handle, 8)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    if not stat.S_ISREG(state.st_mode) or head[:4] != b"RIFF":
+        return False
+    return int.from_bytes(head[4:], "little") + 8 == state.st_size
 
 
-def make(images: Iterable[tuple[str, Path]], folder: Path) -> dict[str, str]:
-    """Write the missing thumbnails of (SHA-256, path) into `folder`; returns what failed, by SHA-256.
+def missing(shas: Iterable[str], folder: Path) -> set[str]:
+    """Those of the images, by SHA-256, that have no whole thumbnail in `folder`."""
+    return {sha for sha in shas if not _is_whole(f"{folder}/{file_name(sha)}")}
+
+
+def make(images: Mapping[str, Path], folder: Path) -> dict[str, str]:
+    """Write the thumbnails of images, paths by SHA-256, into `folder`; returns what failed, by SHA-256.
 
     Pillow frees the interpreter while it decodes, so that threads keep all cores busy.
 
@@ -60,7 +72,6 @@ def make(images: Iterable[tuple[str, Path]], folder: Path) -> dict[str, str]:
         WriteError: when the folder cannot be written.
     """
     make_folder(folder)
-    missing = {sha: path for sha, path in images if not _is_whole(folder / file_name(sha))}
 
     def one(item: tuple[str, Path]) -> tuple[str, str] | None:
         sha, path = item
@@ -72,4 +83,4 @@ def make(images: Iterable[tuple[str, Path]], folder: Path) -> dict[str, str]:
         return None
 
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        return dict(failure for failure in pool.map(one, missing.items()) if failure is not None)
+        return dict(failure for failure in pool.map(one, images.items()) if failure is not None)
