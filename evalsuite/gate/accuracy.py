@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evalsuite import scoring
 from evalsuite.gate.metrics import CONTENT, METRICS, SOUND_GLYPHS
 from evalsuite.gate.slices import expand
 from evalsuite.gate.verdict import GateResult, WorstPrompt
@@ -99,7 +98,7 @@ def measure(
     Raises:
         ValueError: The runs' denominators differ, so they were not scored alike.
     """
-    counts = [_count(side) for side in (baseline, candidate)]
+    counts = [side.counts for side in (baseline, candidate)]
     seeds = sorted(baseline.manifest.seeds)
     measured = []
     for rule in policy.gates:
@@ -198,10 +197,6 @@ def _merged(units: Sequence[str], one: Floats, other: Floats, den: Floats) -> tu
     for sums, values in zip(merged, (one, other, den), strict=True):
         np.add.at(sums, owner, values)
     return merged[0], merged[1], merged[2]
-
-
-def _count(side: Side) -> dict[Slot, Counts]:
-    return {slot: scoring.count(score.result) for slot, score in side.scores.items()}
 
 
 def _arrays(
@@ -336,7 +331,7 @@ def worst_prompts(policy: Policy, baseline: Side, candidate: Side) -> tuple[Wors
     """The prompts that lost most under the primary metric, worst first, `WORST` at most."""
     prompts = baseline.manifest.prompts
     seeds = sorted(baseline.manifest.seeds)
-    one, other, den = _arrays(policy.metric, prompts, seeds, _count(baseline), _count(candidate))
+    one, other, den = _arrays(policy.metric, prompts, seeds, baseline.counts, candidate.counts)
     rates = [(each / den[:, None]).mean(axis=1) for each in (one, other)]
     change = rates[1] - rates[0]
     return tuple(

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from evalsuite import scoring
 from evalsuite.errors import EvalsuiteError, IncompleteError, NotComparableError
 from evalsuite.gate.accuracy import points, sizes
 from evalsuite.gate.compare import settings_notes
@@ -122,10 +121,7 @@ def draw_until_verdict(
     gates = SequentialGates(
         policy,
         manifest,
-        {
-            against: {slot: scoring.count(score.result) for slot, score in side.scores.items()}
-            for against, side in sides.items()
-        },
+        {against: side.counts for against, side in sides.items()},
         lot=digest([manifest.prompts, manifest.seeds, model.digest, manifest.sequential]),
         unit=sampling_units(manifest.prompts),
         acknowledged=accepted,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evalsuite import scoring
 from evalsuite.errors import IncompleteError
 from evalsuite.gate.decide import without_prompts
 from evalsuite.gate.metrics import METRICS
@@ -57,7 +56,6 @@ def foresee(side: Side, policy: Policy) -> tuple[Forecast, ...]:
         )
     for problem in without_prompts(policy, side.manifest):
         raise IncompleteError(problem)
-    counts = {slot: scoring.count(score.result) for slot, score in side.scores.items()}
     seeds = sorted(side.manifest.seeds)
     gates = [
         (rule, label, prompts, rule.metric or policy.metric)
@@ -69,7 +67,8 @@ def foresee(side: Side, policy: Policy) -> tuple[Forecast, ...]:
     for rule, label, prompts, metric in gates:
         parts = METRICS[metric]
         rates = np.array(
-            [[np.divide(*parts(counts[prompt.id, seed])) for seed in seeds] for prompt in prompts], dtype=np.float64
+            [[np.divide(*parts(side.counts[prompt.id, seed])) for seed in seeds] for prompt in prompts],
+            dtype=np.float64,
         )
         expected = expected_images(
             rates, rule.margin, claim=policy.sequential.claim, alpha=policy.alpha, gates=wagers, samples=SAMPLES,

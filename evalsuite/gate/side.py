@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from evalsuite.records import Environment, Generation, Manifest, ModelSpec, Score, ScorerSpec
     from evalsuite.runs.evidence import Missing, Stage
     from evalsuite.runs.opened import OpenRun
+    from evalsuite.scoring import Counts
 
 Slot = tuple[str, int]
 """Prompt id and seed."""
@@ -51,6 +52,11 @@ class Side:
             for score in self.run.scores_of(self.model.name)
             if score.status == "scored" or score.key in self.answered
         }
+
+    @cached_property
+    def counts(self) -> Mapping[Slot, Counts]:
+        """The counts of the images that count, by prompt and seed."""
+        return {slot: self.run.image_counts[score.key] for slot, score in self.scores.items()}
 
     @cached_property
     def drawn(self) -> tuple[Generation, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evalsuite import scoring
+from evalsuite.scoring import Rates
 from evalsuite.wording import clipped, rate
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def worst_images(run: OpenRun, scores: Sequence[Score], found: Mapping[str, Pict
         (accuracy, place, score)
         for place, score in enumerate(scores)
         if score.model in roles and score.status == "scored"
-        for accuracy in [scoring.rates(score.result).character_accuracy]
+        for accuracy in [Rates(counts=run.image_counts[score.key]).character_accuracy]
         if accuracy is not None and accuracy < 1
     ]
     rows = []

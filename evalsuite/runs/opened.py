@@ -210,14 +210,20 @@ class OpenRun:
     @cached_property
     def summary(self) -> Summary:
         """The run in figures, computed once."""
-        return summarise(self.manifest, self.scores, self.generations, self.units, {each.key for each in self.missing})
+        missing = {each.key for each in self.missing}
+        return summarise(self.manifest, self.scores, self.image_counts, self.generations, self.units, missing)
+
+    @cached_property
+    def image_counts(self) -> Mapping[str, Counts]:
+        """The counts of each image by key, made once for whoever sums them up."""
+        return {score.key: scoring.count(score.result) for score in self.scores}
 
     @cached_property
     def counts(self) -> Mapping[str, Mapping[str, Counts]]:
         """Each model's counts by prompt (its sampling unit), summed over seeds."""
         images: dict[str, dict[str, list[Counts]]] = {spec.name: {} for spec in self.manifest.models}
         for score in self.scores:
-            images[score.model].setdefault(self.units[score.prompt], []).append(scoring.count(score.result))
+            images[score.model].setdefault(self.units[score.prompt], []).append(self.image_counts[score.key])
         return {model: {unit: scoring.total(counts) for unit, counts in own.items()} for model, own in images.items()}
 
     @cached_property

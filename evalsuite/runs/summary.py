@@ -130,11 +130,12 @@ class Summary(Record, frozen=True, kw_only=True):
 def summarise(
     manifest: Manifest,
     scores: Sequence[Score],
+    counts: Mapping[str, Counts],
     generations: Mapping[str, Generation],
     units: Mapping[str, str],
     missing: AbstractSet[str] = frozenset(),
 ) -> Summary:
-    """Sum up a run from its scores and its stored timings.
+    """Sum up a run from its scores, the counts of each by key, and its stored timings.
 
     `units` gives the sampling unit of each prompt id: prompts with one text are one. `missing` are the keys of the
     requests whose evidence is not whole.
@@ -149,7 +150,7 @@ def summarise(
             ModelSummary(
                 name=spec.name,
                 role=spec.role,
-                slices=tuple(_slices(spec.name, rows[spec.name], prompts, units, missing)),
+                slices=tuple(_slices(spec.name, rows[spec.name], counts, prompts, units, missing)),
                 timing=time_model([generations[row.key] for row in rows[spec.name] if row.key in generations]),
             )
             for spec in manifest.models
@@ -180,6 +181,7 @@ class _Images:
 def _slices(
     model: str,
     scores: Sequence[Score],
+    counts: Mapping[str, Counts],
     prompts: Mapping[str, Prompt],
     units: Mapping[str, str],
     missing: AbstractSet[str],
@@ -187,7 +189,7 @@ def _slices(
     images: dict[str, _Images] = defaultdict(_Images)
     for score in scores:
         own = images[score.prompt]
-        own.counts.append(scoring.count(score.result))
+        own.counts.append(counts[score.key])
         own.missing += score.key in missing
         own.unscored += score.status != "scored"
     measured = _Measured(images)

@@ -56,7 +56,8 @@ def confusions(summary: Summary, scores: Sequence[Score]) -> Chart | None:
             x, y = read.index(column), wanted.index(row)
             # Pale at most, so that the number stays legible on light and dark ground alike.
             axes.add_patch(_square(x, y, 0.1 + 0.35 * count / largest))
-            axes.text(x, y, str(count), ha="center", va="center", fontsize=9, color=INK)
+            # Inside the axes, so that the layout need not look at each.
+            axes.text(x, y, str(count), ha="center", va="center", fontsize=9, color=INK, in_layout=False)
         axes.set_xticks(range(len(read)), [label(glyph) for glyph in read])
         axes.set_yticks(range(len(wanted)), [label(glyph) for glyph in wanted])
         axes.set_xlim(-0.6, max(len(read), 8) - 0.4)
@@ -86,4 +87,4 @@ def _first(glyphs: Iterable[str]) -> list[str]:
 
 
 def _square(x: float, y: float, share: float) -> Rectangle:
-    return Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, facecolor=colour(0), alpha=share, linewidth=0)
+    return Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, facecolor=colour(0), alpha=share, linewidth=0, in_layout=False)
