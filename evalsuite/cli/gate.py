@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from evalsuite.cli import console
+from evalsuite.cli.collecting import collecting_seldom
 from evalsuite.cli.options import (
     LockOption,
     LoraOption,
@@ -180,17 +181,18 @@ def gate(
                 watch=watch,
             )
     else:
-        result = evalsuite.gate(
-            str(candidate),
-            baseline,
-            anchor=anchor,
-            policy=rules,
-            lock=lock,
-            candidate_model=candidate_model,
-            baseline_model=baseline_model,
-            anchor_model=anchor_model,
-            report=report,
-        )
+        with collecting_seldom():
+            result = evalsuite.gate(
+                str(candidate),
+                baseline,
+                anchor=anchor,
+                policy=rules,
+                lock=lock,
+                candidate_model=candidate_model,
+                baseline_model=baseline_model,
+                anchor_model=anchor_model,
+                report=report,
+            )
     output.write(result.verdict, json_file=json, junit_file=junit, markdown_file=markdown)
     if result.page is not None:
         console.say(f"Report: {result.page}")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from evalsuite.cli import console, figures
+from evalsuite.cli.collecting import collecting_seldom
 from evalsuite.cli.content import show_compared
 from evalsuite.cli.options import GlyphsOption, JsonOption, RunFolder, SeedOption, examples
 from evalsuite.errors import ExitCode
@@ -37,7 +38,7 @@ def report(
     import evalsuite
 
     try:
-        with console.progress() as watch:
+        with collecting_seldom(), console.progress() as watch:
             result = evalsuite.report(folder, single_file=single_file, out=out, glyphs=glyphs, watch=watch)
     except WriteError as error:
         if out is not None:
@@ -137,7 +138,8 @@ def compare(
     import evalsuite
     from evalsuite.results import COMPARED
 
-    result = evalsuite.compare(folders, out)
+    with collecting_seldom():
+        result = evalsuite.compare(folders, out)
     notices = dict.fromkeys(text for run in result.runs for text in run.notices)
     if json:
         from evalsuite.cli.documents import ComparisonDocument
