@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
 
-from evalsuite.gate.accuracy import conclude, measure, sizes, worst_prompts
+from evalsuite.gate.accuracy import conclude
 from evalsuite.gate.compare import differences, settings_notes
 from evalsuite.gate.metrics import CONTENT, SOUND_GLYPHS
+from evalsuite.gate.paired import measure, sizes, worst_prompts
 from evalsuite.gate.slices import expand
 from evalsuite.gate.speed import conclude_speed, measure_speed
 from evalsuite.gate.verdict import EXIT_CODES, RunRef, Verdict
@@ -17,7 +18,7 @@ from evalsuite.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from evalsuite.gate.accuracy import Measured
+    from evalsuite.gate.paired import Measured
     from evalsuite.gate.policy import Policy
     from evalsuite.gate.side import Side
     from evalsuite.gate.speed import MeasuredSpeed

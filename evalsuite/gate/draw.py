@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evalsuite.errors import EvalsuiteError, IncompleteError, NotComparableError
-from evalsuite.gate.accuracy import points, sizes
+from evalsuite.gate.accuracy import points
 from evalsuite.gate.compare import settings_notes
 from evalsuite.gate.copies import copied
 from evalsuite.gate.decide import (
@@ -26,6 +26,7 @@ from evalsuite.gate.decide import (
     verdict_of,
     without_prompts,
 )
+from evalsuite.gate.paired import sizes
 from evalsuite.gate.policy import refuse_unscored
 from evalsuite.gate.sequential import SequentialGates
 from evalsuite.gate.side import side_of

@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from evalsuite.errors import EvalsuiteError
+from evalsuite.gate.metrics import METRICS
 from evalsuite.gate.verdict import RunRef
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from evalsuite.runs.evidence import Missing, Stage
     from evalsuite.runs.opened import OpenRun
     from evalsuite.scoring import Counts
+    from evalsuite.stats import Floats
 
 Slot = tuple[str, int]
 """Prompt id and seed."""
@@ -57,6 +61,29 @@ class Side:
     def counts(self) -> Mapping[Slot, Counts]:
         """The counts of the images that count, by prompt and seed."""
         return {slot: self.run.image_counts[score.key] for slot, score in self.scores.items()}
+
+    @cached_property
+    def place(self) -> Mapping[str, int]:
+        """The place of each prompt in the plan, by id."""
+        return {prompt.id: place for place, prompt in enumerate(self.manifest.prompts)}
+
+    def parts(self, metric: str) -> Floats:
+        """Numerator and denominator of a rate (`METRICS`) for each image: shape (prompts, seeds, 2), seeds rising.
+
+        Raises:
+            KeyError: An image does not count.
+        """
+        if metric not in self._parts:
+            counts, parts, seeds = self.counts, METRICS[metric], sorted(self.manifest.seeds)
+            self._parts[metric] = np.array(
+                [[parts(counts[prompt.id, seed]) for seed in seeds] for prompt in self.manifest.prompts],
+                dtype=np.float64,
+            )
+        return self._parts[metric]
+
+    @cached_property
+    def _parts(self) -> dict[str, Floats]:
+        return {}
 
     @cached_property
     def drawn(self) -> tuple[Generation, ...]:

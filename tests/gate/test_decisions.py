@@ -12,8 +12,8 @@ from runs_by_hand import check, open_side
 from scipy import stats
 
 from evalsuite.gate import judge, load_policy
-from evalsuite.gate.accuracy import measure, sizes
 from evalsuite.gate.decide import holm
+from evalsuite.gate.paired import measure, sizes
 from evalsuite.gate.verdict import Acknowledgement
 from evalsuite.stats import bounds
 
