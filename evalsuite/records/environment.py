@@ -1,0 +1,42 @@
+"""Where it was measured: hardware and software."""
+
+from __future__ import annotations
+
+import msgspec
+
+from evalsuite.records.base import Record
+
+
+class Gpu(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A graphics card: its name, memory in bytes, and enforced power limit in watts where the driver tells it."""
+
+    name: str
+    memory: int | None = None
+    power_limit: float | None = None
+
+
+class Environment(Record, frozen=True, kw_only=True):
+    """The hardware and software of a run: timings mean nothing without it. What could not be read is None.
+
+    `cpu_cores` are physical, `cpu_threads` those that the process may use, `memory` is in bytes; `versions` are of the
+    packages that draw and read.
+    """
+
+    platform: str | None = None
+    python: str | None = None
+    cpu: str | None = None
+    cpu_cores: int | None = None
+    cpu_threads: int | None = None
+    memory: int | None = None
+    gpus: tuple[Gpu, ...] = ()
+    driver: str | None = None
+    versions: dict[str, str] = msgspec.field(default_factory=dict)
+    cuda: str | None = None
+    cudnn: int | None = None
+
+
+class Machine(Record, frozen=True, kw_only=True):
+    """A machine other than the manifest's that drew images of a run; rows name it by its digest (`Place.machine`)."""
+
+    digest: str
+    environment: Environment
