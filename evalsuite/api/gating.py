@@ -10,7 +10,7 @@ from evalsuite.errors import EvalsuiteError
 from evalsuite.runs.progress import Watcher, ignore
 
 if TYPE_CHECKING:
-    from evalsuite.gate import Policy
+    from evalsuite.gate import Policy, Verdict
     from evalsuite.gate.draw import Gated, Yardstick
     from evalsuite.results import GateVerdict, PlanResult, Promotion, RunResult
     from evalsuite.runs.opened import OpenRun
@@ -54,13 +54,17 @@ def gate(
         raise EvalsuiteError("--anchor, --anchor-model and --baseline-model go with --baseline; --lock names its own")
     opened = open_run(Path(candidate))
     side = side_of(opened, candidate_model, option="--candidate-model")
-    if baseline is None:
-        verdict = gate_against_lock(side, path=Path(lock), policy=rules)
-    else:
+
+    def judged() -> Verdict:
+        """The verdict; the other runs are held in memory no longer than this takes."""
+        if baseline is None:
+            return gate_against_lock(side, path=Path(lock), policy=rules)
         same = Path(baseline).resolve() == opened.folder.resolve()
         one = side_of(opened if same else open_run(Path(baseline)), baseline_model, option="--baseline-model")
         fixed = side_of(open_run(Path(anchor)), anchor_model, option="--anchor-model") if anchor is not None else None
-        verdict = judge(one, side, rules, anchor=fixed)
+        return judge(one, side, rules, anchor=fixed)
+
+    verdict = judged()
     page, notices = show_verdict(opened, verdict) if report else (None, ())
     return GateVerdict(verdict, page, notices)
 
