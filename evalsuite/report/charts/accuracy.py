@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -133,6 +134,7 @@ def _ceilings(axes: Axes, summary: Summary, slices: Sequence[Slice]) -> None:
 
 BINS = ((1, 5), (6, 10), (11, 20), (21, 40), (41, 80), (81, None))
 """Classes of target length in graphemes after normalisation."""
+_HIGHEST = [high for _, high in BINS if high is not None]
 
 
 def by_string_length(summary: Summary, scores: Sequence[Score]) -> Chart | None:
@@ -191,7 +193,7 @@ def _sides(pairs: Iterable[Sequence[int]]) -> tuple[list[float], list[float]]:
 
 
 def _bin(length: int) -> int:
-    return next(place for place, (low, high) in enumerate(BINS) if high is None or low <= length <= high)
+    return bisect_left(_HIGHEST, length)
 
 
 def _bin_text(place: int) -> str:

@@ -108,9 +108,9 @@ def by_phase(summary: Summary, generations: Mapping[str, Generation]) -> Chart |
     times: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in models}
     for row in generations.values():
         if row.model in times and row.error is None and row.timing is not None and not row.timing.warmup:
-            per_phase: dict[str, float] = defaultdict(float)
+            per_phase: dict[str, float] = {}
             for phase in row.timing.phases:
-                per_phase[phase.name] += phase.seconds
+                per_phase[phase.name] = per_phase.get(phase.name, 0.0) + phase.seconds
             for name, value in per_phase.items():
                 times[row.model][name].append(value)
             times[row.model]["total"].append(row.timing.total)
