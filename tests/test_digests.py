@@ -11,6 +11,7 @@ import pytest
 from evalsuite import digests as weights
 from evalsuite.digests import cached_sha256, files_digest
 from evalsuite.errors import EvalsuiteError
+from evalsuite.records import digest, digest_of_parts
 
 
 @pytest.fixture
@@ -96,3 +97,10 @@ def test_the_digest_covers_names_and_contents_in_any_order(tmp_path):
     # Worked by hand: the SHA-256 of the JSON [[name, sha256 of the content], …].
     one, two = (hashlib.sha256(content).hexdigest() for content in (b"1", b"2"))
     assert digest == hashlib.sha256(f'[["x","{one}"],["y","{two}"]]'.encode()).hexdigest()
+
+
+def test_a_digest_of_parts_is_that_of_the_whole():
+    head, one, other = [{"b": 1, "a": 2}, "model"], [None, {"z": "ß", "y": [1]}], ["reading"]
+    assert digest_of_parts(head, iter(one), iter(other)) == digest([*head, one, other])
+    assert digest_of_parts(head, iter(()), iter(one)) == digest([*head, [], one])
+    assert digest_of_parts(head, iter(other), iter(())) == digest([*head, other, []])

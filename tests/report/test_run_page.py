@@ -356,17 +356,21 @@ def test_links_stay_in_the_folder(handmade, tmp_path):
             assert (tmp_path / "run" / address.partition("?")[0]).is_file(), address
 
 
-def test_only_missing_thumbnails_are_made(handmade, tmp_path):
+def test_only_missing_and_cut_thumbnails_are_made(handmade, tmp_path):
     handmade.make_run(tmp_path / "run")
     built(tmp_path / "run")
     thumbs = tmp_path / "run" / "assets" / "thumbs"
     before = {path.name: path.stat().st_mtime_ns for path in thumbs.iterdir()}
     assert len(before) == 6
     (thumbs / min(before)).unlink()
+    cut = thumbs / max(before)
+    cut.write_bytes(cut.read_bytes()[:-1])
     built(tmp_path / "run")
     after = {path.name: path.stat().st_mtime_ns for path in thumbs.iterdir()}
     assert set(after) == set(before)
-    assert sum(after[name] != before[name] for name in before) == 1
+    assert sum(after[name] != before[name] for name in before) == 2
+    whole = cut.read_bytes()
+    assert int.from_bytes(whole[4:8], "little") + 8 == len(whole)
 
 
 def test_a_damaged_image_has_no_thumbnail_and_stops_nothing(handmade, tmp_path):

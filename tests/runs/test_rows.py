@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from evalsuite.records import Generation
+from evalsuite.runs import open_run
 from evalsuite.runs.rows import DamagedRunError, RowFile
 
 
@@ -60,3 +61,20 @@ def test_replace_leaves_no_temporary_file(tmp_path):
     rows.replace([row("x"), row("y")])
     assert [each.key for each in rows.read()] == ["x", "y"]
     assert [path.name for path in tmp_path.iterdir()] == ["g.jsonl"]
+
+
+def test_a_line_that_was_found_is_the_same_row_again(tmp_path):
+    rows = filled(tmp_path / "g.jsonl", "a", "b")
+    found = list(rows.scan())
+    assert b"".join(line for _, line in found) == rows.path.read_bytes()
+    assert [rows.decode(line) for _, line in found] == [each for each, _ in found] == rows.read()
+
+
+def test_the_readings_of_a_run_are_the_rows_of_its_file_by_key(handmade, tmp_path):
+    store = handmade.make_run(tmp_path / "run", models=handmade.MODELS[:1])
+    readings = open_run(store).readings
+    assert list(readings.values()) == store.readings(store.manifest.ocr).read()
+    assert list(readings) == list(store.requests)
+    assert len(readings) == 3
+    assert "another" not in readings
+    assert readings.get("another") is None
