@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from markupsafe import Markup
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from evalsuite.report.cells import Cell, word
@@ -143,7 +144,8 @@ def to_markup(drawing: Figure, name: str, words: Sequence[str | Cell] = ()) -> M
     """The figure as an `<svg>` for inside the page. Texts in `words` (keys or cells) are translated there."""
     buffer = io.BytesIO()
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), _without_glyph_warnings():
-        drawing.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        # Not `savefig`, which draws everything once more for nothing to learn how large it becomes.
+        FigureCanvasSVG(drawing).print_svg(buffer, metadata={"Date": None, "Creator": None})
     root = ET.fromstring(buffer.getvalue())  # noqa: S314 - written by matplotlib just now
     messages = {each.text: each for each in (word(key) if isinstance(key, str) else key for key in words)}
     _clean(root, name, messages)
