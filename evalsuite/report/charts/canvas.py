@@ -145,7 +145,8 @@ def to_markup(drawing: Figure, name: str, words: Sequence[str | Cell] = ()) -> M
     buffer = io.BytesIO()
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}), _without_glyph_warnings():
         # Not `savefig`, which draws everything once more for nothing to learn how large it becomes.
-        FigureCanvasSVG(drawing).print_svg(buffer, metadata={"Date": None, "Creator": None})
+        canvas: Any = FigureCanvasSVG(drawing)  # whose method has no types
+        canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
     root = ET.fromstring(buffer.getvalue())  # noqa: S314 - written by matplotlib just now
     messages = {each.text: each for each in (word(key) if isinstance(key, str) else key for key in words)}
     _clean(root, name, messages)
