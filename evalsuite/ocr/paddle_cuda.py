@@ -11,7 +11,7 @@ from evalsuite.ocr.weights import PP_OCRV6_SMALL, OcrUnavailableError, bundled_f
 
 MOST_PROCESSES = 14
 """As far as it was measured that more processes read faster."""
-PROCESS_BYTES = 1_500_000_000
+PROCESS_BYTES = 2_500_000_000
 """GPU memory that a process is reckoned with."""
 
 
@@ -40,7 +40,7 @@ class CudaReader(PaddleReader):
         return cls()
 
     def most_processes(self) -> int:
-        """As many as the GPU has 1.5 GB of free memory for now, 14 at most."""
+        """As many as the GPU has 2.5 GB of free memory for now, 14 at most."""
         import torch
 
         free, _ = torch.cuda.mem_get_info()

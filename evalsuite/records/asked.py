@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from evalsuite.records.base import Json, Record, digest
+from evalsuite.records.base import Json, Record, Whole, digest
 
 LengthClass = Literal["short", "long"]
 
@@ -21,8 +21,8 @@ class MadePicture(Record, frozen=True, kw_only=True):
 
     style: Literal["printed", "styled"]
     lines: tuple[str, ...]
-    width: int
-    height: int
+    width: Whole
+    height: Whole
 
 
 class Editing(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -52,8 +52,8 @@ class SourcePicture(Record, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     sha256: str
-    width: int
-    height: int
+    width: Whole
+    height: Whole
     lines: tuple[SourceLine, ...] = ()
 
 
@@ -84,7 +84,7 @@ class SuiteRef(Record, frozen=True, kw_only=True):
 
     name: str
     digest: str
-    prompts: int
+    prompts: Whole
     source: str
 
 
@@ -195,7 +195,7 @@ class Request(Record, frozen=True, kw_only=True):
 
     model: str
     prompt: str
-    seed: int
+    seed: Whole
     key: str
 
     @staticmethod

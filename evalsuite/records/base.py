@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from evalsuite.errors import EvalsuiteError
+
+Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A whole number of 64 bits, which tables in other formats can hold."""
 
 Json = Any
 """A value that JSON can hold: None, bool, int, float, str, or lists and dicts of these."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from evalsuite.records.base import Record
+from evalsuite.records.base import Record, Whole
 
 Seconds = Annotated[float, msgspec.Meta(ge=-1e-3, le=1e9)]
 """A duration, as rows may hold it: under 32 years, and below zero by rounding alone."""
@@ -45,7 +45,7 @@ class Timing(Record, frozen=True, kw_only=True):
     total: Seconds
     phases: tuple[Phase, ...] = ()
     steps: tuple[Seconds, ...] = ()
-    batch: int = 1
+    batch: Whole = 1
     warmup: bool = False
     load: Seconds | None = None
     place: Place | msgspec.UnsetType = msgspec.UNSET
@@ -54,10 +54,10 @@ class Timing(Record, frozen=True, kw_only=True):
 class Memory(Record, frozen=True, kw_only=True):
     """Peak bytes while an image was drawn: by the allocator, by the driver (NVML), and of the process."""
 
-    allocated: int | None = None
-    reserved: int | None = None
-    driver: int | None = None
-    process: int | None = None
+    allocated: Whole | None = None
+    reserved: Whole | None = None
+    driver: Whole | None = None
+    process: Whole | None = None
 
 
 class Finding(Record, frozen=True, kw_only=True):
@@ -80,8 +80,8 @@ class PlantedGlyph(Record, frozen=True, kw_only=True):
     drawn and of what would stand there otherwise, without glow or shadow.
     """
 
-    target: int
-    index: int
+    target: Whole
+    index: Whole
     character: str
     kind: str
     box: tuple[int, int, int, int]
@@ -98,11 +98,11 @@ class Generation(Record, frozen=True, kw_only=True):
     key: str
     model: str
     prompt: str
-    seed: int
+    seed: Whole
     image: str | None = None
     sha256: str | None = None
-    width: int | None = None
-    height: int | None = None
+    width: Whole | None = None
+    height: Whole | None = None
     timing: Timing | None = None
     memory: Memory | None = None
     revised_prompt: str | None = None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from evalsuite.records.base import Record
+from evalsuite.records.base import Record, Whole
 
 
 class Gpu(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A graphics card: its name, memory in bytes, and enforced power limit in watts where the driver tells it."""
 
     name: str
-    memory: int | None = None
+    memory: Whole | None = None
     power_limit: float | None = None
 
 
@@ -25,14 +25,14 @@ class Environment(Record, frozen=True, kw_only=True):
     platform: str | None = None
     python: str | None = None
     cpu: str | None = None
-    cpu_cores: int | None = None
-    cpu_threads: int | None = None
-    memory: int | None = None
+    cpu_cores: Whole | None = None
+    cpu_threads: Whole | None = None
+    memory: Whole | None = None
     gpus: tuple[Gpu, ...] = ()
     driver: str | None = None
     versions: dict[str, str] = msgspec.field(default_factory=dict)
     cuda: str | None = None
-    cudnn: int | None = None
+    cudnn: Whole | None = None
 
 
 class Machine(Record, frozen=True, kw_only=True):

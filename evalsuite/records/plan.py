@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from evalsuite.records.asked import ModelSpec, Prompt, Request, SourcePicture, SuiteRef
-from evalsuite.records.base import Record
+from evalsuite.records.base import Record, Whole
 from evalsuite.records.environment import Environment
 from evalsuite.records.read import OcrSpec
 from evalsuite.records.scored import ScorerSpec
@@ -31,8 +31,8 @@ class SequentialPlan(Record, frozen=True, kw_only=True):
 class Shard(Record, frozen=True, kw_only=True):
     """The part of a plan that one run folder draws: `number` (from 1) of `count` (`runs.shards`)."""
 
-    number: int
-    count: int
+    number: Whole
+    count: Whole
 
     def __str__(self) -> str:
         return f"shard {self.number} of {self.count}"
@@ -51,7 +51,7 @@ class Manifest(Record, frozen=True, kw_only=True, omit_defaults=True):
     picture that each prompt starts from, by the prompt's id, where pictures are edited.
     """
 
-    format: int
+    format: Whole
     name: str
     created_at: str
     suites: tuple[SuiteRef, ...]

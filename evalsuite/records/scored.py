@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from evalsuite.records.base import Record
+from evalsuite.records.base import Record, Whole
 
 
 class ScorerSpec(Record, frozen=True, kw_only=True):
@@ -31,9 +31,9 @@ class Edit(Record, frozen=True, kw_only=True):
 class Span(Record, frozen=True, kw_only=True):
     """A piece of a reading: line index and grapheme offsets [start, end) into that line's text."""
 
-    line: int
-    start: int
-    end: int
+    line: Whole
+    start: Whole
+    end: Whole
 
 
 class TargetScore(Record, frozen=True, kw_only=True):
@@ -48,15 +48,15 @@ class TargetScore(Record, frozen=True, kw_only=True):
     """
 
     target: str
-    length: int
+    length: Whole
     matched: bool
-    substitutions: int
-    insertions: int
-    deletions: int
-    case_errors: int
+    substitutions: Whole
+    insertions: Whole
+    deletions: Whole
+    case_errors: Whole
     exact: bool
-    words: int = 0
-    word_errors: int = 0
+    words: Whole = 0
+    word_errors: Whole = 0
     spans: tuple[Span, ...] = ()
     edits: tuple[Edit, ...] = ()
 
@@ -71,8 +71,8 @@ class Extra(Record, frozen=True, kw_only=True):
 
     kind: Literal["duplicate", "other"]
     text: str
-    length: int
-    words: int = 0
+    length: Whole
+    words: Whole = 0
     span: Span
 
 
@@ -84,7 +84,7 @@ class GlyphError(Record, frozen=True, kw_only=True):
     """
 
     kind: str
-    target_index: int
+    target_index: Whole
     wanted: str = ""
     read: str = ""
     malformed_suspected: bool = False
@@ -114,7 +114,7 @@ class Score(Record, frozen=True, kw_only=True):
     key: str
     model: str
     prompt: str
-    seed: int
+    seed: Whole
     engine: str
     engine_digest: str
     scorer: ScorerSpec

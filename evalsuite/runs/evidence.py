@@ -179,12 +179,7 @@ def _last_generations(store: RunStore) -> dict[str, Generation]:
     """The last row of each key, in the order of the last drawing: a failure after an image means that it was lost."""
     last: dict[str, Generation] = {}
     for row, _ in _of_run(store, store.generations):
-        request = store.requests[row.key]
-        if (row.model, row.prompt, row.seed) != (request.model, request.prompt, request.seed):
-            raise DamagedRunError(
-                f"{store.generations.path}: row {row.key} says {row.model} {row.prompt} seed {row.seed}, but that "
-                f"key is {request.model} {request.prompt} seed {request.seed}; restore the file from a copy"
-            )
+        request = store.request_of(row)
         last.pop(row.key, None)
         # The request's own strings, which are in memory already.
         last[request.key] = msgspec.structs.replace(row, key=request.key, model=request.model, prompt=request.prompt)

@@ -62,7 +62,7 @@ def test_the_networks_by_pytorch_read_what_they_read_on_onnx_runtime(sign):
     assert recogniser.characters([crops[0], crops[0][:0]])[1] == ()
 
 
-@pytest.mark.parametrize(("free", "processes"), [(80e9, 14), (8e9, 5), (1e9, 1)])
+@pytest.mark.parametrize(("free", "processes"), [(80e9, 14), (8e9, 3), (1e9, 1)])
 def test_as_many_processes_read_as_the_gpu_has_memory_for(monkeypatch, free, processes):
     from evalsuite.ocr.paddle_cuda import CudaReader
 

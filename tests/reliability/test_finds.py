@@ -174,3 +174,15 @@ def test_a_message_that_repeats_what_a_file_holds_ends_somewhere():
         raise ValueError("two\nlines " + "a" * 100_000)
     message, code = told(caught.value)
     assert ("\n" in message, len(message) < 5000, code) == (False, True, ExitCode.CRASH)
+
+
+@pytest.mark.parametrize("field", ["width", "height", "seed"])
+def test_whole_numbers_of_a_row_have_64_bits(tmp_path, field):
+    """Parquet has no others; a width of 10^30 ended its export in a traceback."""
+    row = {"key": "k", "model": "m", "prompt": "p", "seed": 0, "drawn_at": "2026-01-01T00:00:00+00:00"}
+    path = tmp_path / "generations.jsonl"
+    path.write_text(json.dumps({**row, field: 2**63 - 1}) + "\n", encoding="utf-8")
+    assert len(RowFile(path, Generation).read()) == 1
+    path.write_text(json.dumps({**row, field: 10**30}) + "\n", encoding="utf-8")
+    with pytest.raises(DamagedRunError, match=r"generations\.jsonl:1: "):
+        RowFile(path, Generation).read()
