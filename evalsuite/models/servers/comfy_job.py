@@ -12,7 +12,7 @@ import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from evalsuite.http_client import RefusedError, RetryError, ServerClient
 from evalsuite.models.servers.workflow import Graph
@@ -149,8 +149,9 @@ class ComfyJob:
 
     async def _fetch(self) -> bytes:
         """The one image of the node that saves, by the history."""
+        path = f"/history/{quote(self.prompt_id or '', safe='')}"
         while True:
-            reply = await self.client.exchange("GET", f"/history/{self.prompt_id}")
+            reply = await self.client.exchange("GET", path)
             answer = self.client.json_of(reply)
             entry = answer.get(self.prompt_id) if isinstance(answer, dict) else None
             if isinstance(entry, dict):
