@@ -11,10 +11,11 @@ from contextlib import contextmanager
 
 import pytest
 from PIL import Image
-from servers_by_hand import picture
+from servers_by_hand import PATIENCE, picture
 
 from evalsuite.errors import EvalsuiteError
 from evalsuite.models import ModelOptions, parse_settings, resolve
+from evalsuite.models.servers.comfy_job import ComfyJob
 from evalsuite.models.servers.workflow import load_workflow, shipped_workflows
 from evalsuite.records import Prompt
 
@@ -349,9 +350,19 @@ def test_a_node_of_comfyui_fails(tmp_path):
     )
 
 
-def test_a_job_of_comfyuis_is_stopped(tmp_path):
+def test_a_job_of_comfyuis_is_stopped(tmp_path, monkeypatch):
+    """It has a name once ComfyUI's answer was read, which may be later than all messages were sent."""
+    named = threading.Event()
+    look_at = ComfyJob._look_at
+
+    def look(job, event):
+        if job.prompt_id is not None:
+            named.set()
+        return look_at(job, event)
+
+    monkeypatch.setattr(ComfyJob, "_look_at", look)
     with recorded("slow", tmp_path, size=(512, 512)) as (player, model):
-        stopped = threading.Thread(target=lambda: _stop_once_played(player, model._client))
+        stopped = threading.Thread(target=lambda: _stop_once_played(player, model._client, named))
         stopped.start()
         with pytest.raises(CancelledError):
             list(model.draw([(RECORDED_PROMPT, 7)]))
@@ -360,8 +371,9 @@ def test_a_job_of_comfyuis_is_stopped(tmp_path):
     assert [each["request"] for each in player.events[-3:]] == ["POST /queue", "GET /queue", "POST /interrupt"]
 
 
-def _stop_once_played(player, client) -> None:
-    end = time.monotonic() + 20
+def _stop_once_played(player, client, named) -> None:
+    named.wait(PATIENCE)
+    end = time.monotonic() + PATIENCE
     while player.next.get("request") != "POST /queue" and time.monotonic() < end:
         time.sleep(0.005)
     client.cancel()
