@@ -36,6 +36,7 @@ SUITE = "suite: s\nlanguage: en\nprompts:\n  - {id: a, text: 'A \"B\"', targets:
 LINE = b'{"id": "a", "language": "en", "category": "c", "length": "short", "text": "A \\"B\\"", "targets": ["B"]}\n'
 
 SMALL = ["--set", "size=64x64 steps=1 precision=fp32"]
+SWEPT = ["-s", "GOOD.yaml", "--ocr", "spelling", "--no-ceiling", "--out"]
 
 PLACES: dict[str, list[str]] = {
     **{f"suite{suffix}": ["suites", "validate", f"FILE{suffix}"]
@@ -58,12 +59,12 @@ PLACES: dict[str, list[str]] = {
     **{f"list{suffix}": ["run", "-m", f"folder:IMAGES,prompts=FILE{suffix}", "-s", "GOOD.yaml", "--ocr", "spelling",
                          "--no-ceiling", "-o", "OUT/run", "-q"] for suffix in (".jsonl", ".txt", ".csv")},
     "model.toml": ["run", "-m", "FILE.toml", "-s", "GOOD.yaml", "--ocr", "spelling", "--no-ceiling", "-o", "OUT/run", "-q"],
-    "model swept.toml": ["sweep", "IMAGES", "-m", "FILE.toml", "--out", "OUT/sweep"],
+    "model swept.toml": ["sweep", "IMAGES", "-m", "FILE.toml", *SWEPT, "OUT/sweep"],
     "workflow.json": ["run", "-m", "comfyui:http://127.0.0.1:1,workflow=FILE.json", "-s", "GOOD.yaml", "--no-ceiling", "--ocr",
                       "spelling", "-o", "OUT/run", "-q"],
     "policy of a gate.toml": ["gate", "--baseline", "RUN", "--candidate", "RUN", "--policy", "FILE.toml"],
     "policy of a plan.toml": ["plan", "--baseline", "RUN", "--policy", "FILE.toml"],
-    "policy of a sweep.toml": ["sweep", "IMAGES", "--policy", "FILE.toml", "--out", "OUT/sweep"],
+    "policy of a sweep.toml": ["sweep", "IMAGES", "--policy", "FILE.toml", *SWEPT, "OUT/sweep"],
     "lock of a gate": ["gate", "--candidate", "RUN", "--lock", "FILE"],
     "lock shown": ["baseline", "show", "--lock", "FILE"],
     "lock promoted": ["baseline", "promote", "RUN", "--reason", "r", "--lock", "FILE"],
@@ -76,8 +77,8 @@ PLACES: dict[str, list[str]] = {
     **{f"transformer{suffix}": ["run", "-m", "STANDIN", *SMALL, "--transformer", f"FILE{suffix}", "-s", "GOOD.yaml", "--no-ceiling", "--ocr",
                                 "spelling", "-o", "OUT/run", "-q"]
        for suffix in (".safetensors", ".gguf", ".bin")},
-    "swept.safetensors": ["sweep", "DIR/step-1.safetensors", "-m", "STANDIN", *SMALL, "--out", "OUT/sweep"],
-    "result of a sweep": ["sweep", "IMAGES", "--out", "DIR/sweep.json"],
+    "swept.safetensors": ["sweep", "DIR/step-1.safetensors", "-m", "STANDIN", *SMALL, *SWEPT, "OUT/sweep"],
+    "result of a sweep": ["sweep", "IMAGES", *SWEPT, "DIR/sweep.json"],
     "load.json": ["report", "DIR/load.json"],
     "engine.yml": ["run", "-m", "folder:IMAGES", "-s", "GOOD.yaml", "--ocr", "paddle:ENGINE,DIR/inference.yml", "-o",
                    "OUT/run", "-q"],
