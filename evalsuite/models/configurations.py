@@ -93,7 +93,8 @@ def _wanted(default: object, value: object) -> str:
         return "" if isinstance(value, bool) else "true or false"
     if isinstance(default, int | float):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return "" if is_number and math.isfinite(value) else "a number"  # type: ignore[arg-type]
+        # An infinity that is the default is one that the class writes itself, as DPM-Solver's `lambda_min_clipped`.
+        return "" if is_number and (value == default or math.isfinite(value)) else "a number"  # type: ignore[arg-type]
     if isinstance(default, str):
         return "" if isinstance(value, str) else "a text"
     return ""

@@ -9,6 +9,7 @@ import pytest
 
 from evalsuite.errors import EvalsuiteError, ExitCode
 from evalsuite.models import ModelOptions, resolve
+from evalsuite.models.configurations import check_types
 from evalsuite.models.library_calls import one_line, refusing
 
 
@@ -116,6 +117,18 @@ def test_a_setting_that_would_be_ignored_or_taken_for_another(folder, file, fiel
     """The libraries go on without a field that they do not know, and take a text for true: other pictures, no word."""
     edit(folder / file, **fields)
     refused(folder, said=said)
+
+
+def test_what_a_class_itself_saves_is_taken(tmp_path):
+    """DPM-Solver's schedulers, of Sana and PixArt among others, are saved with an infinity."""
+    from diffusers import DPMSolverMultistepScheduler
+
+    DPMSolverMultistepScheduler().save_pretrained(tmp_path)
+    saved = json.loads((tmp_path / "scheduler_config.json").read_text())
+    assert saved["lambda_min_clipped"] == float("-inf")
+    check_types("scheduler_config.json", DPMSolverMultistepScheduler, saved)
+    with pytest.raises(EvalsuiteError, match=r"lambda_min_clipped is 'inf'; .* takes a number"):
+        check_types("scheduler_config.json", DPMSolverMultistepScheduler, saved | {"lambda_min_clipped": float("inf")})
 
 
 def test_fields_that_say_nothing_are_no_error(folder):

@@ -26,7 +26,6 @@ import crashing
 import trials
 
 from evalsuite import ocr
-from evalsuite.datafiles import data_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -242,7 +241,7 @@ class Room:
             return f"{head}{path}"
         known = {"GOOD.yaml": "good.yaml", "IMAGES": "images", "RUN": "place/inner/run", "OUT/": "place/out/",
                  "ENGINE": "engine"}  # fmt: skip
-        word = str(data_dir() / "standins" / "flux2-klein-micro") if word == "STANDIN" else word
+        word = "flux2-klein-micro" if word == "STANDIN" else word
         for mark, inside in known.items():
             word = word.replace(mark, f"{self.folder}/{inside}")
         return word
